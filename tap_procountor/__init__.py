@@ -1,0 +1,1 @@
+"""Singer tap for the Finnish accounting system Procountor."""

@@ -1,0 +1,322 @@
+"""The one place where requests are made.
+
+Session, token, limiter, retries, error messages and the threads that requests run in are here;
+streams neither sleep, retry nor look at status codes.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import backoff
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+
+from tap_procountor.auth import CompanyAuthenticator
+from tap_procountor.errors import (
+    ApiError,
+    AuthenticationError,
+    ForbiddenError,
+    NotFoundError,
+    TransientError,
+)
+from tap_procountor.limiter import RateLimiter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Params = dict[str, Any]
+
+MAX_TRIES = 6
+#: The host may simply be mistyped: a token is asked for fewer times.
+MAX_TRIES_TO_REACH = 3
+_FIRST_WAIT_SECONDS = 0.5
+_LONGEST_WAIT_SECONDS = 60.0
+
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 401, 403, 404, 429
+_SERVER_ERROR = 500
+
+#: Error texts that are a code or a plain sentence; others may quote the company's data.
+_HARMLESS_TEXT = re.compile(r"[A-Z0-9_]{1,80}|[A-Za-z][a-z ,.:'-]{0,120}")
+
+#: JSON with every digit of its decimals; a float would lose some.
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+logger = logging.getLogger("tap-procountor.client")
+
+
+def decode(body: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Parse an answer; decimals keep every digit."""
+    return _decoder.decode(body)
+
+
+class _LimitedAdapter(HTTPAdapter):
+    """Asks the limiter as late as possible, right before a request goes out."""
+
+    def __init__(self, limiter: RateLimiter, connections: int) -> None:
+        self._limiter = limiter
+        super().__init__(pool_connections=2, pool_maxsize=connections)
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
+        self._limiter.wait()
+        return super().send(*args, **kwargs)
+
+
+class ProcountorClient:
+    """Sends the requests of all companies and streams of a run.
+
+    Args:
+        config: The tap's settings.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._config = config
+        self._api_url = str(config["api_url"]).rstrip("/")
+        url = urlsplit(self._api_url)
+        self._token_url = config.get("token_url") or f"{url.scheme}://{url.netloc}/api/oauth/token"
+        self.concurrency = int(config["max_concurrency"])
+        self.limiter = RateLimiter(float(config["requests_per_second"]))
+        self.requests_sent = 0
+        self.requests_repeated = 0
+        self._session = requests.Session()
+        adapter = _LimitedAdapter(self.limiter, self.concurrency)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        self._threads = ThreadPoolExecutor(self.concurrency, "request")
+        # Some requests are made outside of these threads: by the writer and by what reads ahead.
+        self._places = threading.BoundedSemaphore(self.concurrency)
+
+    def close(self) -> None:
+        """End the threads; requests that wait for one are not sent."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._session.close()
+
+    def authenticator(self, api_key: str) -> CompanyAuthenticator:
+        """Return an authenticator for the company that the key opens."""
+        return CompanyAuthenticator(
+            client_id=self._config["client_id"],
+            client_secret=self._config["client_secret"],
+            api_key=api_key,
+            redirect_uri=self._config.get("redirect_uri"),
+            exchange=self._exchange,
+        )
+
+    def get(
+        self, auth: CompanyAuthenticator, path: str, params: Params | None = None
+    ) -> requests.Response:
+        """Get a resource; the answer's body is known to be JSON.
+
+        Raises:
+            AuthenticationError: If the company's token is refused even after a renewal.
+            ForbiddenError: If the key's user lacks the right.
+            NotFoundError: If there is no such resource.
+            ApiError: For any other answer that cannot be used, after the repeats that may help.
+        """
+        request = requests.Request("GET", f"{self._api_url}{path}", params=params, auth=auth)
+        response = self._send_patiently(request, MAX_TRIES)
+        if response.status_code == _UNAUTHORIZED:
+            auth.discard(response.request.headers.get("Authorization"))
+            response = self._send_patiently(request, MAX_TRIES)
+        if response.ok:
+            return response
+        raise self._error(response, path)
+
+    def get_json(self, auth: CompanyAuthenticator, path: str, params: Params | None = None) -> Any:  # noqa: ANN401 - any JSON
+        """Get a resource, parsed. Raises what ``get`` raises."""
+        return decode(self.get(auth, path, params).content)
+
+    def ahead(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        depth: int | None = None,
+    ) -> Iterator[Result]:
+        """Map in the request threads, a bounded number of items ahead, results in order.
+
+        Args:
+            function: Called with each item in a thread.
+            items: Consumed as far as the results are, plus the depth.
+            depth: How many calls may be under way or finished but not yet taken; by default as many
+                as there are threads.
+        """
+        pending: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                pending.append(self._threads.submit(function, item))
+                if len(pending) >= (depth or self.concurrency):
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def _exchange(self, form: Mapping[str, str]) -> Mapping[str, Any]:
+        """Post the form of a token request and return the answer."""
+        response = self._send_patiently(
+            requests.Request("POST", self._token_url, data=form), MAX_TRIES_TO_REACH
+        )
+        if response.ok:
+            answer = decode(response.content)
+            return answer if isinstance(answer, dict) else {}
+        if response.status_code in {400, _UNAUTHORIZED, _FORBIDDEN}:
+            msg = (
+                f"Procountor refused the token request ({_outline(response)}): check client_id, "
+                "client_secret and the API key, which may have been revoked."
+            )
+            raise AuthenticationError(msg)
+        msg = (
+            f"There is no token endpoint at {self._token_url} ({_outline(response)}): check "
+            "api_url or token_url."
+        )
+        raise AuthenticationError(msg)
+
+    def _send_patiently(self, request: requests.Request, max_tries: int) -> requests.Response:
+        """Send a request, again after faults that may pass."""
+
+        def slow_down(details: Any) -> None:  # noqa: ANN401 - backoff's details
+            self.requests_repeated += 1
+            fault = details["exception"]
+            if isinstance(fault, TransientError) and fault.retry_after:
+                self.limiter.pause(fault.retry_after)
+            logger.warning("%s Trying again in %.1f s.", fault, details["wait"])
+
+        send = backoff.on_exception(
+            _waits,
+            TransientError,
+            max_tries=max_tries,
+            jitter=None,
+            on_backoff=slow_down,
+            logger=None,
+        )(self._send)
+        return send(request)
+
+    def _send(self, request: requests.Request) -> requests.Response:
+        """Send a request once."""
+        prepared = self._session.prepare_request(request)
+        place = urlsplit(prepared.url or "").path
+        self.requests_sent += 1
+        try:
+            # A redirect is never followed: it would carry the token to another place.
+            with self._places:
+                response = self._session.send(
+                    prepared, timeout=self._config["request_timeout"], allow_redirects=False
+                )
+        except requests.Timeout:
+            msg = f"No answer from {place} within {self._config['request_timeout']} seconds."
+            raise TransientError(msg) from None
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
+            msg = f"{self._api_url} is no valid address: check api_url and token_url."
+            raise ApiError(msg) from None
+        except requests.RequestException as error:
+            host = urlsplit(prepared.url or "").netloc
+            msg = f"The connection to {host} failed ({type(error).__name__}): check api_url."
+            raise TransientError(msg) from None
+        _check_passing_faults(response, place)
+        return response
+
+    def _error(self, response: requests.Response, path: str) -> Exception:
+        outline = _outline(response)
+        resource = re.sub(r"\d[\d,]*", "{id}", path)
+        match response.status_code:
+            case 401:
+                return AuthenticationError(
+                    f"Procountor refuses the access token ({outline}): the API key may have been "
+                    "revoked."
+                )
+            case 403:
+                return ForbiddenError(f"The key's user may not read {resource} ({outline}).")
+            case 404:
+                return NotFoundError(f"There is no {resource} at {self._api_url} ({outline}).")
+            case status if 300 <= status < 400:  # noqa: PLR2004 - redirects
+                return ApiError(f"{self._api_url} only redirects elsewhere: check api_url.")
+            case _:
+                return ApiError(f"Procountor refused the request {resource} ({outline}).")
+
+
+def server_time(response: requests.Response) -> datetime:
+    """Tell when an answer was made, by the server's clock; by ours if it gives no time."""
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
+    except (KeyError, TypeError, ValueError):
+        return datetime.now(UTC)
+
+
+def _waits() -> Generator[float, Exception, None]:
+    """Wait as long as the server says, else exponentially longer, with jitter."""
+    wait = _FIRST_WAIT_SECONDS
+    fault = yield 0
+    while True:
+        asked_for = fault.retry_after if isinstance(fault, TransientError) else None
+        fault = yield asked_for or wait * random.uniform(0.5, 1)  # noqa: S311 - no secret
+        wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+
+
+def _check_passing_faults(response: requests.Response, place: str) -> None:
+    """Raise a TransientError for answers that another try may better.
+
+    A gateway stands before the API: its errors are HTML, its 403 too, which thus says nothing of
+    rights. A body that is no JSON has been cut off on its way.
+    """
+    status = response.status_code
+    if status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR:
+        msg = f"{place} answered {_outline(response)}."
+        raise TransientError(msg, _retry_after(response))
+    if (response.ok or status == _FORBIDDEN) and not _is_json(response):
+        msg = f"{place} answered {status} with a body that is no JSON."
+        raise TransientError(msg)
+
+
+def _is_json(response: requests.Response) -> bool:
+    try:
+        msgspec.json.decode(response.content, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Read Retry-After, which is in seconds or a date."""
+    value = response.headers.get("Retry-After", "")
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(value)
+        except (TypeError, ValueError):
+            return None
+        seconds = (until.astimezone(UTC) - server_time(response)).total_seconds()
+    return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
+
+
+def _outline(response: requests.Response) -> str:
+    """Describe an error by its status, fields and codes, never by the company's data.
+
+    Bodies are ``{"errors": [{"status", "field", "message"}]}``, at the token endpoint perhaps
+    ``{"error", "error_description"}``, or none at all.
+    """
+    parts = [f"HTTP {response.status_code}"]
+    try:
+        body = decode(response.content)
+    except msgspec.DecodeError:
+        body = None
+    if isinstance(body, dict):
+        errors = body.get("errors")
+        for error in errors if isinstance(errors, list) else [{"message": body.get("error")}]:
+            if isinstance(error, dict):
+                texts = (error.get("field"), error.get("message"))
+                parts += [str(text) for text in texts if _HARMLESS_TEXT.fullmatch(str(text or ""))]
+    return ", ".join(parts)

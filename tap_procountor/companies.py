@@ -1,0 +1,100 @@
+"""The companies of a run: one per API key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tap_procountor.client import ProcountorClient, decode, server_time
+from tap_procountor.errors import ApiError, ConfigurationError, ProcountorError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import requests
+
+    from tap_procountor.auth import CompanyAuthenticator
+    from tap_procountor.client import Params
+    from tap_procountor.report import RunReport
+
+
+@dataclass(frozen=True)
+class Company:
+    """A company (Procountor: environment) and the way to its data.
+
+    Attributes:
+        id: Procountor's id; ids of everything else are unique only within a company.
+        name: Its name, for people.
+        opened: When the run began for this company, by the server's clock. What changes later is
+            left to the next run.
+    """
+
+    id: int
+    name: str
+    opened: datetime
+    client: ProcountorClient = field(repr=False)
+    _auth: CompanyAuthenticator = field(repr=False)
+
+    @classmethod
+    def open(cls, client: ProcountorClient, api_key: str) -> Company:
+        """Ask which company a key opens.
+
+        Raises:
+            ProcountorError: If the key opens none.
+        """
+        auth = client.authenticator(api_key)
+        response = client.get(auth, "/sessioninfo")
+        session = decode(response.content)
+        if not isinstance(session, dict) or not isinstance(session.get("companyId"), int):
+            msg = "The API's /sessioninfo names no company: check api_url."
+            raise ApiError(msg)
+        return cls(
+            session["companyId"], str(session.get("name")), server_time(response), client, auth
+        )
+
+    def get(self, path: str, params: Params | None = None) -> requests.Response:
+        """Get one of the company's resources; see ``ProcountorClient.get``."""
+        return self.client.get(self._auth, path, params)
+
+    def get_json(self, path: str, params: Params | None = None) -> Any:  # noqa: ANN401 - any JSON
+        """Get one of the company's resources, parsed."""
+        return decode(self.get(path, params).content)
+
+
+def open_companies(
+    client: ProcountorClient, keys: list[str], report: RunReport
+) -> dict[int, Company]:
+    """Ask which companies the keys open; a key that opens none does not stop the others.
+
+    Raises:
+        ProcountorError: If no key opens a company, or if two open the same one.
+    """
+    companies: dict[int, Company] = {}
+    names: dict[int, str] = {}
+    errors: list[ProcountorError] = []
+    for position, outcome in enumerate(client.ahead(partial(_open, client), keys)):
+        key_name = f"api_keys[{position}]" if len(keys) > 1 else "api_key"
+        if isinstance(outcome, ProcountorError):
+            errors.append(outcome)
+            if len(keys) > 1:
+                report.company_failed(key_name, outcome)
+            continue
+        if outcome.id in companies:
+            msg = (
+                f"{names[outcome.id]} and {key_name} open the same company ({outcome.id}): "
+                "remove one of them."
+            )
+            raise ConfigurationError(msg)
+        companies[outcome.id] = outcome
+        names[outcome.id] = key_name
+    if not companies:
+        raise errors[0]
+    return companies
+
+
+def _open(client: ProcountorClient, api_key: str) -> Company | ProcountorError:
+    try:
+        return Company.open(client, api_key)
+    except ProcountorError as error:
+        return error

@@ -1,0 +1,46 @@
+"""What can go wrong, each in one sentence that says what to do."""
+
+from __future__ import annotations
+
+
+class ProcountorError(Exception):
+    """A fault that ends a stream, a company or the run; its text is made for people.
+
+    The text never carries a secret, nor a value out of the company's data.
+    """
+
+
+class ConfigurationError(ProcountorError):
+    """The settings, the catalog or the state cannot be used as they are."""
+
+
+class AuthenticationError(ProcountorError):
+    """Procountor accepts no token for this company."""
+
+
+class ForbiddenError(ProcountorError):
+    """The key's user lacks the right to read a resource (403)."""
+
+
+class NotFoundError(ProcountorError):
+    """The resource does not exist, or every id of a batch is unknown (404)."""
+
+
+class ApiError(ProcountorError):
+    """The API answered something that cannot be used."""
+
+
+class TransientError(ApiError):
+    """A fault that may pass: the request is sent again.
+
+    Attributes:
+        retry_after: Seconds the server asked us to wait, if it did.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class IncompleteError(ProcountorError):
+    """The run has ended, but not everything that was asked for has arrived."""

@@ -1,0 +1,53 @@
+"""The one limiter of a client id."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+
+#: Share of the permitted rate that is used, and seconds added to the one-second window. Both make
+#: room for the uneven time that requests spend on their way: what counts is when they arrive.
+_USED_SHARE = 0.98
+_RESERVE_SECONDS = 0.01
+
+
+class RateLimiter:
+    """Spaces requests evenly, so that no second sees more of them than permitted.
+
+    Procountor counts per client_id, over all companies, and may suspend a client that exceeds its
+    limit. Requests pass one at a time; whoever must wait does so inside the lock.
+
+    Args:
+        requests_per_second: The permitted rate; may be a fraction (90 a minute is 1.5).
+    """
+
+    def __init__(self, requests_per_second: float) -> None:
+        self._interval = 1 / (requests_per_second * _USED_SHARE)
+        self._last_sent: deque[float] = deque(maxlen=math.ceil(requests_per_second))
+        self._next_slot = 0.0
+        self._lock = threading.Lock()
+        self.seconds_waited = 0.0
+
+    def wait(self) -> None:
+        """Return when the next request may be sent; call it right before sending."""
+        with self._lock:
+            delay = self._next_free_moment() - time.monotonic()
+            if delay > 0:
+                time.sleep(delay)
+                self.seconds_waited += delay
+            sent = time.monotonic()
+            self._last_sent.append(sent)
+            # A late wake-up is made good by at most one interval.
+            self._next_slot = max(self._next_slot, sent - self._interval) + self._interval
+
+    def pause(self, seconds: float) -> None:
+        """Let no request pass for a while: the server has asked for it."""
+        with self._lock:
+            self._next_slot = max(self._next_slot, time.monotonic() + seconds)
+
+    def _next_free_moment(self) -> float:
+        if len(self._last_sent) < (self._last_sent.maxlen or 0):
+            return self._next_slot
+        return max(self._next_slot, self._last_sent[0] + 1 + _RESERVE_SECONDS)

@@ -1,0 +1,356 @@
+"""How lists and documents are read: keyset pages, batches of details, both ahead of the writer.
+
+Everything here is a lazy generator. Requests run in the client's threads a bounded number ahead;
+results come in the order of their ids, so that whatever has been written is a prefix of the list.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import chain, count, islice, pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from tap_procountor.client import decode
+from tap_procountor.errors import ApiError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tap_procountor.client import Params
+    from tap_procountor.companies import Company
+    from tap_procountor.streams.base import ReadStream
+    from tap_procountor.windows import Window
+
+Source = dict[str, Any]
+
+#: The most rows of a page and the most ids of a batch: one page, one batch.
+PAGE_SIZE = 200
+
+#: A list with more rows than this is read in several places at once.
+_LONG_LIST = 20 * PAGE_SIZE
+#: A long list is read in segments of this many pages.
+_SEGMENT_PAGES = 5
+#: A segment's first page is one row short: its last page then always reaches into the next segment,
+#: which shows that nothing lies between the two.
+_HEAD_SIZE = PAGE_SIZE - 1
+
+#: How often a list that changes while it is read is begun anew.
+_MAX_READINGS = 5
+
+
+class _Row(msgspec.Struct):
+    id: int
+
+
+class _Meta(msgspec.Struct):
+    size: int | None = msgspec.field(name="pageSize", default=None)
+    total: int | None = msgspec.field(name="totalCount", default=None)
+
+
+class _Listing(msgspec.Struct):
+    rows: list[_Row] = msgspec.field(name="results", default_factory=list)
+    meta: _Meta = msgspec.field(default_factory=_Meta)
+
+
+_listing_decoder = msgspec.json.Decoder(_Listing)
+
+
+class Page:
+    """One page of a list; its rows stay unparsed until needed, because many pages wait in memory.
+
+    Attributes:
+        ids: The rows' ids in ascending order.
+        total: Rows in the whole list, if the API says so (it does since 24.05).
+        is_last: Whether the list ends here.
+    """
+
+    def __init__(self, body: bytes, size: int, after: int, path: str) -> None:
+        try:
+            listing = _listing_decoder.decode(body)
+        except msgspec.ValidationError as error:
+            msg = f"The list {path} is not as documented: {error}."
+            raise ApiError(msg) from None
+        self._body = body
+        self.ids = [row.id for row in listing.rows]
+        self.total = listing.meta.total
+        self.is_last = len(self.ids) < min(size, listing.meta.size or size)
+        if any(low >= high for low, high in pairwise([after, *self.ids])):
+            msg = f"The list {path} does not come in ascending order of ids, as it was asked to."
+            raise ApiError(msg)
+
+    def rows(self) -> list[Source]:
+        """Parse the rows."""
+        rows: list[Source] = decode(self._body)["results"]
+        return rows[: len(self.ids)]
+
+    def cut(self, border: int) -> None:
+        """Drop the rows from an id on: they belong to the next segment."""
+        self.ids = [number for number in self.ids if number < border]
+
+
+class KeysetList:
+    """A list of the API in ascending order of ids.
+
+    It is read by ``previousId``. Page numbers would skip rows when something changes in between;
+    they only serve to find where the segments of a long list may begin.
+
+    Args:
+        company: Whose list it is.
+        path: The list, such as ``/invoices``.
+        filters: Its filters; they must let rows leave the list while it is read, but none enter.
+        has_numbers: Whether the list also knows page numbers.
+    """
+
+    def __init__(
+        self, company: Company, path: str, filters: Params, *, has_numbers: bool = True
+    ) -> None:
+        self._company = company
+        self._path = path
+        self._filters = filters
+        self._has_numbers = has_numbers
+
+    def pages(self, after: int = 0, done: int = 0) -> Iterator[Page]:
+        """Yield the pages that follow an id; only the first, if it has no rows, is empty.
+
+        Args:
+            after: The id; 0 for the whole list.
+            done: How many rows of the list were before it when they were read.
+
+        Raises:
+            ApiError: If the list turns out to have more rows than came.
+        """
+        read, least_total = done, None
+        for page in self._pages(after, done):
+            read += len(page.ids)
+            if page.total is not None:
+                least_total = min(page.total, page.total if least_total is None else least_total)
+            yield page
+        # Rows only leave: those that the newest answer counts must all have come.
+        if least_total is not None and read < least_total:
+            msg = f"The list {self._path} ended early: {read} of {least_total} rows came."
+            raise ApiError(msg)
+
+    def contains(self, number: int) -> bool:
+        """Tell whether an id is still in the list."""
+        return self._page(number - 1, size=1).ids == [number]
+
+    def _pages(self, after: int, done: int) -> Iterator[Page]:
+        first = self._page(after)
+        yield first
+        total = first.total or 0
+        if self._has_numbers and total - done > _LONG_LIST:
+            yield from self._segments(first, done, total)
+        else:
+            yield from self._following(first, None if after else total)
+
+    def _page(self, after: int, size: int = PAGE_SIZE, number: int | None = None) -> Page:
+        params = {**self._filters, "orderById": "ASC", "size": size}
+        if after:
+            params["previousId"] = after
+        if number is not None:
+            params["page"] = number
+        response = self._company.get(self._path, params)
+        return Page(response.content, size, after, self._path)
+
+    def _following(self, page: Page, total: int | None) -> Iterator[Page]:
+        """Yield the pages after one, one after the other."""
+        read = len(page.ids)
+        # A total that is more than the first page has been seen to count the whole list.
+        expected = total if total and total > read else None
+        while not page.is_last and read != expected:
+            page = self._page(page.ids[-1])
+            read += len(page.ids)
+            yield page
+
+    def _segments(self, first: Page, done: int, total: int) -> Iterator[Page]:
+        """Yield the pages after the first of a long list, several segments being read at once."""
+        ahead = self._company.client.ahead
+        depth = max(2, self._company.client.concurrency // 2)
+        numbers = range(
+            done // _HEAD_SIZE + _SEGMENT_PAGES, total // _HEAD_SIZE + 1, _SEGMENT_PAGES
+        )
+        heads = ahead(partial(self._page, 0, _HEAD_SIZE), numbers, depth)
+        segments = pairwise(chain([first], _ascending(heads, first.ids[-1]), [None]))
+        for pages in ahead(self._segment, segments, depth):
+            yield from (page for page in pages if page is not first)
+
+    def _segment(self, heads: tuple[Page | None, Page | None]) -> list[Page]:
+        """Read from one head to the next, or to the end of the list."""
+        head, next_head = heads
+        assert head is not None  # noqa: S101 - only the last is None
+        pages = [head]
+        border = next_head.ids[0] if next_head else None
+        while border is None or pages[-1].ids[-1] < border:
+            if pages[-1].is_last:
+                return pages
+            page = self._page(pages[-1].ids[-1])
+            if not page.ids:
+                return pages
+            pages.append(page)
+        pages[-1].cut(border)
+        return pages
+
+
+def _ascending(heads: Iterable[Page], last: int) -> Iterator[Page]:
+    """Yield heads as long as each begins after the one before.
+
+    They do not when the list has become shorter, or if a server knows no page numbers here. The
+    segment before then goes on to the end of the list.
+    """
+    for head in heads:
+        if not head.ids or head.ids[0] <= last:
+            return
+        last = head.ids[0]
+        yield head
+
+
+class Batch(NamedTuple):
+    """Documents that came together.
+
+    Attributes:
+        documents: Objects of the API; where there are list and detail, merged.
+        vanished: Ids that were listed but had been deleted when their details were asked for.
+        last_id: The last id of the list's page.
+        window: The progress of an incremental stream once these have been written.
+    """
+
+    documents: list[Source]
+    vanished: list[int] = []  # noqa: RUF012 - never changed
+    last_id: int = 0
+    window: Window | None = None
+
+
+class DocumentList:
+    """A list whose rows are completed by batches of details.
+
+    Args:
+        company: Whose documents they are.
+        path: List and batch, such as ``/invoices`` and ``/invoices/{ids}``.
+        filters: Filters of the list.
+    """
+
+    def __init__(self, company: Company, path: str, filters: Params) -> None:
+        self._company = company
+        self._path = path
+        self._list = KeysetList(company, path, filters)
+
+    def batches(self, after: int = 0, done: int = 0) -> Iterator[Batch]:
+        """Yield the documents that follow an id; ``done`` as in ``KeysetList.pages``."""
+        pages = (page for page in self._list.pages(after, done) if page.ids)
+        # The first batch must not wait until others are under way.
+        for page in pages:
+            yield self._merge(*self._with_details(page))
+            break
+        for page, details in self._company.client.ahead(self._with_details, pages):
+            yield self._merge(page, details)
+
+    def _with_details(self, page: Page) -> tuple[Page, bytes]:
+        return page, self._details(page.ids)
+
+    def _details(self, ids: list[int]) -> bytes:
+        """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
+        try:
+            return self._company.get(f"{self._path}/{','.join(map(str, ids))}").content
+        except NotFoundError:
+            return b"[]"
+
+    def _merge(self, page: Page, body: bytes) -> Batch:
+        """Complete the list's rows, which have fields that the details lack."""
+        details = self._by_id(body)
+        vanished = [number for number in page.ids if number not in details]
+        if any(self._list.contains(number) for number in vanished):
+            msg = f"Rows of the list {self._path} come without details."
+            raise ApiError(msg)
+        documents = [row | details[row["id"]] for row in page.rows() if row["id"] in details]
+        return Batch(documents, vanished, page.ids[-1])
+
+    def _by_id(self, body: bytes) -> dict[int, Source]:
+        """Index details: one id asked for gives an object, several give an array."""
+        answer = decode(body)
+        details = [answer] if isinstance(answer, dict) else answer
+        try:
+            return {detail["id"]: detail for detail in details}
+        except (KeyError, TypeError):
+            msg = f"The details of {self._path} are not as documented: one has no id."
+            raise ApiError(msg) from None
+
+
+def numbered_rows(company: Company, path: str, filters: Params) -> list[Source]:
+    """Read a list that the API gives by page number only, as a whole.
+
+    Page numbers skip or repeat rows when something changes in between. The list is therefore read
+    again until the ids are as many, each once, as the API counts; these lists are short.
+
+    Raises:
+        ApiError: If the list does not come to rest.
+    """
+    for _ in range(_MAX_READINGS):
+        rows, totals = _numbered_rows_once(company, path, filters)
+        distinct = {row.get("id") for row in rows}
+        if len(distinct) == len(rows) and totals <= {len(rows), None}:
+            return rows
+    msg = f"The list {path} keeps changing while it is read, or is not as long as the API says."
+    raise ApiError(msg)
+
+
+def _numbered_rows_once(
+    company: Company, path: str, filters: Params
+) -> tuple[list[Source], set[int | None]]:
+    """Read the pages once; return the rows and the totals that came with them."""
+    rows: list[Source] = []
+    totals: set[int | None] = set()
+    for number in count():
+        answer = company.get_json(path, {**filters, "size": PAGE_SIZE, "page": number})
+        page = answer.get("results") or []
+        meta = answer.get("meta") or {}
+        rows += page
+        totals.add(meta.get("totalCount"))
+        if len(page) < min(PAGE_SIZE, meta.get("pageSize") or PAGE_SIZE):
+            break
+    return rows, totals
+
+
+class ReadAhead:
+    """Begins to read what comes next while the writer is busy with what comes now.
+
+    Each part is a stream of one company. Of those whose turn comes next, the first batch is fetched
+    in the background; for most it is the only one. The rest is read when the part is taken.
+
+    Args:
+        parts: All parts in the order in which they will be taken.
+        depth: How many parts ahead.
+    """
+
+    def __init__(self, parts: Iterable[tuple[ReadStream, Company]], depth: int) -> None:
+        self._parts = iter(parts)
+        self._depth = depth
+        self._threads = ThreadPoolExecutor(depth, "read-ahead")
+        self._begun: dict[tuple[str, int], tuple[Iterator[Batch], Future[Batch | None]]] = {}
+
+    def take(self, stream: ReadStream, company: Company) -> Iterator[Batch]:
+        """Yield the batches of a part; raises what reading raises."""
+        self._begin()
+        begun = self._begun.pop((stream.name, company.id), None)
+        self._begin()
+        if begun is None:
+            yield from stream.read(company)
+            return
+        batches, first = begun
+        batch = first.result()
+        if batch is not None:
+            yield batch
+            yield from batches
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self) -> None:
+        """Begin parts until enough are under way."""
+        for stream, company in islice(self._parts, self._depth - len(self._begun)):
+            batches = stream.read(company)
+            first = self._threads.submit(next, batches, None)
+            self._begun[stream.name, company.id] = (batches, first)

@@ -1,0 +1,107 @@
+"""Schemas of the streams, derived from the API's own specification.
+
+``openapi.json`` is the read side of Procountor's OpenAPI document; ``scripts/update_openapi.py``
+renews it. A stream names the components that its records are made of, and gets its schema here.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import inflection
+from singer_sdk import OpenAPISchema, StreamSchema
+from singer_sdk.schema.source import OpenAPISchemaNormalizer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from singer_sdk import Stream
+
+Schema = dict[str, Any]
+
+INTEGER: Schema = {"type": ["integer", "null"]}
+STRING: Schema = {"type": ["string", "null"]}
+DATE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
+
+#: Root fields that the specification does not know go in here, so that none is lost.
+ADDITIONAL_FIELDS = "additional_fields"
+
+_KEPT_KEYWORDS = ("type", "format", "properties", "items")
+_KEPT_FORMATS = ("date", "date-time")
+
+#: One name for every field, in every nesting: ``invoiceNumber`` becomes ``invoice_number``.
+snake_case = cache(inflection.underscore)
+
+
+class _Normalizer(OpenAPISchemaNormalizer):
+    """Writes snake case names and drops what constrains writing only (lengths, examples …)."""
+
+    def handle_object(self, schema: Schema, *, key_properties: Sequence[str] = ()) -> Schema:
+        """Name the properties as the records do; all but the keys are nullable."""
+        properties = schema.get("properties", {})
+        schema["properties"] = {snake_case(name): value for name, value in properties.items()}
+        return super().handle_object(schema, key_properties=key_properties)
+
+    def normalize_schema(self, schema: Schema, *, key_properties: Sequence[str] = ()) -> Schema:
+        """Keep the shape and the types, nothing else."""
+        schema = super().normalize_schema(schema, key_properties=key_properties)
+        if schema.get("format") not in _KEPT_FORMATS:
+            schema.pop("format", None)
+        return {word: schema[word] for word in _KEPT_KEYWORDS if word in schema}
+
+
+class Specification(OpenAPISchema[str]):
+    """The API's specification."""
+
+    def component(self, *names: str) -> Schema:
+        """Merge components into one object schema with the API's field names, references resolved.
+
+        Args:
+            names: Components, such as a list's row and its detail; the later win.
+        """
+        properties: Schema = {}
+        for name in names:
+            properties |= self.resolve_schema(name)["properties"]
+        return {"type": "object", "properties": properties}
+
+
+SPECIFICATION = Specification(
+    files("tap_procountor").joinpath("openapi.json"),
+    preprocessor=_Normalizer(),
+)
+
+
+class RecordSchema(StreamSchema[str]):
+    """Declares what a stream's records are made of: ``schema = RecordSchema("Invoice")``.
+
+    Args:
+        components: Components of the specification; the later win.
+        added: Fields that the tap adds, by name.
+    """
+
+    def __init__(self, *components: str, added: dict[str, Schema] | None = None) -> None:
+        super().__init__(SPECIFICATION)
+        self.components = components
+        self.added = added or {}
+        self._built: dict[tuple[str, ...], Schema] = {}
+
+    def get_stream_schema(self, stream: Stream, stream_class: type[Stream]) -> Schema:  # noqa: ARG002
+        """Return the schema; it is built once, because the SDK asks for it per record."""
+        key = tuple(stream.primary_keys)
+        if key not in self._built:
+            self._built[key] = self._build(key)
+        return self._built[key]
+
+    def _build(self, key: tuple[str, ...]) -> Schema:
+        body = SPECIFICATION.preprocess_schema(SPECIFICATION.component(*self.components))
+        properties = {
+            "company_id": INTEGER,
+            **self.added,
+            **body["properties"],
+            ADDITIONAL_FIELDS: {"type": ["object", "null"]},
+        }
+        for name in key:
+            properties[name] = {**properties[name], "type": properties[name]["type"][:1]}
+        return {"type": "object", "properties": properties}

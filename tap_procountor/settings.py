@@ -1,0 +1,223 @@
+"""The settings of the tap: their names, meanings and checks, written once."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import typing as th
+from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR, extend_validator_with_defaults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsonschema import ValidationError
+
+#: Checks, and fills in the defaults while it does.
+_Validator = extend_validator_with_defaults(DEFAULT_JSONSCHEMA_VALIDATOR)
+
+SETTINGS = th.PropertiesList(
+    th.Property(
+        "client_id",
+        th.StringType(nullable=False),
+        required=True,
+        title="Client ID",
+        description="Client id of the integration, issued by Procountor.",
+    ),
+    th.Property(
+        "client_secret",
+        th.StringType(nullable=False),
+        required=True,
+        secret=True,
+        title="Client secret",
+        description="Client secret of the integration, issued by Procountor.",
+    ),
+    th.Property(
+        "api_key",
+        th.StringType,
+        secret=True,
+        title="API key",
+        description="API key of the company to read; one key opens one company.",
+    ),
+    th.Property(
+        "api_keys",
+        th.ArrayType(th.StringType(nullable=False)),
+        secret=True,
+        title="API keys",
+        description="Instead of `api_key`: the keys of several companies, read in one run.",
+    ),
+    th.Property(
+        "redirect_uri",
+        th.StringType,
+        title="Redirect URI",
+        description="Sent with the token request only when set; most integrations need none.",
+    ),
+    th.Property(
+        "api_url",
+        th.URIType,
+        default="https://api.procountor.com/latest/api",
+        title="API URL",
+        description=(
+            "Base URL of the API, version included: `/latest/api`, `/supported/api` or a fixed one "
+            "such as `/v2602/api`."
+        ),
+    ),
+    th.Property(
+        "token_url",
+        th.URIType,
+        title="Token URL",
+        description=(
+            "URL of the token exchange. Default: the origin of `api_url` + `/api/oauth/token`."
+        ),
+    ),
+    th.Property(
+        "start_date",
+        th.StringType,
+        title="Start date",
+        description=(
+            "Earliest change wanted, a date or a time (ISO 8601; local to `timezone` without an "
+            "offset). Default: everything."
+        ),
+    ),
+    th.Property(
+        "end_date",
+        th.StringType,
+        title="End date",
+        description=(
+            "Latest change wanted, for a bounded backfill: it reads from `start_date` to here and "
+            "leaves the bookmarks of normal runs alone."
+        ),
+    ),
+    th.Property(
+        "requests_per_second",
+        th.NumberType(exclusive_minimum=0),
+        default=20,
+        title="Requests per second",
+        description=(
+            "Most requests in any second, over all companies of the client id. 20 is the lowest "
+            "documented limit of the production server; the test server allows 1.5 (90 a minute)."
+        ),
+    ),
+    th.Property(
+        "max_concurrency",
+        th.IntegerType(minimum=1, maximum=100),
+        default=20,
+        title="Requests in flight",
+        description=(
+            "Most requests under way at once. The permitted rate is reached up to a latency of "
+            "`max_concurrency` / `requests_per_second` seconds."
+        ),
+    ),
+    th.Property(
+        "request_timeout",
+        th.NumberType(exclusive_minimum=0),
+        default=120,
+        title="Request timeout",
+        description="Seconds without an answer after which a request is sent again.",
+    ),
+    th.Property(
+        "timezone",
+        th.StringType,
+        default="Europe/Helsinki",
+        title="Time zone",
+        description="Zone of the API's times, which carry none.",
+    ),
+    th.Property(
+        "lookback",
+        th.IntegerType(minimum=0),
+        default=14400,
+        title="Lookback",
+        description=(
+            "Overlap of incremental reads in seconds. Four hours cover a Procountor server that "
+            "writes UTC or another European time."
+        ),
+    ),
+    th.Property(
+        "project_dimensions",
+        th.ArrayType(th.StringType(nullable=False)),
+        default=["Projekti", "Project", "Projekt"],
+        title="Project dimensions",
+        description="Names of the dimensions whose items are the rows of `projects`.",
+    ),
+    th.Property(
+        "on_missing_permission",
+        th.StringType,
+        allowed_values=["fail", "warn"],
+        default="fail",
+        title="On missing permission",
+        description=(
+            "What a stream that the key's user may not read does: `fail` ends the run with a "
+            "non-zero exit code after the other streams, `warn` only says so."
+        ),
+    ),
+    th.Property(
+        "run_report_path",
+        th.StringType,
+        title="Run report path",
+        description="File that receives a JSON report of the run.",
+    ),
+    th.Property(
+        "emit_activate_version_messages",
+        th.BooleanType,
+        default=False,
+        title="Emit activate version messages",
+        description=(
+            "Send ACTIVATE_VERSION after the last record of each full-table stream, so that the "
+            "target drops the rows that are gone."
+        ),
+    ),
+    additional_properties=False,
+)
+
+
+def normalize(config: dict[str, Any]) -> None:
+    """Drop settings that are null, and turn numbers given as text (environment) into numbers."""
+    for name, schema in SETTINGS.to_dict()["properties"].items():
+        value = config.get(name)
+        if value is None:
+            config.pop(name, None)
+        elif isinstance(value, str) and {"number", "integer"} & set(schema["type"]):
+            with contextlib.suppress(ValueError):  # the check says which setting is wrong
+                config[name] = float(value) if "number" in schema["type"] else int(value)
+
+
+def check(config: dict[str, Any], jsonschema: dict[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each setting that cannot be used; none of them shows a value.
+
+    Args:
+        config: The settings as given; the missing ones receive their defaults.
+        jsonschema: The JSON schema of all settings, the SDK's own included.
+    """
+    known = jsonschema["properties"]
+    for name in sorted(config.keys() - known.keys()):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "see --about for those there are."
+        yield f"There is no setting '{name}': {hint}"
+    for error in _Validator(jsonschema).iter_errors(config):
+        if error.validator != "additionalProperties":
+            yield _sentence(error)
+    for name in ("client_id", "client_secret", "api_key"):
+        if name in config and not str(config[name]).strip():
+            yield f"The setting '{name}' is empty."
+    if bool(config.get("api_key")) == bool(config.get("api_keys")):
+        yield "Set either 'api_key' (one company) or 'api_keys' (a list, for several companies)."
+
+
+def _sentence(error: ValidationError) -> str:
+    """Say what is wrong without the value, which may be a secret."""
+    if error.validator == "required":
+        return f"The setting {error.message.replace(' is a required property', ' is missing')}."
+    name = ".".join(str(part) for part in error.absolute_path)
+    rule, wanted = str(error.validator), error.validator_value
+    if isinstance(wanted, list):
+        wanted = " or ".join(str(item) for item in wanted if item != "null")
+    problem = {
+        "type": f"must be of type {wanted}",
+        "enum": f"must be {wanted}",
+        "minimum": f"must be at least {wanted}",
+        "maximum": f"must be at most {wanted}",
+        "exclusiveMinimum": f"must be greater than {wanted}",
+        "format": f"must be a valid {wanted}",
+    }.get(rule, f"breaks the rule '{rule}'")
+    return f"The setting '{name}' {problem}."

@@ -1,0 +1,28 @@
+"""The streams, one module per area of Procountor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_procountor.streams import accounting, company, invoicing, registers
+from tap_procountor.streams.base import ProcountorStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+_MODULES = (company, accounting, registers, invoicing)
+
+
+def _declared_in(module: ModuleType) -> Iterator[type[ProcountorStream]]:
+    for value in vars(module).values():
+        if (
+            isinstance(value, type)
+            and issubclass(value, ProcountorStream)
+            and value.__module__ == module.__name__
+        ):
+            yield value
+
+
+#: Every stream class that the modules declare.
+STREAM_TYPES = tuple(stream for module in _MODULES for stream in _declared_in(module))

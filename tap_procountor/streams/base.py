@@ -1,0 +1,336 @@
+"""What a stream can be; the modules beside this one declare those there are.
+
+A stream names its path, its key and the component of the specification that its records follow,
+and picks the way it is read by its base class: ``SingleCallStream``, ``PagedStream``,
+``DetailedStream``, ``IncrementalStream`` or ``DocumentStream``; rows that stand inside the records
+of another stream are a ``RowStream``.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from datetime import UTC, datetime
+from functools import cached_property
+from inspect import getattr_static
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Stream
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib import RecordMessage
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
+
+from tap_procountor.convert import Record, RecordConverter
+from tap_procountor.errors import ApiError, ForbiddenError, ProcountorError
+from tap_procountor.reading import Batch, DocumentList, KeysetList, Source, numbered_rows
+from tap_procountor.schema import ADDITIONAL_FIELDS, SPECIFICATION, RecordSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from singer_sdk.helpers.types import Context
+
+    from tap_procountor.client import Params
+    from tap_procountor.companies import Company
+    from tap_procountor.tap import TapProcountor
+    from tap_procountor.windows import Bookmark, Window
+
+#: Documents after which the progress is sent to the target as a STATE message.
+_DOCUMENTS_PER_STATE = 5000
+
+
+class ProcountorStream(Stream):
+    """A table of Procountor's data, for each company of the run."""
+
+    primary_keys: ClassVar[tuple[str, ...]] = ("company_id", "id")
+    schema: ClassVar[RecordSchema]
+
+    #: The records are converted here, once; numbers are exact and times UTC when the SDK gets them.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    _tap: TapProcountor
+
+    def __init__(self, tap: TapProcountor) -> None:
+        super().__init__(tap)
+        #: The streams whose rows stand inside the records of this one.
+        self.row_streams: list[RowStream] = []
+
+    @property
+    def partitions(self) -> list[dict[str, Any]]:
+        """The companies: bookmarks, failures and reports are per company."""
+        return [{"company_id": company_id} for company_id in self._tap.companies]
+
+    @property
+    def emit_activate_version_messages(self) -> bool:
+        """Whether the SDK sends ACTIVATE_VERSION: never.
+
+        It would do so before the first record, and a run that then fails would have the target
+        delete the rows that it did not reach. See ``start_version`` and ``activate_version``.
+        """
+        return False
+
+    def start_version(self) -> None:
+        """Number the records of a full-table stream, if the versions are to be activated."""
+        if (
+            self.config.get("emit_activate_version_messages")
+            and self.replication_method == REPLICATION_FULL_TABLE
+        ):
+            self._stream_version = self._tap.initialized_at
+
+    def activate_version(self) -> None:
+        """Tell the target that the table is complete; call it after the last record."""
+        if self._stream_version is not None:
+            self._write_activate_version_message(self._stream_version)
+
+    def write(self, record: Record) -> None:
+        """Write a record outside of the SDK's own loop."""
+        self._write_record_message(record)
+
+    def check_key(self, record: Record) -> None:
+        """Refuse a record that no table can hold.
+
+        Raises:
+            ApiError: If a part of the key is missing.
+        """
+        for name in self.primary_keys:
+            if record.get(name) is None:
+                msg = f"The API sent a record without '{name}', which is part of its key."
+                raise ApiError(msg)
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        """Whether records go out as they are: nothing is deselected, mapped or flattened."""
+        untouched = {"stream_maps", "flattening_enabled"}.isdisjoint(
+            name for name, value in self.config.items() if value
+        )
+        return untouched and all(self.mask.values())
+
+    def _write_record_message(self, record: Record) -> None:
+        """Write a record, on the short way if the SDK's steps would change nothing.
+
+        Looking for deselected fields and mapping take longer than all that the tap does itself.
+        """
+        if not self._is_plain:
+            super()._write_record_message(record)
+            return
+        message = RecordMessage(
+            stream=self.name,
+            record=record,
+            version=self._stream_version,
+            time_extracted=datetime.now(UTC),
+        )
+        self._tap.write_message(message)
+        self.state_manager.is_flushed = False
+
+    def _process_record(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Do nothing: the SDK would add the company and sync child streams, which we have not."""
+
+    def _increment_stream_state(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Do nothing: bookmarks are the ends of windows, not the versions of records."""
+
+
+class ReadStream(ProcountorStream):
+    """A stream with requests of its own."""
+
+    path: ClassVar[str]
+
+    @cached_property
+    def convert(self) -> RecordConverter:
+        """Turns an object of the API into a record."""
+        components = getattr_static(self, "schema").components
+        return RecordConverter(
+            SPECIFICATION.component(*components),
+            self._tap.api_clock.to_utc,
+            lambda path: self._tap.report.found_unknown_field(self.name, path),
+        )
+
+    @abstractmethod
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read a company's documents; called before its turn, so lazily and without side effects.
+
+        Raises:
+            ProcountorError: When iterated, if something cannot be read.
+        """
+
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        """Yield a company's records; a failure ends this company's part of this stream alone."""
+        company = self._tap.companies[(context or {})["company_id"]]
+        outcome = self._tap.report.outcome(self.name, company.id)
+        try:
+            for batch in self._tap.read_ahead.take(self, company):
+                for record in self._records(company, batch):
+                    outcome.rows += 1
+                    yield record
+                outcome.vanished += batch.vanished
+                self.written(company, batch)
+        except ForbiddenError as error:
+            outcome.fail(error, tolerated=self.config["on_missing_permission"] == "warn")
+        except ProcountorError as error:
+            outcome.fail(error)
+
+    def written(self, company: Company, batch: Batch) -> None:
+        """Note that all records of a batch, and their rows, have been written."""
+
+    def _records(self, company: Company, batch: Batch) -> Iterator[Record]:
+        """Yield the records of a batch, and write the rows inside each right after it."""
+        row_streams = [stream for stream in self.row_streams if stream.selected]
+        for source in batch.documents:
+            record = {"company_id": company.id, **self.convert(source)}
+            self.check_key(record)
+            # Taken before the record is written: writing may remove deselected fields.
+            rows = [(stream, list(stream.rows(self, record))) for stream in row_streams]
+            yield record
+            for stream, its_rows in rows:
+                for row in its_rows:
+                    stream.write(row)
+                self._tap.report.outcome(stream.name, company.id).rows += len(its_rows)
+
+
+class SingleCallStream(ReadStream):
+    """A resource in one answer: an object, an array, or an object that holds an array."""
+
+    #: The field of the answer that holds the records; none if the answer itself does.
+    records_field: ClassVar[str | None] = None
+    #: One request for each of these.
+    variants: ClassVar[tuple[Params, ...]] = ({},)
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Make the requests."""
+        for params in self.variants:
+            answer = company.get_json(self.path, params)
+            if self.records_field and isinstance(answer, dict):
+                answer = answer.get(self.records_field) or []
+            yield Batch(answer if isinstance(answer, list) else [answer])
+
+
+class PagedStream(ReadStream):
+    """A list whose rows are complete and that the API gives by page number only."""
+
+    filters: ClassVar[Params] = {}
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read the pages."""
+        yield Batch(numbered_rows(company, self.path, self.filters))
+
+
+class DetailedStream(PagedStream):
+    """A list by page number whose rows are completed by a request each."""
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read the pages and, several at once, the details."""
+
+        def complete(row: Source) -> Source:
+            detail: Source = company.get_json(f"{self.path}/{row['id']}")
+            return row | detail
+
+        rows = numbered_rows(company, self.path, self.filters)
+        for document in company.client.ahead(complete, rows):
+            yield Batch([document])
+
+
+class IncrementalStream(ReadStream):
+    """A keyset list, read by ``version`` in windows whose upper bound is closed."""
+
+    replication_key = "version"
+    #: The API hides rows by default: the list is read once with each of these filters.
+    variants: ClassVar[tuple[Params, ...]] = ({},)
+
+    _documents_since_state = 0
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read the windows that are due."""
+        # The state is looked at now: the iterator may run in another thread.
+        windows = list(self._bookmark(company).windows())
+        return chain.from_iterable(self._read_window(company, window) for window in windows)
+
+    def written(self, company: Company, batch: Batch) -> None:
+        """Keep the progress in the state; sometimes send it, always at the end of a window."""
+        if batch.window is None:
+            return
+        self._bookmark(company).save(batch.window)
+        self._documents_since_state += len(batch.documents)
+        if batch.window.is_done or self._documents_since_state >= _DOCUMENTS_PER_STATE:
+            self._documents_since_state = 0
+            self._tap.state_writer.write_state(self.tap_state)
+
+    def _bookmark(self, company: Company) -> Bookmark:
+        streams = [self, *self.row_streams]
+        return self._tap.bookmark(
+            self.get_context_state({"company_id": company.id}),
+            company,
+            [stream.name for stream in streams if stream.selected],
+        )
+
+    def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
+        bounds = window.filters(self._tap.api_clock)
+        for number, variant in enumerate(self.variants[window.variant :], window.variant):
+            progress = window.at_variant(number)
+            for batch in self._batches(company, {**variant, **bounds}, progress):
+                progress = progress.moved(batch)
+                yield batch._replace(window=progress)
+        yield Batch([], window=window.done_with())
+
+    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
+        """Read a list whose rows are complete."""
+        pages = KeysetList(company, self.path, filters, has_numbers=False)
+        for page in pages.pages(progress.after, progress.done):
+            if page.ids:
+                yield Batch(page.rows(), last_id=page.ids[-1])
+
+
+class DocumentStream(IncrementalStream):
+    """An incremental stream whose rows are completed by batches of details."""
+
+    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
+        documents = DocumentList(company, self.path, filters)
+        return documents.batches(progress.after, progress.done)
+
+
+class RowStream(ProcountorStream):
+    """Rows that stand inside the records of other streams, at no extra request.
+
+    They carry their owner's id and ``version``, so that rows which have disappeared from a document
+    can be recognised: their version is older than the document's.
+    """
+
+    #: The streams whose records hold the rows.
+    owners: ClassVar[tuple[type[ReadStream], ...]]
+    #: The array in the owner's records.
+    field: ClassVar[str]
+    #: What the owner's fields are called in the rows.
+    owner_fields: ClassVar[dict[str, str]]
+
+    def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
+        """Yield nothing: the rows are written with their owners."""
+        return ()
+
+    def announce(self) -> None:
+        """Write the schema, before the first owner's records."""
+        self.start_version()
+        self._write_schema_message()
+
+    def rows(self, owner: ReadStream, record: Record) -> Iterator[Record]:  # noqa: ARG002
+        """Yield the rows of an owner's record."""
+        inherited = self.inherited(record)
+        for item in record.get(self.field) or ():
+            yield self.row(inherited, item)
+
+    def inherited(self, record: Record) -> Record:
+        """Return what every row takes from its owner."""
+        return {"company_id": record["company_id"]} | {
+            name: record.get(field) for name, field in self.owner_fields.items()
+        }
+
+    def row(self, inherited: Record, item: Record) -> Record:
+        """Make a row; fields that the specification does not know move out of the root."""
+        row = {**inherited, **item}
+        if not row.keys() <= self._known_fields:
+            row[ADDITIONAL_FIELDS] = {
+                name: row.pop(name) for name in row.keys() - self._known_fields
+            }
+        self.check_key(row)
+        return row
+
+    @cached_property
+    def _known_fields(self) -> frozenset[str]:
+        return frozenset(self.schema["properties"])

@@ -1,0 +1,15 @@
+"""The company itself."""
+
+from __future__ import annotations
+
+from tap_procountor.schema import RecordSchema
+from tap_procountor.streams.base import SingleCallStream
+
+
+class CompanyStream(SingleCallStream):
+    """The company (environment) that the key opens."""
+
+    name = "company"
+    path = "/company"
+    primary_keys = ("company_id",)
+    schema = RecordSchema("Company")

@@ -1,0 +1,63 @@
+"""Registers: products, business partners, persons."""
+
+from __future__ import annotations
+
+from tap_procountor.schema import RecordSchema
+from tap_procountor.streams.base import (
+    DetailedStream,
+    DocumentStream,
+    IncrementalStream,
+    PagedStream,
+    SingleCallStream,
+)
+
+
+class Products(IncrementalStream):
+    """Products, active and not; the list's rows are already full."""
+
+    name = "products"
+    path = "/products"
+    # Without a type the API gives sales and purchase products only.
+    variants = (
+        {"includeLocalizations": "true"},
+        {"includeLocalizations": "true", "type": "TRAVEL"},
+    )
+    schema = RecordSchema("Product")
+
+
+class ProductGroups(SingleCallStream):
+    """Groups of products."""
+
+    name = "product_groups"
+    path = "/products/groups"
+    records_field = "productGroups"
+    # Without a type the API gives the groups of sales and purchase products only.
+    variants = ({}, {"type": "TRAVEL"})
+    schema = RecordSchema("ProductGroup")
+
+
+class BusinessPartners(DocumentStream):
+    """Customers, suppliers and persons as business partners, active and not."""
+
+    name = "business_partners"
+    path = "/businesspartners"
+    # The API gives active partners by default, and has no way to ask for both.
+    variants = ({"active": "true"}, {"active": "false"})
+    schema = RecordSchema("BusinessPartnerBasicInfo", "BusinessPartner")
+
+
+class BusinessPartnerGroups(PagedStream):
+    """Groups of business partners."""
+
+    name = "business_partner_groups"
+    path = "/businesspartners/groups"
+    schema = RecordSchema("BusinessPartnerGroup")
+
+
+class Persons(DetailedStream):
+    """The person register, inactive persons too; the API has no batch of them."""
+
+    name = "persons"
+    path = "/persons"
+    filters = {"includeInactive": "true", "orderById": "ASC"}
+    schema = RecordSchema("PersonBasicInfo", "Person")

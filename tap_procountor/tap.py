@@ -1,0 +1,324 @@
+"""The tap: its command line, its settings and the order of a run."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Tap
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import (
+    CapabilitiesEnum,
+    PluginCapabilities,
+    TapCapabilities,
+)
+
+from tap_procountor import settings
+from tap_procountor.client import ProcountorClient
+from tap_procountor.companies import Company, open_companies
+from tap_procountor.errors import ConfigurationError, IncompleteError, ProcountorError
+from tap_procountor.output import MessageWriter, Terminated
+from tap_procountor.reading import ReadAhead
+from tap_procountor.report import RunReport
+from tap_procountor.streams import STREAM_TYPES
+from tap_procountor.streams.base import ReadStream, RowStream
+from tap_procountor.times import ApiClock
+from tap_procountor.windows import Bookmark, check_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    import click
+    from singer_sdk import Stream
+
+
+class TapProcountor(Tap):
+    """Singer tap for the Finnish accounting system Procountor."""
+
+    name = "tap-procountor"
+    config_jsonschema: ClassVar[dict[str, Any]] = settings.SETTINGS.to_dict()
+    message_writer_class = MessageWriter
+
+    #: All of the SDK's but BATCH: its files lag behind the state, so that a killed run would lose
+    #: records, and they hold decimals as text.
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        TapCapabilities.ACTIVATE_VERSION,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    message_writer: MessageWriter
+
+    # What the streams of a run share
+
+    @cached_property
+    def client(self) -> ProcountorClient:
+        """The one that makes all requests."""
+        return ProcountorClient(self.config)
+
+    @cached_property
+    def api_clock(self) -> ApiClock:
+        """Reads and writes the API's times."""
+        return ApiClock(self.config["timezone"])
+
+    @cached_property
+    def report(self) -> RunReport:
+        """What the run has brought."""
+        return RunReport()
+
+    @cached_property
+    def companies(self) -> dict[int, Company]:
+        """The companies that the keys open, by id; asked for when a sync or a test begins."""
+        keys = self.config.get("api_keys") or [self.config["api_key"]]
+        return open_companies(self.client, keys, self.report)
+
+    @cached_property
+    def read_ahead(self) -> ReadAhead:
+        """Reads the parts of the run ahead of the writer."""
+        parts = [
+            (stream, company)
+            for stream in self._streams_to_read()
+            for company in self.companies.values()
+        ]
+        return ReadAhead(parts, self.client.concurrency)
+
+    def bookmark(self, state: dict[str, Any], company: Company, streams: list[str]) -> Bookmark:
+        """Return the bookmark that a part of the state holds."""
+        return Bookmark(
+            state,
+            streams=streams,
+            now=company.opened,
+            start_date=self._moment("start_date"),
+            end_date=self._moment("end_date"),
+            lookback=timedelta(seconds=self.config["lookback"]),
+        )
+
+    # The SDK's hooks
+
+    def discover_streams(self) -> list[Stream]:
+        """Make all streams; no request is made."""
+        streams = [stream_type(self) for stream_type in STREAM_TYPES]
+        for row_stream in streams:
+            if isinstance(row_stream, RowStream):
+                for owner in streams:
+                    if type(owner) in row_stream.owners:
+                        owner.row_streams.append(row_stream)
+        return list(streams)
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over the state of the last run.
+
+        Raises:
+            ConfigurationError: If it cannot be understood.
+        """
+        check_state(state)
+        super().load_state(state)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings.
+
+        The SDK's own check would accept misspelt settings and print the values of wrong ones, which
+        may be secrets.
+        """
+        self.append_builtin_config(self.config_jsonschema)
+        settings.normalize(self._config)
+        errors = list(settings.check(self._config, self.config_jsonschema))
+        if errors and raise_errors:
+            msg = "The settings cannot be used"
+            raise ConfigValidationError(msg, errors=errors)
+        return errors
+
+    def sync_all(self) -> None:  # type: ignore[misc]
+        """Read all selected streams.
+
+        Overrides a method that the SDK calls final: its loop ends at the first stream that fails,
+        knows one parent per child stream, and reads nothing ahead.
+
+        Raises:
+            IncompleteError: If something that was asked for has not arrived.
+        """
+        self._reset_state_progress_markers()
+        self._check_dates()
+        try:
+            self._sync_streams()
+        except Terminated as stop:
+            self._end_at_once(stop.signal_number)
+        finally:
+            self.read_ahead.close()
+            self.client.close()
+        self._finish()
+
+    def _sync_streams(self) -> None:
+        announced: set[str] = set()
+        for stream in self._streams_to_read():
+            row_streams = [rows for rows in stream.row_streams if rows.selected]
+            for rows in row_streams:
+                if rows.name not in announced:
+                    rows.announce()
+                    announced.add(rows.name)
+            stream.start_version()
+            stream.sync()
+            if not self.report.has_failed(stream.name):
+                for complete in (stream, *row_streams):
+                    complete.activate_version()
+
+    def _streams_to_read(self) -> list[ReadStream]:
+        """Return the streams that are selected themselves or hold the rows of one that is."""
+        return [
+            stream
+            for stream in self.streams.values()
+            if isinstance(stream, ReadStream)
+            and (stream.selected or any(rows.selected for rows in stream.row_streams))
+        ]
+
+    def _finish(self) -> None:
+        self.report.log()
+        if path := self.config.get("run_report_path"):
+            self.report.write(path, {"requests": self.client.requests_sent})
+        if count := len(self.report.failures):
+            msg = f"The run is incomplete: {count} of its parts failed, as listed above."
+            raise IncompleteError(msg)
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Stop the run on SIGTERM or Ctrl-C; the SDK would end it with exit code 0."""
+        self.message_writer.stop(signum)
+
+    def _end_at_once(self, signum: int) -> None:
+        """End without waiting for requests under way; what was written stays valid."""
+        self.state_writer.write_state(self.state)
+        self.logger.error("Stopped by signal %d; the next run goes on from here.", signum)
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(128 + signum)
+
+    def _moment(self, setting: str) -> datetime | None:
+        """Read a setting that is a date or a time."""
+        value = self.config.get(setting)
+        if value is None:
+            return None
+        try:
+            return self.api_clock.parse(value).astimezone(UTC)
+        except ValueError:
+            msg = f"The setting '{setting}' is no date or time: use a form such as 2026-01-31."
+            raise ConfigurationError(msg) from None
+
+    def _check_dates(self) -> None:
+        start, end = self._moment("start_date"), self._moment("end_date")
+        if start and end and start >= end:
+            msg = "The setting 'end_date' must be later than 'start_date'."
+            raise ConfigurationError(msg)
+
+    # The command line
+
+    @classmethod
+    def invoke(
+        cls,
+        *,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+        **options: Any,  # noqa: ANN401 - the SDK's
+    ) -> None:
+        """Run the tap."""
+        with cls._one_sentence_errors():
+            super().invoke(
+                state=_checked_json(state, "state"),
+                catalog=_checked_json(catalog, "catalog"),
+                **options,
+            )
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401
+        """Read the configuration files."""
+        with cls._one_sentence_errors():
+            for path in value:
+                if path != "ENV":
+                    _check_config_file(path)
+            return super().cb_config(ctx, param, value)
+
+    @classmethod
+    def cb_test(
+        cls: type[TapProcountor], ctx: click.Context, param: click.Option, value: str
+    ) -> None:
+        """Test the connection: one light request per company, instead of a sync of all streams."""
+        if value != "all":
+            super().cb_test(ctx, param, value)
+            return
+        with cls._one_sentence_errors():
+            given = ctx.params["config"]
+            tap = cls(config=given.config, parse_env_config=given.parse_env)
+            tap.test_connection()
+        ctx.exit()
+
+    def test_connection(self) -> None:
+        """Log in to each company and say which it is.
+
+        Raises:
+            ProcountorError: If a key opens no company.
+        """
+        try:
+            companies = self.companies.values()
+        finally:
+            self.client.close()
+        for company in companies:
+            print(f"Company {company.id}: {company.name}")  # noqa: T201 - for people
+        if self.report.failures:
+            msg = "Not every API key opens a company; see above."
+            raise IncompleteError(msg)
+
+    @classmethod
+    @contextmanager
+    def _one_sentence_errors(cls) -> Iterator[None]:
+        """End the program with a sentence instead of a traceback."""
+        try:
+            yield
+        except ConfigValidationError as error:
+            for sentence in error.errors:
+                cls.logger.error(sentence)  # noqa: TRY400
+            sys.exit(1)
+        except ProcountorError as error:
+            cls.logger.error("%s", error)  # noqa: TRY400
+            sys.exit(1)
+        except BrokenPipeError:
+            cls.logger.error("The target has ended before the tap: see its messages.")  # noqa: TRY400
+            # What is still buffered can no longer be written; the interpreter must not try.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+
+
+def _check_config_file(path: str) -> None:
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            _checked_json(file, "config")
+    except OSError as error:
+        msg = f"The config file {path} cannot be read: {error.strerror}."
+        raise ConfigurationError(msg) from None
+
+
+def _checked_json(file: IO[str] | None, kind: str) -> IO[str] | None:
+    """Make sure that a file holds a JSON object."""
+    if file is None:
+        return None
+    text = file.read()
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        msg = f"The {kind} file is no valid JSON: {error}."
+        raise ConfigurationError(msg) from None
+    if not isinstance(value, dict):
+        msg = f"The {kind} file must hold a JSON object."
+        raise ConfigurationError(msg)
+    return io.StringIO(text)

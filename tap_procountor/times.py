@@ -1,0 +1,97 @@
+"""Between the API's naive local times and UTC.
+
+Procountor gives and takes times without a zone, in whole seconds (``2017-01-30T15:20:00``). No
+document says which zone they are in; Finnish local time is the likely one (setting ``timezone``).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tap_procountor.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+#: Further than any zone's clock is ever put forward or back.
+_AROUND_A_CLOCK_CHANGE = timedelta(hours=3)
+
+
+def format_utc(moment: datetime) -> str:
+    """Write a moment as RFC 3339 in UTC with fixed width: ``2026-11-24T08:15:30Z``.
+
+    Bookmarks are compared as strings, and targets drop offsets: hence one form for all.
+    """
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
+
+
+class ApiClock:
+    """Reads and writes the API's naive times.
+
+    Args:
+        timezone: Name of the zone they are in, such as ``Europe/Helsinki``.
+    """
+
+    def __init__(self, timezone: str) -> None:
+        self._name = timezone
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The zone of the API's times.
+
+        Raises:
+            ConfigurationError: If there is no zone of that name.
+        """
+        import pendulum  # noqa: PLC0415 - 0.1 s that --version and --discover need not spend
+        from pendulum.tz.exceptions import InvalidTimezone  # noqa: PLC0415
+
+        try:
+            return pendulum.timezone(self._name)
+        except (InvalidTimezone, ValueError):
+            msg = (
+                f"The setting 'timezone' names no known time zone: '{self._name}'. "
+                "Use a name such as 'Europe/Helsinki'."
+            )
+            raise ConfigurationError(msg) from None
+
+    def parse(self, text: str) -> datetime:
+        """Read an ISO 8601 time; one without an offset is local.
+
+        In the hour that the autumn night repeats, the first pass is meant.
+
+        Raises:
+            ValueError: If the text is no ISO 8601 time.
+        """
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
+
+    def to_utc(self, text: str) -> str:
+        """Turn a time of the API into RFC 3339 in UTC.
+
+        Raises:
+            ValueError: If the text is no ISO 8601 time.
+        """
+        return format_utc(self.parse(text))
+
+    def lower_bound(self, moment: datetime) -> str:
+        """Write the naive time that no stamp made at or after the moment is below.
+
+        When the clocks go back soon after the moment, later stamps show an earlier hour: the bound
+        then moves back by as much.
+        """
+        set_back = self._offset(moment) - self._offset(moment + _AROUND_A_CLOCK_CHANGE)
+        return self._naive(moment, -max(set_back, timedelta()))
+
+    def upper_bound(self, moment: datetime) -> str:
+        """Write the naive time that no stamp made at or before the moment is above."""
+        set_back = self._offset(moment - _AROUND_A_CLOCK_CHANGE) - self._offset(moment)
+        return self._naive(moment, max(set_back, timedelta()))
+
+    def _offset(self, moment: datetime) -> timedelta:
+        return moment.astimezone(self.zone).utcoffset() or timedelta()
+
+    def _naive(self, moment: datetime, shift: timedelta) -> str:
+        local = moment.astimezone(self.zone).replace(tzinfo=None) + shift
+        return local.isoformat(timespec="seconds")

@@ -1,0 +1,91 @@
+"""The API: checks who asks and for what, and answers from the declared resources."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from starlette.routing import Route, Router
+
+from .answers import json_answer
+from .auth import answer_token_request, bearer
+from .errors import ApiError
+from .registers import RegisterEndpoint
+from .resources import REGISTERS, SINGLES, Call, Single
+from .spec import Parameter, load_spec
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from .sandbox import Sandbox
+
+Answer = Callable[[Call], "Response"]
+
+_BAD_REQUEST = 400
+_UNAUTHORIZED = 401
+_FORBIDDEN = 403
+
+
+def make_api(sandbox: Sandbox) -> Router:
+    """Return the API below its base path."""
+    spec = load_spec()
+
+    async def token(request: Request) -> Response:
+        return await answer_token_request(sandbox.keyring, request)
+
+    def route(path: str, answer: Answer) -> Route:
+        return Route(path, _endpoint(sandbox, spec.parameters(path), answer), methods=["GET"])
+
+    routes = [Route(f"/oauth/token{slash}", token, methods=["POST"]) for slash in ("", "/")]
+    routes += [route(single.path, _single(single)) for single in SINGLES]
+    # The longer paths come first: /businesspartners/groups is no partner.
+    for register in sorted(REGISTERS, key=lambda one: -len(one.path)):
+        endpoint = RegisterEndpoint(spec, register)
+        routes.append(route(register.path, endpoint.page))
+        if endpoint.detail_path:
+            routes.append(route(endpoint.detail_path, endpoint.details))
+    return Router(routes, redirect_slashes=False)
+
+
+def _endpoint(
+    sandbox: Sandbox, parameters: Mapping[str, Parameter], answer: Answer
+) -> Callable[[Request], Any]:
+    def respond(request: Request) -> Response:
+        try:
+            with sandbox.lock:
+                return answer(_call(sandbox, parameters, request))
+        except ApiError as error:
+            return json_answer(error.body, error.status)
+
+    async def endpoint(request: Request) -> Response:
+        # In a thread, so that writing documents does not delay the arrival of other requests.
+        return await asyncio.to_thread(respond, request)
+
+    return endpoint
+
+
+def _call(sandbox: Sandbox, parameters: Mapping[str, Parameter], request: Request) -> Call:
+    token = bearer(request.headers.get("authorization", ""))
+    company = sandbox.keyring.company_of(token)
+    if company is None:
+        raise ApiError(_UNAUTHORIZED, "Invalid or expired access token")
+    query = {}
+    for name in request.query_params:
+        if name not in parameters:
+            raise ApiError(_BAD_REQUEST, f"Unknown parameter '{name}'", name)
+        query[name] = parameters[name].parse(request.query_params.getlist(name))
+    for name, parameter in parameters.items():
+        if parameter.required and name not in query:
+            raise ApiError(_BAD_REQUEST, f"Parameter '{name}' is missing", name)
+    return Call(sandbox.company(company), query, request.headers, request.path_params)
+
+
+def _single(single: Single) -> Answer:
+    def answer(call: Call) -> Response:
+        if single.rights and not any(map(call.company.rights.allows, single.rights)):
+            raise ApiError(_FORBIDDEN, "Insufficient user rights")
+        return json_answer(single.answer(call.company, call.query))
+
+    return answer

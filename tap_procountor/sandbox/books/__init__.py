@@ -1,0 +1,1 @@
+"""The synthetic bookkeeping of one company: generated from a seed, changed by editing."""

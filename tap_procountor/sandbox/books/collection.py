@@ -1,0 +1,203 @@
+"""A register of documents: compact columns to filter by, bodies written when asked for."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, get_type_hints
+
+Document = dict[str, Any]
+
+_CACHED_SELECTIONS = 64
+
+
+class Row(Protocol):
+    """What the books remember of a document; its body follows from this."""
+
+    @property
+    def id(self) -> int:
+        """The id, unique in the register."""
+
+    def _replace(self, /, **changes: Any) -> Any: ...  # noqa: ANN401 - as NamedTuple has it
+
+
+R = TypeVar("R", bound=Row)
+
+
+class Between(NamedTuple):
+    """Keeps the rows with ``low <= column <= high``."""
+
+    column: str
+    low: float = float("-inf")
+    high: float = float("inf")
+
+    def keep(self, values: Sequence[Any], positions: Iterable[int]) -> list[int]:
+        """Return the positions whose value passes."""
+        low, high = self.low, self.high
+        return [at for at in positions if low <= values[at] <= high]
+
+
+class OneOf(NamedTuple):
+    """Keeps the rows whose column is one of the values, or with ``negated`` none of them."""
+
+    column: str
+    values: frozenset[Any]
+    negated: bool = False
+
+    def keep(self, values: Sequence[Any], positions: Iterable[int]) -> list[int]:
+        """Return the positions whose value passes."""
+        wanted, negated = self.values, self.negated
+        return [at for at in positions if (values[at] in wanted) is not negated]
+
+
+class Contains(NamedTuple):
+    """Keeps the documents with the text at a path such as ``invoicingInfo.customerNumber``."""
+
+    path: str
+    text: str
+
+    def matches(self, document: Document) -> bool:
+        """Tell whether the document passes."""
+        value: Any = document
+        for name in self.path.split("."):
+            value = (value or {}).get(name)
+        return value is not None and self.text.casefold() in str(value).casefold()
+
+
+Condition = Between | OneOf | Contains
+
+
+class Order(NamedTuple):
+    """Sorts by a column, then by id, both in the same direction."""
+
+    column: str
+    descending: bool
+
+
+class Collection(Generic[R]):
+    """The rows of one kind, sorted by id, and the function that writes their documents."""
+
+    def __init__(self, rows: type[R], write: Callable[[R], Document]) -> None:
+        self._row_type: Callable[..., R] = rows
+        self._write = write
+        self._columns: dict[str, MutableSequence[Any]] = {
+            name: array("q") if kind is int else [] for name, kind in get_type_hints(rows).items()
+        }
+        self._last_id = 0
+        self._changes: dict[int, Document] = {}
+        self._selections: OrderedDict[Any, list[int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[R]:
+        return map(self._row_type, *self._columns.values())
+
+    @property
+    def ids(self) -> Sequence[int]:
+        """All ids, ascending."""
+        return self._columns["id"]
+
+    def fill(self, *columns: Iterable[Any]) -> None:
+        """Set all rows at once, column by column in the order of the row type."""
+        for name, values in zip(self._columns, columns, strict=True):
+            self.set_column(name, values)
+        self._last_id = max(self.ids, default=0)
+
+    def set_column(self, name: str, values: Iterable[Any]) -> None:
+        """Set one column of all rows."""
+        column = self._columns[name]
+        del column[:]
+        column.extend(values)
+        self._selections.clear()
+
+    def position(self, number: int) -> int | None:
+        """Return where the id stands, or None."""
+        at = bisect_left(self.ids, number)
+        return at if at < len(self.ids) and self.ids[at] == number else None
+
+    def row_at(self, position: int) -> R:
+        """Return the row at a position."""
+        return self._row_type(*[column[position] for column in self._columns.values()])
+
+    def row(self, number: int) -> R:
+        """Return the row with the id.
+
+        Raises:
+            LookupError: There is none.
+        """
+        at = self.position(number)
+        if at is None:
+            message = f"no document has the id {number}"
+            raise LookupError(message)
+        return self.row_at(at)
+
+    def document(self, row: R) -> Document:
+        """Write the document of a row, with everything the API shows of it anywhere."""
+        document = self._write(row)
+        changes = self._changes.get(row.id)
+        return document | changes if changes else document
+
+    @property
+    def next_id(self) -> int:
+        """An id above all that were ever given."""
+        return self._last_id + 1
+
+    def append(self, row: R) -> None:
+        """Add a row; ids only grow."""
+        self._last_id = row.id
+        for column, value in zip(self._columns.values(), row, strict=True):  # type: ignore[call-overload]
+            column.append(value)
+        self._selections.clear()
+
+    def update(self, row: R, changes: Document | None = None) -> None:
+        """Replace the row of the same id, and lay changed fields over its document."""
+        at = bisect_left(self.ids, row.id)
+        for column, value in zip(self._columns.values(), row, strict=True):  # type: ignore[call-overload]
+            column[at] = value
+        if changes:
+            self._changes[row.id] = self._changes.get(row.id, {}) | changes
+        self._selections.clear()
+
+    def remove(self, number: int) -> None:
+        """Delete the row with the id."""
+        at = bisect_left(self.ids, number)
+        for column in self._columns.values():
+            del column[at]
+        self._changes.pop(number, None)
+        self._selections.clear()
+
+    def select(self, conditions: frozenset[Condition], order: Order) -> list[int]:
+        """Return the positions that pass all conditions, in order; remembered until a change."""
+        key = (conditions, order)
+        positions = self._selections.get(key)
+        if positions is None:
+            positions = self._selections[key] = self._ordered(self._passing(conditions), order)
+            if len(self._selections) > _CACHED_SELECTIONS:
+                self._selections.popitem(last=False)
+        else:
+            self._selections.move_to_end(key)
+        return positions
+
+    def keep(self, condition: Condition, positions: Iterable[int]) -> list[int]:
+        """Return the positions that pass a condition."""
+        if isinstance(condition, Contains):
+            return [at for at in positions if condition.matches(self.document(self.row_at(at)))]
+        return condition.keep(self._columns[condition.column], positions)
+
+    def _passing(self, conditions: frozenset[Condition]) -> list[int]:
+        positions: Iterable[int] = range(len(self))
+        # Ranges first (they leave the fewest rows), texts last (they need the documents).
+        for condition in sorted(conditions, key=lambda one: _COSTS[type(one)]):
+            positions = self.keep(condition, positions)
+        return list(positions)
+
+    def _ordered(self, positions: list[int], order: Order) -> list[int]:
+        if order.column != "id":
+            positions.sort(key=self._columns[order.column].__getitem__)
+        return positions[::-1] if order.descending else positions
+
+
+_COSTS = {Between: 0, OneOf: 1, Contains: 2}

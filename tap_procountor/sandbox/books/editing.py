@@ -1,0 +1,134 @@
+"""What people do to the books, with the consequences that Procountor gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .books import Books
+from .collection import Document
+from .invoices import InvoiceRow
+from .receipts import ReceiptRow
+from .times import SECONDS_PER_DAY, date_text
+
+_TERM_DAYS = 14
+
+
+class ClosedPeriodError(Exception):
+    """The document lies in a closed tracking period, where nothing changes."""
+
+
+class Bookkeeper:
+    """Changes a company's books."""
+
+    def __init__(self, books: Books, now: Callable[[], int]) -> None:
+        self._books = books
+        self._now = now
+
+    def edit(self, kind: str, number: int, changes: Document | None = None) -> None:
+        """Change a document's content and version; ``changes`` are laid over its fields.
+
+        An edited invoice or receipt loses its ledger receipt, and gets another with a new id.
+        """
+        if kind == "ledgerreceipts":
+            self._edit_receipt(self._books.receipts.rows.row(number), changes)
+            return
+        rows = self._books.collections[kind]
+        row = rows.row(number)
+        row = row._replace(version=self._now(), revision=row.revision + 1)
+        if isinstance(row, InvoiceRow):
+            self._refuse_if_closed(row.date)
+            row = self._with_new_receipt(row)
+        rows.update(row, changes)
+
+    def edit_dimensions(self, receipt: int) -> None:
+        """Move a receipt's amounts to other dimension items, which changes no version."""
+        rows = self._books.receipts.rows
+        row = rows.row(receipt)
+        self._refuse_if_closed(row.date)
+        rows.update(row._replace(revision=row.revision + 1))
+
+    def invalidate(self, invoice: int) -> None:
+        """Invalidate an invoice: it stays, its receipt is deleted."""
+        rows = self._books.invoices.rows
+        row = rows.row(invoice)
+        self._refuse_if_closed(row.date)
+        self._remove_receipt(row)
+        rows.update(row._replace(status="INVALIDATED", version=self._now(), receipt=0))
+
+    def delete(self, kind: str, number: int) -> None:
+        """Delete a document for good, an invoice together with its receipt."""
+        rows = self._books.collections[kind]
+        row = rows.row(number)
+        if isinstance(row, InvoiceRow | ReceiptRow):
+            self._refuse_if_closed(row.date)
+        if isinstance(row, InvoiceRow):
+            self._remove_receipt(row)
+        if isinstance(row, ReceiptRow):
+            self._unlink(row)
+        rows.remove(number)
+
+    def create_invoice(self, kind: str = "SALES_INVOICE") -> int:
+        """Create an invoice of today with its receipt; return its id."""
+        books = self._books
+        rows = books.invoices.rows
+        example = next(row for row in rows if row.type == kind)
+        now = self._now()
+        day = now // SECONDS_PER_DAY
+        self._refuse_if_closed(day)
+        books.last_document_id += 1
+        row = example._replace(
+            id=books.last_document_id,
+            status="UNFINISHED",
+            date=day,
+            due=day + _TERM_DAYS,
+            created=now,
+            version=now,
+            receipt=0,
+            number=rows.row(rows.ids[-1]).number + 1,
+        )
+        rows.append(self._with_new_receipt(row))
+        return row.id
+
+    def _edit_receipt(self, row: ReceiptRow, changes: Document | None) -> None:
+        rows = self._books.receipts.rows
+        if row.document and row.type != "JOURNAL":
+            self.edit("invoices", row.document)
+            return
+        self._refuse_if_closed(row.date)
+        now = self._now()
+        rows.remove(row.id)
+        row = row._replace(id=rows.next_id, created=now, version=now)
+        rows.append(row)
+        rows.update(row, changes)
+
+    def _with_new_receipt(self, row: InvoiceRow) -> InvoiceRow:
+        self._remove_receipt(row)
+        if not row.has_receipt:
+            return row._replace(receipt=0)
+        rows = self._books.receipts.rows
+        receipt = ReceiptRow(
+            id=rows.next_id,
+            revision=0,
+            type=row.type,
+            status=row.status,
+            document=row.id,
+            date=row.date,
+            created=row.version,
+            version=row.version,
+            number=len(rows) + 1,
+        )
+        rows.append(receipt)
+        return row._replace(receipt=receipt.id)
+
+    def _remove_receipt(self, row: InvoiceRow) -> None:
+        if row.receipt:
+            self._books.receipts.rows.remove(row.receipt)
+
+    def _unlink(self, row: ReceiptRow) -> None:
+        if row.document and row.type != "JOURNAL":
+            invoices = self._books.invoices.rows
+            invoices.update(invoices.row(row.document)._replace(receipt=0))
+
+    def _refuse_if_closed(self, day: int) -> None:
+        if self._books.fiscal_years.is_closed(date_text(day)):
+            raise ClosedPeriodError(date_text(day))

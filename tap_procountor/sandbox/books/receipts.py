@@ -1,0 +1,238 @@
+"""Ledger receipts: of the invoices, and of everything else that makes entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from random import Random
+from typing import NamedTuple
+
+from . import accounts
+from .attachments import Owner, attachments
+from .collection import Collection, Document
+from .invoices import InvoiceRow, Invoices
+from .money import euros
+from .randomness import Seed, Topic, growing_ids
+from .times import SECONDS_PER_DAY, date_text, time_text
+from .words import NOTES
+
+_OTHER_ACCOUNTS = {
+    "JOURNAL": ("7800", "4410", accounts.EQUITY),
+    "SALARY": (accounts.SALARIES, accounts.WITHHOLDING, accounts.SALARIES_PAYABLE),
+    "BANK_STATEMENT_AS_RECEIPT": (accounts.BANK, accounts.RECEIVABLES, accounts.PAYABLES),
+    "REFERENCE_PAYMENT": (accounts.BANK, accounts.RECEIVABLES),
+    "VAT_SUMMARY": (accounts.VAT_PAYABLES, accounts.VAT_RECEIVABLES, accounts.VAT_ACCRUAL),
+    "RECEIPT_FOR_OPENING_ACCOUNTS": (accounts.BANK, accounts.PAYABLES, accounts.EQUITY),
+    "TRACKING_PERIOD_OPENING_RECEIPT": (accounts.BANK, accounts.RECEIVABLES, accounts.EQUITY),
+}
+"""The accounts of the receipts that have no invoice; the last one balances the others."""
+
+_MONTHLY = (
+    "SALARY",
+    "SALARY",
+    "BANK_STATEMENT_AS_RECEIPT",
+    "REFERENCE_PAYMENT",
+    "VAT_SUMMARY",
+    "TRACKING_PERIOD_OPENING_RECEIPT",
+)
+_WITHOUT_STATUS = frozenset({"RECEIPT_FOR_OPENING_ACCOUNTS", "TRACKING_PERIOD_OPENING_RECEIPT"})
+_COUNTER_ACCOUNTS = {
+    "SALES_INVOICE": (1, accounts.RECEIVABLES, accounts.VAT_PAYABLES),
+    "PERIODIC_TAX_RETURN": (-1, accounts.TAX_ACCOUNT, accounts.VAT_ACCRUAL),
+}
+"""Sign of the sum and accounts of sum and VAT; purchases and claims are like each other."""
+
+_PURCHASE = (-1, accounts.PAYABLES, accounts.VAT_RECEIVABLES)
+_TRANSACTION_IDS_PER_RECEIPT = 32
+_DAYS_PER_MONTH = 30
+_MONTHS_PER_YEAR = 12
+_MINUS_NOTHING = Decimal("-0.00")
+
+
+class ReceiptRow(NamedTuple):
+    """What the books remember of a ledger receipt."""
+
+    id: int
+    revision: int
+    type: str
+    status: str
+    document: int
+    date: int
+    created: int
+    version: int
+    number: int
+
+
+class Receipts:
+    """The ledger receipts of a company."""
+
+    def __init__(self, seed: Seed, invoices: Invoices, dimensions: list[Document]) -> None:
+        self._seed = seed
+        self._invoices = invoices
+        self._dimensions = [
+            (dimension["id"], [item["id"] for item in dimension["items"]])
+            for dimension in dimensions
+            if dimension["items"]
+        ]
+        self.rows = Collection(ReceiptRow, self.write)
+
+    def fill(self, first_id: int, journals: list[tuple[int, int]], start: int, end: int) -> None:
+        """Make the receipts of invoices and journals, and those of every month."""
+        plans = [
+            (row.version, row.type, row.status, row.id, row.date)
+            for row in self._invoices.rows
+            if row.has_receipt
+        ]
+        plans += [
+            (created, "JOURNAL", "APPROVED", number, created // SECONDS_PER_DAY)
+            for created, number in journals
+        ]
+        plans += _monthly_receipts(start, end)
+        plans.sort()
+        count = len(plans)
+        ids = growing_ids(self._seed._replace(company=0).random(Topic.IDS, 1), first_id, count)
+        created, types, statuses, documents, dates = zip(*plans, strict=True)
+        self.rows.fill(
+            ids,
+            [0] * count,
+            types,
+            statuses,
+            documents,
+            dates,
+            created,
+            created,
+            range(1, count + 1),
+        )
+        self._invoices.link(dict(zip(documents, ids, strict=True)))
+
+    def write(self, row: ReceiptRow) -> Document:
+        """Write the receipt of a row, with the fields that only lists show."""
+        random = self._seed.random(Topic.RECEIPT, row.id)
+        # Editing the dimensions makes another revision, which changes nothing else.
+        choices = self._seed.random(Topic.RECEIPT_DIMENSIONS, row.id, row.revision)
+        invoice = self._invoice(row)
+        first = row.id * _TRANSACTION_IDS_PER_RECEIPT
+        receipt: Document = {
+            "id": row.id,
+            "type": row.type,
+            "status": row.status,
+            "name": f"Tosite {row.number}, {row.type.replace('_', ' ').lower()}",
+            "receiptDate": date_text(row.date),
+            "vatType": "SALES" if row.type == "SALES_INVOICE" else "PURCHASE",
+            "vatStatus": 1,
+            "vatProcessing": "FINLAND",
+            "invoiceId": row.document or None,
+            "receiptNumber": row.number,
+            "invoiceNotes": random.choice(NOTES),
+            "invoiceNumber": invoice.number if invoice else None,
+            "receiptValidity": "EMPTY",
+            "serialNumber": {"series": "A", "number": row.number},
+            "created": time_text(row.created),
+            "version": time_text(row.version),
+            "depreciation": "EMPTY",
+            "vatDate": date_text(row.date),
+            "transactions": [
+                self._transaction(first + at, entry, row, random)
+                | {"dimensionItemValues": list(self._dimension_values(entry, choices))}
+                for at, entry in enumerate(self._entries(row, invoice))
+            ],
+            "attachments": self._attachments(row),
+        }
+        if invoice:
+            receipt["partnerId"] = invoice.partner
+        if row.type in _WITHOUT_STATUS:
+            del receipt["status"]
+        if random.random() < 0.05:
+            receipt["posting"] = {"automatic": True, "rule": 'Sääntö "A"'}
+        return receipt
+
+    def _invoice(self, row: ReceiptRow) -> InvoiceRow | None:
+        has_invoice = row.document and row.type != "JOURNAL"
+        return self._invoices.rows.row(row.document) if has_invoice else None
+
+    def _entries(self, row: ReceiptRow, invoice: InvoiceRow | None) -> Iterator[Entry]:
+        if invoice:
+            return self._invoice_entries(invoice)
+        return _other_entries(row.type, self._seed.random(Topic.RECEIPT_AMOUNTS, row.id))
+
+    def _invoice_entries(self, invoice: InvoiceRow) -> Iterator[Entry]:
+        amounts = self._invoices.sums(invoice)
+        sign, account, vat_account = _COUNTER_ACCOUNTS.get(invoice.type, _PURCHASE)
+        yield Entry(account, sign * amounts.gross, kind="RECONCILIATION_ENTRY")
+        if not amounts.by_account:
+            yield Entry(vat_account, -sign * amounts.gross)
+        for (revenue_account, rate), net in amounts.by_account.items():
+            yield Entry(revenue_account, -sign * net, rate)
+        for rate, vat in amounts.by_rate.items():
+            yield Entry(vat_account, -sign * vat, rate)
+
+    @staticmethod
+    def _transaction(number: int, entry: Entry, row: ReceiptRow, random: Random) -> Document:
+        transaction: Document = {
+            "id": number,
+            "transactionType": entry.kind,
+            "account": entry.account,
+            "accountingValue": euros(entry.cents) if entry.cents else _MINUS_NOTHING,
+            "vatStatus": 1,
+            "description": f"Tosite {row.number} / {entry.account}",
+            "balanceCode": None,
+            "allocations": [],
+        }
+        if entry.rate is not None:
+            transaction["vatPercent"] = Decimal(entry.rate).scaleb(-1)
+            transaction["vatType"] = "SALES" if row.type == "SALES_INVOICE" else "PURCHASE"
+            transaction["vatDeductionPercent"] = _FULL_DEDUCTION
+        if random.random() < 0.02:
+            transaction["suggestedBy"] = {"model": "tiliöijä", "certainty": Decimal("0.970")}
+        return transaction
+
+    def _dimension_values(self, entry: Entry, random: Random) -> Iterator[Document]:
+        if entry.account < _FIRST_RESULT_ACCOUNT:
+            return
+        for dimension, items in self._dimensions:
+            parts = (entry.cents,)
+            if random.random() < 0.2:
+                part = entry.cents // 3
+                parts = (part, entry.cents - part)
+            for item, part in zip(random.sample(items, len(parts)), parts, strict=True):
+                yield {"dimensionId": dimension, "itemId": item, "value": euros(part)}
+
+    def _attachments(self, row: ReceiptRow) -> list[Document]:
+        # Files of a journal refer to it as an invoice; those of an invoice are in the invoice.
+        if row.type == "JOURNAL":
+            return attachments(self._seed, Owner.INVOICE, row.document, "INVOICE")
+        if row.document:
+            return []
+        return attachments(self._seed, Owner.RECEIPT, row.id, "LEDGERRECEIPT")
+
+
+_FULL_DEDUCTION = Decimal("100.00")
+_FIRST_RESULT_ACCOUNT = "3000"
+
+
+class Entry(NamedTuple):
+    """One transaction: an amount on an account."""
+
+    account: str
+    cents: int
+    rate: int | None = None
+    kind: str = "ENTRY"
+
+
+def _other_entries(kind: str, random: Random) -> Iterator[Entry]:
+    *others, last = _OTHER_ACCOUNTS[kind]
+    total = 0
+    for account in others:
+        cents = int((random.random() - 0.4) * 1_000_000)
+        total += cents
+        yield Entry(account, cents)
+    yield Entry(last, -total)
+
+
+def _monthly_receipts(start: int, end: int) -> Iterator[tuple[int, str, str, int, int]]:
+    month = _DAYS_PER_MONTH * SECONDS_PER_DAY
+    for at, moment in enumerate(range(start, end, month)):
+        yearly = ["RECEIPT_FOR_OPENING_ACCOUNTS"] if at % _MONTHS_PER_YEAR == 0 else []
+        for kind in (*_MONTHLY, *yearly):
+            status = "" if kind in _WITHOUT_STATUS else "APPROVED"
+            yield moment, kind, status, 0, moment // SECONDS_PER_DAY

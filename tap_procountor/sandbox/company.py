@@ -1,0 +1,117 @@
+"""A company of the sandbox, and everything a test can do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import RLock
+from typing import Any
+
+from .auth import Keyring
+from .books.books import Books
+from .books.collection import Document
+from .books.editing import Bookkeeper
+from .clock import Clock
+from .rights import Rights
+from .spec import load_spec
+
+
+class Company:
+    """One company: its books, its user's key and rights."""
+
+    def __init__(self, books: Books, keyring: Keyring, clock: Clock, lock: RLock) -> None:
+        self.books = books
+        self.id = books.company_id
+        self.rights = Rights(load_spec())
+        self.documents = True
+        self.api_key = keyring.new_key(self.id)
+        self._keyring = keyring
+        self._clock = clock
+        self._lock = lock
+        self._bookkeeper = Bookkeeper(books, clock.local_seconds)
+
+    def truth(self, kind: str) -> list[Document]:
+        """Return all documents of a kind, named like the resource: what a full read must yield.
+
+        The fields that only lists show are merged into the details; numbers are exact decimals.
+        """
+        with self._lock:
+            if kind in self.books.collections:
+                collection = self.books.collections[kind]
+                return [collection.document(row) for row in collection]
+            return self._small_registers()[kind]()
+
+    def edit(self, kind: str, number: int, changes: Document | None = None) -> None:
+        """Edit a document: new content and version, and another ledger receipt.
+
+        Args:
+            kind: The resource, like ``invoices``.
+            number: The document's id.
+            changes: Fields to set besides.
+        """
+        with self._lock:
+            self._bookkeeper.edit(kind, number, changes)
+
+    def edit_dimensions(self, number: int) -> None:
+        """Change the dimension items of a ledger receipt, which changes no version."""
+        with self._lock:
+            self._bookkeeper.edit_dimensions(number)
+
+    def create_invoice(self, kind: str = "SALES_INVOICE") -> int:
+        """Create an invoice of today and its receipt; return its id."""
+        with self._lock:
+            return self._bookkeeper.create_invoice(kind)
+
+    def invalidate(self, number: int) -> None:
+        """Invalidate an invoice: its status changes, its receipt is deleted."""
+        with self._lock:
+            self._bookkeeper.invalidate(number)
+
+    def delete(self, kind: str, number: int) -> None:
+        """Delete a document for good, an invoice together with its receipt."""
+        with self._lock:
+            self._bookkeeper.delete(kind, number)
+
+    def close_periods(self, start: str, end: str) -> int:
+        """Close the tracking periods that touch the dates; return how many changed."""
+        return self._set_periods(start, end, "CLOSED")
+
+    def reopen_periods(self, start: str, end: str) -> int:
+        """Open the tracking periods that touch the dates; return how many changed."""
+        return self._set_periods(start, end, "OPEN")
+
+    def set_right(self, name: str, value: str | bool = "NO_ACCESS") -> None:  # noqa: FBT001
+        """Set a right of the user, named like ``salaries.payroll``."""
+        with self._lock:
+            self.rights.set(name, value)
+
+    def set_documents(self, *, enabled: bool) -> None:
+        """Switch the Documents add-on on or off."""
+        with self._lock:
+            self.documents = enabled
+
+    def revoke_key(self, *, tokens: bool = False) -> None:
+        """Revoke the key; tokens live on until they expire unless they are ended too."""
+        with self._lock:
+            self._keyring.revoke(self.api_key, self.id, tokens=tokens)
+
+    def replace_key(self) -> str:
+        """Revoke the key and return another."""
+        with self._lock:
+            self.revoke_key()
+            self.api_key = self._keyring.new_key(self.id)
+            return self.api_key
+
+    def _small_registers(self) -> dict[str, Callable[[], list[Any]]]:
+        books = self.books
+        return {
+            "company": lambda: [books.company],
+            "fiscalyears": books.fiscal_years.documents,
+            "coa": lambda: books.accounts,
+            "dimensions": lambda: books.dimensions,
+            "product_groups": lambda: books.products.groups,
+        }
+
+    def _set_periods(self, start: str, end: str, status: str) -> int:
+        with self._lock:
+            now = self._clock.local_seconds()
+            return self.books.fiscal_years.set_status(start, end, status, now)

@@ -1,0 +1,94 @@
+"""The control interface over HTTP: what the Python objects can do, for other processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.routing import Route, Router
+
+from .answers import json_answer
+from .books.editing import ClosedPeriodError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from .sandbox import Sandbox
+
+SANDBOX_ACTIONS = (
+    "reset_statistics",
+    "add_fault",
+    "clear_faults",
+    "advance_clock",
+    "set_clock",
+    "expire_tokens",
+)
+COMPANY_ACTIONS = (
+    "edit",
+    "edit_dimensions",
+    "create_invoice",
+    "invalidate",
+    "delete",
+    "close_periods",
+    "reopen_periods",
+    "set_right",
+    "set_documents",
+    "revoke_key",
+    "replace_key",
+)
+
+
+def make_control(sandbox: Sandbox) -> Router:
+    """Return the routes below ``/sandbox``: GET to look, POST to act (arguments as JSON)."""
+
+    async def statistics(_: Request) -> Response:
+        return json_answer(sandbox.statistics().summary())
+
+    async def config(_: Request) -> Response:
+        return json_answer(sandbox.config())
+
+    async def companies(_: Request) -> Response:
+        return json_answer([{"id": one.id, "apiKey": one.api_key} for one in sandbox.companies])
+
+    async def truth(request: Request) -> Response:
+        company = sandbox.company(request.path_params["company"])
+        return await _respond(company.truth, {"kind": request.path_params["kind"]})
+
+    async def act(request: Request) -> Response:
+        action = request.path_params["action"]
+        if action not in SANDBOX_ACTIONS:
+            return json_answer({"error": f"no action {action}"}, 404)
+        return await _respond(getattr(sandbox, action), await _arguments(request))
+
+    async def act_on_company(request: Request) -> Response:
+        action = request.path_params["action"]
+        if action not in COMPANY_ACTIONS:
+            return json_answer({"error": f"no action {action}"}, 404)
+        company = sandbox.company(request.path_params["company"])
+        return await _respond(getattr(company, action), await _arguments(request))
+
+    return Router(
+        [
+            Route("/statistics", statistics),
+            Route("/config", config),
+            Route("/companies", companies),
+            Route("/companies/{company:int}/truth/{kind}", truth),
+            Route("/companies/{company:int}/{action}", act_on_company, methods=["POST"]),
+            Route("/{action}", act, methods=["POST"]),
+        ]
+    )
+
+
+async def _arguments(request: Request) -> dict[str, Any]:
+    body = await request.body()
+    return msgspec.json.decode(body, type=dict[str, Any]) if body else {}
+
+
+async def _respond(action: Callable[..., Any], arguments: dict[str, Any]) -> Response:
+    try:
+        return json_answer(await asyncio.to_thread(action, **arguments))
+    except (LookupError, TypeError, ValueError, ClosedPeriodError) as error:
+        return json_answer({"error": f"{type(error).__name__}: {error}"}, 400)

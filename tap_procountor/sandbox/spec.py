@@ -1,0 +1,195 @@
+"""The API's specification: which parameters a path takes, and which fields a list row has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from .books.collection import Document
+from .books.times import to_days, to_seconds
+from .errors import ApiError
+
+Schema = dict[str, Any]
+
+MAX_PAGE_SIZE = 200
+
+_NAIVE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_BAD_REQUEST = 400
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One query parameter of a path."""
+
+    name: str
+    schema: Schema
+    choices: frozenset[str] | None
+    required: bool
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it takes several values."""
+        return bool(self.schema.get("type") == "array")
+
+    def parse(self, texts: list[str]) -> Any:  # noqa: ANN401 - depends on the schema
+        """Return the value: times in seconds, dates in days, lists as frozen sets."""
+        if self.is_list:
+            kind = self.schema["items"]
+            values = [part for text in texts for part in text.split(",")]
+            return frozenset(self._parse_one(value, kind) for value in values)
+        if len(texts) > 1:
+            raise self._error("given more than once")
+        return self._parse_one(texts[0], self.schema)
+
+    def _parse_one(self, text: str, schema: Schema) -> Any:  # noqa: ANN401
+        if self.choices is not None and text not in self.choices:
+            raise self._error(f"no such value: {text}")
+        kind = schema.get("format") or schema.get("type")
+        try:
+            return _PARSERS[kind](text) if kind in _PARSERS else text
+        except ValueError:
+            raise self._error(f"not a valid {kind}: {text}") from None
+
+    def _error(self, message: str) -> ApiError:
+        return ApiError(_BAD_REQUEST, f"Parameter '{self.name}': {message}", self.name)
+
+
+class Spec:
+    """The specification that is shipped with the package."""
+
+    def __init__(self) -> None:
+        content = files("tap_procountor").joinpath("openapi.json").read_bytes()
+        document = msgspec.json.decode(content)
+        self.paths: dict[str, Any] = document["paths"]
+        self._schemas: dict[str, Schema] = document["components"]["schemas"]
+
+    def schema(self, schema: Schema) -> Schema:
+        """Follow references to the schema itself."""
+        if "$ref" in schema:
+            return self.schema(self._schemas[schema["$ref"].rpartition("/")[2]])
+        if "allOf" in schema:
+            return self.schema(schema["allOf"][0])
+        return schema
+
+    def members(self, component: str) -> Iterator[tuple[str, Iterator[tuple[str, Schema]]]]:
+        """Return the properties of a component, and of each the properties."""
+        for name, schema in self._schemas[component]["properties"].items():
+            yield name, iter(self.schema(schema)["properties"].items())
+
+    def parameters(self, path: str) -> dict[str, Parameter]:
+        """Return the query parameters of a path."""
+        return {
+            one["name"]: self._parameter(one)
+            for one in self.paths[path]["get"]["parameters"]
+            if one["in"] == "query"
+        }
+
+    def detail_path(self, path: str) -> str | None:
+        """Return the path of a list's details, if there are any."""
+        return next((one for one in self.paths if re.fullmatch(f"{path}/{{\\w+}}", one)), None)
+
+    def takes_batches(self, path: str) -> bool:
+        """Tell whether a detail path takes several ids."""
+        return "x-batch-max" in self.paths[path]["get"]
+
+    def documents_status(self, path: str, status: int) -> bool:
+        """Tell whether a path may answer with a status."""
+        return str(status) in self.paths[path]["get"]["responses"]
+
+    def answer_schema(self, path: str) -> Schema:
+        """Return the schema of a path's success."""
+        content = self.paths[path]["get"]["responses"]["200"]["content"]
+        schema: Schema = next(iter(content.values()))["schema"]
+        return schema
+
+    def _parameter(self, parameter: Schema) -> Parameter:
+        schema = self.schema(parameter["schema"])
+        choices = self.schema(schema.get("items", schema)).get("enum")
+        return Parameter(
+            name=parameter["name"],
+            schema=schema,
+            choices=frozenset(choices) if choices else None,
+            required=parameter.get("required", False),
+        )
+
+
+class Shape:
+    """Cuts a document into the row that lists show and the detail that batches show."""
+
+    def __init__(self, spec: Spec, path: str) -> None:
+        envelope = spec.schema(spec.answer_schema(path))
+        row = envelope["properties"]["results"]["items"]
+        detail_path = spec.detail_path(path)
+        detail = spec.answer_schema(detail_path) if detail_path else row
+        self.row: Callable[[Document], Document] = _projection(spec, row, detail)
+        self._list_only = (
+            spec.schema(row)["properties"].keys() - spec.schema(detail)["properties"].keys()
+        )
+
+    def detail(self, document: Document) -> Document:
+        """Return the document without the fields that only lists show."""
+        for name in self._list_only:
+            document.pop(name, None)
+        return document
+
+
+def _projection(spec: Spec, row: Schema, detail: Schema) -> Callable[[Document], Document]:
+    if row == detail:
+        return lambda document: document
+    wanted = spec.schema(row)["properties"]
+    known = spec.schema(detail)["properties"]
+    nested = {
+        name: _projection(spec, schema, known[name])
+        for name, schema in wanted.items()
+        if name in known and "properties" in spec.schema(schema) and schema != known[name]
+    }
+
+    def project(document: Document) -> Document:
+        picked = {name: document[name] for name in wanted if name in document}
+        for name, part in nested.items():
+            if picked.get(name) is not None:
+                picked[name] = part(picked[name])
+        return picked
+
+    return project
+
+
+@cache
+def load_spec() -> Spec:
+    """Return the specification, read once."""
+    return Spec()
+
+
+def _parse_boolean(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise ValueError(text)
+    return text == "true"
+
+
+def _parse_time(text: str) -> int:
+    if not _NAIVE_TIME.fullmatch(text):
+        raise ValueError(text)
+    return to_seconds(datetime.fromisoformat(text))
+
+
+def _parse_date(text: str) -> int:
+    if not _DATE.fullmatch(text):
+        raise ValueError(text)
+    return to_days(date.fromisoformat(text))
+
+
+_PARSERS: dict[str | None, Callable[[str], Any]] = {
+    "boolean": _parse_boolean,
+    "date-time": _parse_time,
+    "date": _parse_date,
+    "int32": int,
+    "number": int,
+}

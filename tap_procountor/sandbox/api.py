@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from .answers import json_answer
@@ -17,11 +18,10 @@ from .spec import Parameter, load_spec
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from .sandbox import Sandbox
 
-Answer = Callable[[Call], "Response"]
+Answer = Callable[[Call], Response]
 
 _BAD_REQUEST = 400
 _UNAUTHORIZED = 401
@@ -39,13 +39,14 @@ def make_api(sandbox: Sandbox) -> Router:
         return Route(path, _endpoint(sandbox, spec.parameters(path), answer), methods=["GET"])
 
     routes = [Route(f"/oauth/token{slash}", token, methods=["POST"]) for slash in ("", "/")]
-    routes += [route(single.path, _single(single)) for single in SINGLES]
-    # The longer paths come first: /businesspartners/groups is no partner.
-    for register in sorted(REGISTERS, key=lambda one: -len(one.path)):
+    answers = {single.path: _single(single) for single in SINGLES}
+    for register in REGISTERS:
         endpoint = RegisterEndpoint(spec, register)
-        routes.append(route(register.path, endpoint.page))
+        answers[register.path] = endpoint.page
         if endpoint.detail_path:
-            routes.append(route(endpoint.detail_path, endpoint.details))
+            answers[endpoint.detail_path] = endpoint.details
+    # Fixed paths come before those with an id: /businesspartners/groups is no partner.
+    routes += [route(path, answers[path]) for path in sorted(answers, key=lambda one: "{" in one)]
     return Router(routes, redirect_slashes=False)
 
 
@@ -83,9 +84,10 @@ def _call(sandbox: Sandbox, parameters: Mapping[str, Parameter], request: Reques
 
 
 def _single(single: Single) -> Answer:
-    def answer(call: Call) -> Response:
+    def respond(call: Call) -> Response:
         if single.rights and not any(map(call.company.rights.allows, single.rights)):
             raise ApiError(_FORBIDDEN, "Insufficient user rights")
-        return json_answer(single.answer(call.company, call.query))
+        answer = single.answer(call)
+        return answer if isinstance(answer, Response) else json_answer(answer)
 
-    return answer
+    return respond

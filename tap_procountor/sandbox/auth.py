@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
-
-from starlette.requests import Request
-from starlette.responses import Response
 
 from .answers import encode, json_answer
 from .books.randomness import Seed, Topic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 _FORM = "application/x-www-form-urlencoded"
 _UNAUTHORIZED = 401

@@ -7,13 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _DEFAULT_PORT = 8765
 _SIGNALLED = 128

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from threading import RLock
-from typing import Any
+from copy import deepcopy
+from typing import TYPE_CHECKING
 
-from .auth import Keyring
-from .books.books import Books
-from .books.collection import Document
 from .books.editing import Bookkeeper
-from .clock import Clock
 from .rights import Rights
 from .spec import load_spec
+
+if TYPE_CHECKING:
+    from threading import RLock
+
+    from .auth import Keyring
+    from .books.books import Books
+    from .books.collection import Document
+    from .clock import Clock
 
 
 class Company:
@@ -35,10 +38,11 @@ class Company:
         The fields that only lists show are merged into the details; numbers are exact decimals.
         """
         with self._lock:
-            if kind in self.books.collections:
-                collection = self.books.collections[kind]
-                return [collection.document(row) for row in collection]
-            return self._small_registers()[kind]()
+            small = self._small_registers()
+            if kind in small:
+                return deepcopy(small[kind])
+            collection = self.books.collection(kind)
+            return [collection.document(row) for row in collection]
 
     def edit(self, kind: str, number: int, changes: Document | None = None) -> None:
         """Edit a document: new content and version, and another ledger receipt.
@@ -101,14 +105,14 @@ class Company:
             self.api_key = self._keyring.new_key(self.id)
             return self.api_key
 
-    def _small_registers(self) -> dict[str, Callable[[], list[Any]]]:
+    def _small_registers(self) -> dict[str, list[Document]]:
         books = self.books
         return {
-            "company": lambda: [books.company],
-            "fiscalyears": books.fiscal_years.documents,
-            "coa": lambda: books.accounts,
-            "dimensions": lambda: books.dimensions,
-            "product_groups": lambda: books.products.groups,
+            "company": [books.company],
+            "fiscalyears": books.fiscal_years.documents(),
+            "coa": books.accounts,
+            "dimensions": books.dimensions,
+            "product_groups": books.products.groups,
         }
 
     def _set_periods(self, start: str, end: str, status: str) -> int:

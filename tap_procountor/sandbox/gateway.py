@@ -88,7 +88,7 @@ class Gateway:
 
     async def _fail(self, fault: Fault, scope: Scope, exchange: _Exchange) -> None:
         if fault.kind == "drop":
-            await _drop(scope, exchange.receive)
+            await _drop(scope)
         elif fault.kind == "status":
             await _faulty_answer(fault)(scope, exchange.receive, exchange.send)
         else:
@@ -135,12 +135,13 @@ async def _read(receive: Receive) -> bytes:
     body = b""
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        part: bytes = message.get("body", b"")
+        body += part
         if not message.get("more_body"):
             return body
 
 
-async def _drop(scope: Scope, receive: Receive) -> None:
+async def _drop(scope: Scope) -> None:
     scope["extensions"][TRANSPORT].abort()
     await asyncio.sleep(0)
 

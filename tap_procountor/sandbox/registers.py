@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .answers import json_answer
@@ -12,6 +11,8 @@ from .errors import ApiError
 from .spec import MAX_PAGE_SIZE, Shape, Spec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from starlette.responses import Response
 
     from .resources import Call, Register
@@ -22,6 +23,9 @@ _ORDERS = {
     "orderByVersion": "version",
     "orderByDate": "date",
     "orderByCreated": "created",
+    "orderByCreatedDate": "attached",
+    "orderByName": "name",
+    "orderBySize": "size",
     "orderById": "id",
 }
 _PAGING = frozenset({"size", "page", "previousId", *_ORDERS})
@@ -39,12 +43,12 @@ class RegisterEndpoint:
         self._parameters = spec.parameters(register.path)
         self._shape = Shape(spec, register.path)
         self._list_is_forbidden = spec.documents_status(register.path, _FORBIDDEN)
-        self.detail_path = spec.detail_path(register.path)
-        self._takes_batches = bool(self.detail_path) and spec.takes_batches(self.detail_path or "")
+        self.detail_path = spec.detail_path(register.path) if register.has_details else None
+        self._takes_batches = self.detail_path is not None and spec.takes_batches(self.detail_path)
 
     def page(self, call: Call) -> Response:
         """Answer one page of the list."""
-        collection: Collection[Any] = call.company.books.collections[self._register.name]
+        collection: Collection[Any] = call.company.books.collection(self._register.name)
         order = self._order(call)
         positions = collection.select(self._conditions(call), order)
         size = call.query.get("size", _DEFAULT_PAGE_SIZE)
@@ -68,7 +72,7 @@ class RegisterEndpoint:
         """Answer the details of one id, or of several where the resource allows it."""
         readable = self._check_rights(call)
         ids = self._ids(call)
-        collection: Collection[Any] = call.company.books.collections[self._register.name]
+        collection: Collection[Any] = call.company.books.collection(self._register.name)
         found = (collection.position(number) for number in sorted(set(ids)))
         positions: Iterable[int] = [at for at in found if at is not None]
         for condition in self._hidden(call):
@@ -113,6 +117,8 @@ class RegisterEndpoint:
                 yield condition
 
     def _check_rights(self, call: Call) -> bool:
+        if not self._register.is_available(call.company):
+            raise ApiError(_FORBIDDEN, "The module is not in use")
         rights = self._register.rights
         if not rights or any(map(call.company.rights.allows, rights)):
             return True

@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .books.collection import Between, Condition, Contains, OneOf
+from .answers import multipart_answer
+from .books.attachments import content
+from .books.collection import Between, Condition, Contains, Document, OneOf
 from .books.company import session_document, usage_settings, user_document
+from .errors import ApiError
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 Filter = Callable[[Any], Condition | None]
 Query = Mapping[str, Any]
+
+_NOT_FOUND = 404
 
 
 class Call(NamedTuple):
@@ -76,6 +81,8 @@ class Register:
             specification has no 403.
         hidden: What is silently left out without a right.
         optional: Fields that are there only when their parameter is true.
+        is_available: Whether the company uses the module; if not the answer is 403.
+        has_details: Whether ids below the path give the documents of the list in full.
     """
 
     path: str
@@ -86,6 +93,8 @@ class Register:
     rights: tuple[str, ...] = ()
     hidden: Mapping[str, Condition] = field(default_factory=dict)
     optional: Mapping[str, str] = field(default_factory=dict)
+    is_available: Callable[[Company], bool] = lambda _: True
+    has_details: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,12 +103,12 @@ class Single:
 
     Attributes:
         path: The path.
-        answer: Makes the answer for a company, a query and the ids in the path.
+        answer: Makes the answer: anything that JSON can hold, or a response of another kind.
         rights: Without any of these rights the answer is 403.
     """
 
     path: str
-    answer: Callable[[Company, Query], Any]
+    answer: Callable[[Call], Any]
     rights: tuple[str, ...] = ()
 
 
@@ -198,14 +207,26 @@ REGISTERS = (
         rights=("sales.productRegister", "purchases.productRegister"),
         optional={"includeLocalizations": "productLocalizations"},
     ),
+    Register(
+        path="/attachments",
+        name="attachments",
+        filters={
+            "createdStartDate": since("date"),
+            "createdEndDate": until("date"),
+            "minSize": since("size"),
+            "maxSize": until("size"),
+            "name": text("name"),
+            "type": any_of("type"),
+            "referenceId": equal("reference"),
+        },
+        header_filters={"username": "user"},
+        is_available=lambda company: company.documents,
+        has_details=False,
+    ),
 )
 
 
-def _session(company: Company, _: Query) -> Any:  # noqa: ANN401 - the answers are any JSON
-    return session_document(company.books.company)
-
-
-def _status(_company: Company, _query: Query) -> Any:  # noqa: ANN401
+def _status(_: Call) -> Any:  # noqa: ANN401 - the answers are any JSON
     return {
         "name": "Procountor API",
         "version": "26.04",
@@ -214,47 +235,70 @@ def _status(_company: Company, _query: Query) -> Any:  # noqa: ANN401
     }
 
 
-def _users(company: Company, _: Query) -> Any:  # noqa: ANN401
-    return user_document(company.books.company)
+def _fiscal_years(call: Call) -> Any:  # noqa: ANN401
+    return {"fiscalYears": call.company.books.fiscal_years.documents()}
 
 
-def _chart_of_accounts(company: Company, _: Query) -> Any:  # noqa: ANN401
-    visible = company.rights.allows("management.chartOfAccountsAndDefaultReports")
-    return {"ledgerAccounts": company.books.accounts if visible else []}
+def _chart_of_accounts(call: Call) -> Any:  # noqa: ANN401
+    visible = call.company.rights.allows("management.chartOfAccountsAndDefaultReports")
+    return {"ledgerAccounts": call.company.books.accounts if visible else []}
 
 
-def _dimensions(company: Company, query: Query) -> Any:  # noqa: ANN401
-    name, code_name = query.get("name", ""), query.get("codeName", "")
+def _dimensions(call: Call) -> Any:  # noqa: ANN401
+    name, code_name = call.query.get("name", ""), call.query.get("codeName", "")
     return [
         dimension
-        for dimension in company.books.dimensions
+        for dimension in call.company.books.dimensions
         if name in dimension["name"]
         and (not code_name or any(code_name in one["codeName"] for one in dimension["items"]))
     ]
 
 
-def _product_groups(company: Company, query: Query) -> Any:  # noqa: ANN401
-    kinds = {query["type"]} if "type" in query else {"SALES", "PURCHASE"}
-    groups = company.books.products.groups
+def _dimension(call: Call) -> Any:  # noqa: ANN401
+    return _with_id(call.company.books.dimensions, call.path["dimensionId"])
+
+
+def _product_groups(call: Call) -> Any:  # noqa: ANN401
+    kinds = {call.query["type"]} if "type" in call.query else {"SALES", "PURCHASE"}
+    groups = call.company.books.products.groups
     return {"productGroups": [group for group in groups if group["type"] in kinds]}
 
 
+def _product_group(call: Call) -> Any:  # noqa: ANN401
+    return _with_id(call.company.books.products.groups, call.path["groupId"])
+
+
+def _attachment(call: Call) -> Any:  # noqa: ANN401
+    text = call.path["attachmentId"]
+    metadata = call.company.books.files.metadata(int(text)) if text.isdecimal() else None
+    if metadata is None:
+        raise ApiError(_NOT_FOUND, "Not found")
+    return multipart_answer(metadata, content(metadata["id"]), metadata["mimeType"])
+
+
+def _with_id(documents: list[Document], text: str) -> Document:
+    for document in documents:
+        if str(document["id"]) == text:
+            return document
+    raise ApiError(_NOT_FOUND, "Not found")
+
+
+_PRODUCT_RIGHTS = ("sales.productRegister", "purchases.productRegister")
+_COMPANY_RIGHTS = ("management.basicCompanyInfo",)
+_DIMENSION_RIGHTS = ("management.basicAccountingInfo",)
+
 SINGLES = (
-    Single("/sessioninfo", _session),
+    Single("/sessioninfo", lambda call: session_document(call.company.books.company)),
     Single("/status", _status),
-    Single("/users", _users),
-    Single("/users/rights", lambda company, _: company.rights.document()),
-    Single("/company", lambda company, _: company.books.company, ("management.basicCompanyInfo",)),
-    Single("/company/usagesettings", lambda *_: usage_settings(), ("management.basicCompanyInfo",)),
-    Single(
-        "/fiscalyears",
-        lambda company, _: {"fiscalYears": company.books.fiscal_years.documents()},
-    ),
+    Single("/users", lambda call: user_document(call.company.books.company)),
+    Single("/users/rights", lambda call: call.company.rights.document()),
+    Single("/company", lambda call: call.company.books.company, _COMPANY_RIGHTS),
+    Single("/company/usagesettings", lambda _: usage_settings(), _COMPANY_RIGHTS),
+    Single("/fiscalyears", _fiscal_years),
     Single("/coa", _chart_of_accounts),
-    Single("/dimensions", _dimensions, ("management.basicAccountingInfo",)),
-    Single(
-        "/products/groups",
-        _product_groups,
-        ("sales.productRegister", "purchases.productRegister"),
-    ),
+    Single("/dimensions", _dimensions, _DIMENSION_RIGHTS),
+    Single("/dimensions/{dimensionId}", _dimension, _DIMENSION_RIGHTS),
+    Single("/products/groups", _product_groups, _PRODUCT_RIGHTS),
+    Single("/products/groups/{groupId}", _product_group, _PRODUCT_RIGHTS),
+    Single("/attachments/{attachmentId}", _attachment),
 )

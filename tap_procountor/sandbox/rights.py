@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .spec import Spec
+if TYPE_CHECKING:
+    from .spec import Spec
 
 _READABLE = frozenset({"ALL_RIGHTS", "VIEWING_RIGHTS"})
 

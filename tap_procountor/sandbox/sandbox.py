@@ -42,6 +42,7 @@ class Sandbox:
         self._server = Server(self, host, port)
 
     def __enter__(self) -> Self:
+        """Start serving."""
         self.start()
         return self
 
@@ -51,6 +52,7 @@ class Sandbox:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        """Stop serving."""
         self.stop()
 
     def start(self) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
-from .books.collection import Document
 from .books.times import to_days, to_seconds
 from .errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .books.collection import Document
 
 Schema = dict[str, Any]
 
@@ -46,20 +49,20 @@ class Parameter:
             values = [part for text in texts for part in text.split(",")]
             return frozenset(self._parse_one(value, kind) for value in values)
         if len(texts) > 1:
-            raise self._error("given more than once")
+            self._refuse("given more than once")
         return self._parse_one(texts[0], self.schema)
 
     def _parse_one(self, text: str, schema: Schema) -> Any:  # noqa: ANN401
         if self.choices is not None and text not in self.choices:
-            raise self._error(f"no such value: {text}")
+            self._refuse(f"no such value: {text}")
         kind = schema.get("format") or schema.get("type")
         try:
             return _PARSERS[kind](text) if kind in _PARSERS else text
         except ValueError:
-            raise self._error(f"not a valid {kind}: {text}") from None
+            self._refuse(f"not a valid {kind}: {text}")
 
-    def _error(self, message: str) -> ApiError:
-        return ApiError(_BAD_REQUEST, f"Parameter '{self.name}': {message}", self.name)
+    def _refuse(self, message: str) -> NoReturn:
+        raise ApiError(_BAD_REQUEST, f"Parameter '{self.name}': {message}", self.name) from None
 
 
 class Spec:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from .collection import Document
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .collection import Document
 
 RECEIVABLES = "1701"
 VAT_RECEIVABLES = "1763"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
 
-from .collection import Document
 from .randomness import Seed, Topic
+from .times import time_text
+
+if TYPE_CHECKING:
+    from .collection import Document
 
 _PER_OWNER = 4
 
@@ -14,6 +18,19 @@ _FILES = (
     ("kuitti äö.jpg", "image/jpeg"),
     ('liite "1".txt', "text/plain"),
 )
+
+
+class FileRow(NamedTuple):
+    """What the books remember of a file, for the search of attachments."""
+
+    id: int
+    name: str
+    size: int
+    reference: int
+    reference_type: str
+    type: str
+    attached: int
+    date: int
 
 
 class Owner(IntEnum):
@@ -47,8 +64,26 @@ def owner_of(attachment: int) -> tuple[Owner, int]:
     return Owner(key % len(Owner)), key // len(Owner)
 
 
+def size(attachment: int) -> int:
+    """Return the length of a file."""
+    return 200 + attachment * 7919 % 20_000
+
+
 def content(attachment: int) -> bytes:
     """Return the bytes of a file: the same for the same id, of any byte value, of many sizes."""
-    size = 200 + attachment * 7919 % 20_000
+    length = size(attachment)
     pattern = bytes((attachment + step * step) % 256 for step in range(256))
-    return (pattern * (size // 256 + 1))[:size]
+    return (pattern * (length // 256 + 1))[:length]
+
+
+def write_file(row: FileRow) -> Document:
+    """Write a file the way the search of attachments shows it."""
+    return {
+        "attachmentId": row.id,
+        "name": row.name,
+        "size": row.size,
+        "user": "apiuser",
+        "referenceId": row.reference,
+        "referenceType": row.reference_type,
+        "attached": time_text(row.attached),
+    }

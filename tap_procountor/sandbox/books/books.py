@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .accounts import chart
-from .collection import Collection
 from .company import company_document
 from .dimensions import dimensions
+from .files import Files
 from .fiscal_years import FiscalYears
 from .invoices import Invoices
 from .partners import Partners
@@ -18,6 +17,11 @@ from .products import Products
 from .randomness import Seed, Topic, growing_ids
 from .receipts import Receipts
 from .times import to_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .collection import Collection
 
 _START = to_seconds(datetime(2022, 1, 1, 7, 0, 0))  # noqa: DTZ001 - naive local times
 _END = to_seconds(datetime(2026, 10, 31, 23, 59, 59))  # noqa: DTZ001
@@ -52,6 +56,16 @@ class Books:
         self.products = Products(own, shift + 70_001, size.products, _START, _END)
         self.invoices = Invoices(own, self.partners, self.products)
         self.receipts = Receipts(own, self.invoices, self.dimensions)
+        self.files = Files(own, self.invoices, self.receipts, self.partners)
+        self._collections: dict[str, Callable[[], Collection[Any]]] = {
+            "invoices": lambda: self.invoices.rows,
+            "ledgerreceipts": lambda: self.receipts.rows,
+            "businesspartners": lambda: self.partners.rows,
+            "businesspartner_groups": lambda: self.partners.groups,
+            "persons": lambda: self.partners.persons,
+            "products": lambda: self.products.rows,
+            "attachments": lambda: self.files.rows,
+        }
         self._fill(own, shift + 1_000_001, size.invoices)
 
     def _fill(self, seed: Seed, first_id: int, invoices: int) -> None:
@@ -68,14 +82,6 @@ class Books:
             first_id + 300_000, [(created[at], ids[at]) for at in sorted(journals)], _START, _END
         )
 
-    @property
-    def collections(self) -> Mapping[str, Collection[Any]]:
-        """The large registers by the name of their resource."""
-        return {
-            "invoices": self.invoices.rows,
-            "ledgerreceipts": self.receipts.rows,
-            "businesspartners": self.partners.rows,
-            "businesspartner_groups": self.partners.groups,
-            "persons": self.partners.persons,
-            "products": self.products.rows,
-        }
+    def collection(self, name: str) -> Collection[Any]:
+        """Return a register by the name of its resource; LookupError if there is none."""
+        return self._collections[name]()

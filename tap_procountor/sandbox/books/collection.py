@@ -5,8 +5,10 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 
 Document = dict[str, Any]
 
@@ -20,7 +22,8 @@ class Row(Protocol):
     def id(self) -> int:
         """The id, unique in the register."""
 
-    def _replace(self, /, **changes: Any) -> Any: ...  # noqa: ANN401 - as NamedTuple has it
+    def __iter__(self) -> Iterator[Any]:
+        """Return the columns' values in order."""
 
 
 R = TypeVar("R", bound=Row)
@@ -86,13 +89,16 @@ class Collection(Generic[R]):
             name: array("q") if kind is int else [] for name, kind in get_type_hints(rows).items()
         }
         self._last_id = 0
-        self._changes: dict[int, Document] = {}
+        self.changes = 0
+        self._overlays: dict[int, Document] = {}
         self._selections: OrderedDict[Any, list[int]] = OrderedDict()
 
     def __len__(self) -> int:
+        """Return the number of rows."""
         return len(self.ids)
 
     def __iter__(self) -> Iterator[R]:
+        """Return all rows by id."""
         return map(self._row_type, *self._columns.values())
 
     @property
@@ -111,7 +117,7 @@ class Collection(Generic[R]):
         column = self._columns[name]
         del column[:]
         column.extend(values)
-        self._selections.clear()
+        self._changed()
 
     def position(self, number: int) -> int | None:
         """Return where the id stands, or None."""
@@ -137,7 +143,7 @@ class Collection(Generic[R]):
     def document(self, row: R) -> Document:
         """Write the document of a row, with everything the API shows of it anywhere."""
         document = self._write(row)
-        changes = self._changes.get(row.id)
+        changes = self._overlays.get(row.id)
         return document | changes if changes else document
 
     @property
@@ -148,26 +154,26 @@ class Collection(Generic[R]):
     def append(self, row: R) -> None:
         """Add a row; ids only grow."""
         self._last_id = row.id
-        for column, value in zip(self._columns.values(), row, strict=True):  # type: ignore[call-overload]
+        for column, value in zip(self._columns.values(), row, strict=True):
             column.append(value)
-        self._selections.clear()
+        self._changed()
 
     def update(self, row: R, changes: Document | None = None) -> None:
         """Replace the row of the same id, and lay changed fields over its document."""
         at = bisect_left(self.ids, row.id)
-        for column, value in zip(self._columns.values(), row, strict=True):  # type: ignore[call-overload]
+        for column, value in zip(self._columns.values(), row, strict=True):
             column[at] = value
         if changes:
-            self._changes[row.id] = self._changes.get(row.id, {}) | changes
-        self._selections.clear()
+            self._overlays[row.id] = self._overlays.get(row.id, {}) | changes
+        self._changed()
 
     def remove(self, number: int) -> None:
         """Delete the row with the id."""
         at = bisect_left(self.ids, number)
         for column in self._columns.values():
             del column[at]
-        self._changes.pop(number, None)
-        self._selections.clear()
+        self._overlays.pop(number, None)
+        self._changed()
 
     def select(self, conditions: frozenset[Condition], order: Order) -> list[int]:
         """Return the positions that pass all conditions, in order; remembered until a change."""
@@ -186,6 +192,10 @@ class Collection(Generic[R]):
         if isinstance(condition, Contains):
             return [at for at in positions if condition.matches(self.document(self.row_at(at)))]
         return condition.keep(self._columns[condition.column], positions)
+
+    def _changed(self) -> None:
+        self.changes += 1
+        self._selections.clear()
 
     def _passing(self, conditions: frozenset[Condition]) -> list[int]:
         positions: Iterable[int] = range(len(self))

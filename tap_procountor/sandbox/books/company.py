@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from .collection import Document
+from typing import TYPE_CHECKING
+
 from .randomness import Seed, Topic
 from .words import CITIES, COMPANY_FORMS, COMPANY_NAMES, STREETS
+
+if TYPE_CHECKING:
+    from .collection import Document
 
 USER_ID = 501
 

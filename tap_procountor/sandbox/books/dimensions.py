@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from .collection import Document
-from .randomness import Seed, Topic
+from typing import TYPE_CHECKING
+
+from .randomness import Seed, Topic, happens
 from .words import COST_CENTRES, PROJECTS
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from .collection import Document
 
 PASSIVE = "P"
 """The status of an item that is no longer used; an active one has no status at all."""
@@ -25,7 +31,7 @@ def dimensions(seed: Seed, first_id: int) -> list[Document]:
             "id": first_id + at,
             "name": name,
             "items": [
-                _item((first_id + at) * _ITEMS_PER_DIMENSION + number, item, random.random())
+                _item(random, (first_id + at) * _ITEMS_PER_DIMENSION + number, item)
                 for number, item in enumerate(items)
             ],
         }
@@ -33,10 +39,10 @@ def dimensions(seed: Seed, first_id: int) -> list[Document]:
     ]
 
 
-def _item(number: int, name: str, chance: float) -> Document:
+def _item(random: Random, number: int, name: str) -> Document:
     item: Document = {"id": number, "codeName": name}
-    if chance < 0.2:  # noqa: PLR2004
+    if happens(random, 0.2):
         item["status"] = PASSIVE
-    if chance > 0.5:  # noqa: PLR2004
+    if happens(random, 0.5):
         item["description"] = f"Kuvaus: {name}\nVastuuhenkilö: Päivi Öhman"
     return item

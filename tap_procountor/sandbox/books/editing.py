@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from .books import Books
-from .collection import Document
 from .invoices import InvoiceRow
 from .receipts import ReceiptRow
 from .times import SECONDS_PER_DAY, date_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .books import Books
+    from .collection import Document
 
 _TERM_DAYS = 14
 
@@ -32,7 +36,7 @@ class Bookkeeper:
         if kind == "ledgerreceipts":
             self._edit_receipt(self._books.receipts.rows.row(number), changes)
             return
-        rows = self._books.collections[kind]
+        rows = self._books.collection(kind)
         row = rows.row(number)
         row = row._replace(version=self._now(), revision=row.revision + 1)
         if isinstance(row, InvoiceRow):
@@ -57,7 +61,7 @@ class Bookkeeper:
 
     def delete(self, kind: str, number: int) -> None:
         """Delete a document for good, an invoice together with its receipt."""
-        rows = self._books.collections[kind]
+        rows = self._books.collection(kind)
         row = rows.row(number)
         if isinstance(row, InvoiceRow | ReceiptRow):
             self._refuse_if_closed(row.date)

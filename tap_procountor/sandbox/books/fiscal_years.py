@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterator
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
-from .collection import Document
 from .times import time_text, to_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .collection import Document
 
 FIRST_YEAR = 2022
 LAST_YEAR = 2026

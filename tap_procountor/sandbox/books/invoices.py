@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .attachments import Owner, attachments
 from .collection import Collection, Document
 from .lines import Line, Sums, make_lines, sums
 from .money import euros
 from .partners import CHANNELS, Partners
-from .products import Products
-from .randomness import Seed, Topic
+from .randomness import Seed, Topic, happens
 from .times import SECONDS_PER_DAY, date_text, time_text, to_seconds
 from .words import NOTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from .products import Products
 
 TYPES = (
     "SALES_INVOICE",
@@ -46,6 +49,9 @@ _LINE_TYPES = {"SALES_INVOICE": "SALES", "SALES_ORDER": "SALES", "TRAVEL_INVOICE
 _ROW_IDS_PER_INVOICE = 16
 _MOST_ROWS = 15
 _TAX_RETURN_CENTS = 500_000
+_TERM_DAYS = 14
+_SECONDS_PER_HOUR = 3600
+_LATEST_EDIT = 200 * SECONDS_PER_DAY
 
 _IMPORT = to_seconds(datetime(2025, 3, 14, 12, 0, 7))  # noqa: DTZ001
 """A mass import gave many documents the same version."""
@@ -90,7 +96,7 @@ class Invoices:
         count = len(ids)
         random = self._seed.random(Topic.INVOICES)
         types = [*TYPES, "SALES_ORDER", *random.choices(TYPES, _WEIGHTS, k=count)][:count]
-        offers = [kind == "SALES_ORDER" and random.random() < 0.5 for kind in types]
+        offers = [kind == "SALES_ORDER" and happens(random, 0.5) for kind in types]
         if count > len(TYPES):
             offers[len(TYPES)] = True
         dates = [moment // SECONDS_PER_DAY for moment in created]
@@ -101,7 +107,7 @@ class Invoices:
             [random.choice(_STATUSES.get(kind, _OTHER_STATUSES)) for kind in types],
             offers,
             dates,
-            [day + 14 for day in dates],
+            [day + _TERM_DAYS for day in dates],
             created,
             [_version(random, moment, end) for moment in created],
             [random.choice(self._candidates(kind)) for kind in types],
@@ -220,7 +226,7 @@ _RARITIES: tuple[tuple[float, Callable[[InvoiceRow], Document]], ...] = (
 
 def _add_rarities(invoice: Document, row: InvoiceRow, random: Random) -> None:
     for chance, fields in _RARITIES:
-        if random.random() < chance:
+        if happens(random, chance):
             invoice.update(fields(row))
     if row.type == "TRAVEL_INVOICE":
         invoice["travelInformationItems"] = [
@@ -229,11 +235,10 @@ def _add_rarities(invoice: Document, row: InvoiceRow, random: Random) -> None:
 
 
 def _version(random: Random, created: int, end: int) -> int:
-    chance = random.random()
-    if chance < 0.02 and created < _IMPORT:
+    if created < _IMPORT and happens(random, 0.02):
         return _IMPORT
-    if chance < 0.03 and created < _REPEATED_HOUR:
-        return _REPEATED_HOUR + int(random.random() * 3600)
-    if chance < 0.5:
+    if created < _REPEATED_HOUR and happens(random, 0.02):
+        return _REPEATED_HOUR + int(random.random() * _SECONDS_PER_HOUR)
+    if happens(random, 0.5):
         return created
-    return min(end, created + int(random.random() ** 3 * 200 * SECONDS_PER_DAY))
+    return min(end, created + int(random.random() ** 3 * _LATEST_EDIT))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from decimal import Decimal
-from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from .collection import Document
 from .money import divide, per_mille
 from .products import VAT_RATES, Products
-from .randomness import Seed, Topic
+from .randomness import Seed, Topic, happens
 from .times import date_text
 from .words import NOTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from random import Random
+
+    from .collection import Document
 
 _PER_TYPE = 256
 _HUGE = 100
@@ -68,12 +71,12 @@ def sums(lines: Iterable[Line]) -> Sums:
 
 def _line(random: Random, at: int, product: Document) -> Line:
     hundredths = 1 + int(random.random() ** 3 * 5000)
-    if random.random() < 0.06:
+    if happens(random, 0.06):
         hundredths = -hundredths
     price = int(random.random() ** 3 * 4_000_000)
     if at % _HUGE == _HUGE - 1:
         hundredths, price = 100, 12_345_678_901_200 + at
-    discount = 1250 if random.random() < 0.1 else 0
+    discount = 1250 if happens(random, 0.1) else 0
     rate = random.choice(VAT_RATES)
     fields = _fields(random, product, hundredths, price, discount, rate)
     # Hundredths, ten-thousandths of a euro and hundredths of a per cent make cents.
@@ -85,7 +88,7 @@ def _fields(  # noqa: PLR0913, PLR0917 - the parts of one row
     random: Random, product: Document, hundredths: int, price: int, discount: int, rate: int
 ) -> Document:
     fields: Document = {
-        "productId": None if random.random() < 0.1 else product["id"],
+        "productId": None if happens(random, 0.1) else product["id"],
         "product": product["name"],
         "productCode": product["code"],
         "quantity": Decimal(hundredths).scaleb(-2),
@@ -95,11 +98,11 @@ def _fields(  # noqa: PLR0913, PLR0917 - the parts of one row
         "vatPercent": Decimal(rate).scaleb(-1),
         "vatStatus": 1,
     }
-    if random.random() < 0.4:
+    if happens(random, 0.4):
         fields["comment"] = random.choice(NOTES)
-    if random.random() < 0.2:
+    if happens(random, 0.2):
         fields["startDate"] = date_text(19_000 + int(random.random() * 1500))
         fields["endDate"] = None
-    if random.random() < 0.05:
+    if happens(random, 0.05):
         fields["carbonFootprint"] = {"kilograms": Decimal("12.340"), "method": "GHG"}
     return fields

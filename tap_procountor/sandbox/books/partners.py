@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .attachments import Owner, attachments
 from .collection import Collection, Document
-from .randomness import Seed, Topic
+from .randomness import Seed, Topic, happens
 from .times import time_text
 from .words import (
     CITIES,
@@ -19,6 +18,9 @@ from .words import (
     NOTES,
     STREETS,
 )
+
+if TYPE_CHECKING:
+    from random import Random
 
 TYPES = ("CUSTOMER", "SUPPLIER", "PERSON")
 CHANNELS = ("EMAIL", "ELECTRONIC_INVOICE", "MAIL", "NO_SENDING", "PAPER_INVOICE")
@@ -62,7 +64,7 @@ class Partners:
             [first_id + 2 * at + (at > 10) for at in range(count)],  # noqa: PLR2004 - a gap
             [0] * count,
             types,
-            [random.random() > 0.12 for _ in range(count)],  # noqa: PLR2004
+            [happens(random, 0.88) for _ in range(count)],
             [start + int(random.random() * (end - start)) for _ in range(count)],
         )
         self.rows.fill(*columns)
@@ -90,7 +92,7 @@ class Partners:
             "type": row.type,
             "address": address,
             "billingAddress": address | {"specifier": "Ostolaskut / PL 12"},
-            "deliveryAddress": None if random.random() < 0.4 else address,
+            "deliveryAddress": None if happens(random, 0.4) else address,
             "invoicingInfo": _invoicing_info(random, row.id),
             "attachments": attachments(
                 self._seed, Owner.PARTNER, row.id, f"{row.type}_BUSINESS_PARTNER_REGISTER"
@@ -124,7 +126,7 @@ class Partners:
             },
             "version": time_text(row.version),
         }
-        if random.random() < 0.05:
+        if happens(random, 0.05):
             partner["creditRating"] = {"class": "AAA+", "score": Decimal("97.50")}
         return partner
 
@@ -137,7 +139,7 @@ class Partners:
             "id": row.id,
             "firstName": random.choice(FIRST_NAMES),
             "lastName": random.choice(LAST_NAMES),
-            "jobTitle": None if random.random() < 0.3 else "Kirjanpitäjä",
+            "jobTitle": None if happens(random, 0.3) else "Kirjanpitäjä",
             "deliveryAddress": address | {"country": "FINLAND", "postOfficeBox": "PL 7"},
             "paymentInfo": {
                 "paymentMethod": "BANK_TRANSFER",

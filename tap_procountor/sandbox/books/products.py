@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .accounts import PURCHASES, SALES, TRAVEL
 from .collection import Collection, Document
 from .money import euros
-from .randomness import Seed, Topic, growing_ids
+from .randomness import Seed, Topic, growing_ids, happens
 from .times import date_text, time_text
 from .words import GOODS
 
@@ -50,7 +50,7 @@ class Products:
             growing_ids(random, first_id, count),
             [0] * count,
             types,
-            [random.random() > 0.15 for _ in range(count)],
+            [happens(random, 0.85) for _ in range(count)],
             [start + int(random.random() * (end - start)) for _ in range(count)],
             [random.choice(groups[kind]) for kind in types],
         )
@@ -64,8 +64,8 @@ class Products:
             "type": row.type,
             "name": f"{name} {row.id % 1000}",
             "code": f"{row.type[0]}-{row.id:06}",
-            "unit": UNKNOWN_UNIT if random.random() < 0.02 else random.choice(UNITS),
-            "discount": Decimal("0.00") if random.random() < 0.8 else Decimal("12.50"),
+            "unit": UNKNOWN_UNIT if happens(random, 0.02) else random.choice(UNITS),
+            "discount": Decimal("0.00") if happens(random, 0.8) else Decimal("12.50"),
             "price": Decimal(int(random.random() ** 4 * 9_000_000)).scaleb(-4),
             "vat": Decimal(random.choice(VAT_RATES)).scaleb(-1),
             "active": row.active,
@@ -79,12 +79,12 @@ class Products:
             "productGroupId": row.group,
             "version": time_text(row.version),
         }
-        if random.random() < 0.3:
+        if happens(random, 0.3):
             product["startDate"] = date_text(18_993 + row.id % 400)
             product["endDate"] = None
-        if random.random() < 0.5:
+        if happens(random, 0.5):
             product["bookkeepingAccount"] = product["defaultAccount"]
-        if random.random() < 0.05:
+        if happens(random, 0.05):
             product["warehouse"] = {"shelf": "Ä-12", "balance": euros(1250)}
         return product
 

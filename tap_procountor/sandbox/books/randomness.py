@@ -44,6 +44,11 @@ class Seed(NamedTuple):
         return Random(key << 64 | number << 24 | revision)  # noqa: S311 - not for secrets
 
 
+def happens(random: Random, probability: float) -> bool:
+    """Throw the dice for something that happens now and then."""
+    return random.random() < probability
+
+
 def growing_ids(random: Random, first: int, count: int) -> list[int]:
     """Return ids that grow with gaps."""
     return list(accumulate(random.choices((1, 1, 1, 2, 3, 7), k=count), initial=first))[:count]

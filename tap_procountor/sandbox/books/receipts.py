@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
-from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import accounts
 from .attachments import Owner, attachments
 from .collection import Collection, Document
-from .invoices import InvoiceRow, Invoices
 from .money import euros
-from .randomness import Seed, Topic, growing_ids
+from .randomness import Seed, Topic, growing_ids, happens
 from .times import SECONDS_PER_DAY, date_text, time_text
 from .words import NOTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
+
+    from .invoices import InvoiceRow, Invoices
 
 _OTHER_ACCOUNTS = {
     "JOURNAL": ("7800", "4410", accounts.EQUITY),
@@ -142,7 +145,7 @@ class Receipts:
             receipt["partnerId"] = invoice.partner
         if row.type in _WITHOUT_STATUS:
             del receipt["status"]
-        if random.random() < 0.05:
+        if happens(random, 0.05):
             receipt["posting"] = {"automatic": True, "rule": 'Sääntö "A"'}
         return receipt
 
@@ -182,7 +185,7 @@ class Receipts:
             transaction["vatPercent"] = Decimal(entry.rate).scaleb(-1)
             transaction["vatType"] = "SALES" if row.type == "SALES_INVOICE" else "PURCHASE"
             transaction["vatDeductionPercent"] = _FULL_DEDUCTION
-        if random.random() < 0.02:
+        if happens(random, 0.02):
             transaction["suggestedBy"] = {"model": "tiliöijä", "certainty": Decimal("0.970")}
         return transaction
 
@@ -190,8 +193,8 @@ class Receipts:
         if entry.account < _FIRST_RESULT_ACCOUNT:
             return
         for dimension, items in self._dimensions:
-            parts = (entry.cents,)
-            if random.random() < 0.2:
+            parts: tuple[int, ...] = (entry.cents,)
+            if happens(random, 0.2):
                 part = entry.cents // 3
                 parts = (part, entry.cents - part)
             for item, part in zip(random.sample(items, len(parts)), parts, strict=True):

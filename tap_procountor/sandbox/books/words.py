@@ -46,7 +46,7 @@ NOTES = (
     'Asiakas sanoi: "ei kiirettä"',
     "Polku C:\\laskut\\2025",
     "Maksuehto 14 pv netto, viivästyskorko 8 %",
-    "Hinta 100 € / kpl – sovittu\tpuhelimessa",
+    "Hinta 100 € / kpl, sovittu\tpuhelimessa",
     "Rivi 1\r\nRivi 2\r\n\r\nRivi 4",
     "",
 )

@@ -1,0 +1,86 @@
+"""All files of the books, found through their owners."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .attachments import FileRow, Owner, attachments, owner_of, size, write_file
+from .collection import Collection, Document
+from .times import SECONDS_PER_DAY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .invoices import Invoices
+    from .partners import Partners
+    from .randomness import Seed
+    from .receipts import Receipts
+
+
+class Files:
+    """The files of invoices, receipts and partners."""
+
+    def __init__(
+        self, seed: Seed, invoices: Invoices, receipts: Receipts, partners: Partners
+    ) -> None:
+        self._seed = seed
+        self._invoices = invoices.rows
+        self._receipts = receipts.rows
+        self._partners = partners.rows
+        self._rows = Collection(FileRow, write_file)
+        self._changes = -1
+
+    @property
+    def rows(self) -> Collection[FileRow]:
+        """The register of all files, made anew when their owners have changed."""
+        owners = (self._invoices, self._receipts, self._partners)
+        changes = sum(owner.changes for owner in owners)
+        if changes != self._changes:
+            files = sorted(self._all())
+            self._rows.fill(*(zip(*files, strict=True) if files else [()] * len(FileRow._fields)))
+            self._changes = changes
+        return self._rows
+
+    def metadata(self, number: int) -> Document | None:
+        """Return the metadata of a file as its owner shows it, or None."""
+        owner, owner_id = owner_of(number)
+        reference_type = self._reference_type(owner, owner_id)
+        if reference_type is None:
+            return None
+        files = attachments(self._seed, owner, owner_id, reference_type)
+        return next((file for file in files if file["id"] == number), None)
+
+    def _reference_type(self, owner: Owner, number: int) -> str | None:
+        if owner is Owner.PARTNER:
+            at = self._partners.position(number)
+            kind = None if at is None else self._partners.row_at(at).type
+            return f"{kind}_BUSINESS_PARTNER_REGISTER" if kind else None
+        if owner is Owner.RECEIPT:
+            return None if self._receipts.position(number) is None else "LEDGERRECEIPT"
+        return "INVOICE"
+
+    def _all(self) -> Iterator[FileRow]:
+        for invoice in self._invoices:
+            yield from self._files(Owner.INVOICE, invoice.id, invoice.type, invoice.created)
+        for receipt in self._receipts:
+            if receipt.type == "JOURNAL":
+                yield from self._files(Owner.INVOICE, receipt.document, "JOURNAL", receipt.created)
+            elif not receipt.document:
+                yield from self._files(Owner.RECEIPT, receipt.id, receipt.type, receipt.created)
+        for partner in self._partners:
+            kind = f"{partner.type}_BUSINESS_PARTNER_REGISTER"
+            yield from self._files(Owner.PARTNER, partner.id, kind, partner.version)
+
+    def _files(self, owner: Owner, number: int, kind: str, attached: int) -> Iterator[FileRow]:
+        reference_type = self._reference_type(owner, number) or ""
+        for file in attachments(self._seed, owner, number, reference_type):
+            yield FileRow(
+                id=file["id"],
+                name=file["name"],
+                size=size(file["id"]),
+                reference=number,
+                reference_type=reference_type,
+                type=kind,
+                attached=attached,
+                date=attached // SECONDS_PER_DAY,
+            )

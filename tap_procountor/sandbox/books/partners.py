@@ -59,12 +59,15 @@ class Partners:
         self.persons = Collection(PartnerRow, self.write_person)
         self._counterparties: dict[int, Document] = {}
         random = seed.random(Topic.PARTNERS)
-        types = [*TYPES, *random.choices(TYPES, (6, 4, 1), k=count)][:count]
+        # Small registers too have all types, active ones first, then others.
+        types = [*TYPES, *TYPES, *random.choices(TYPES, (6, 4, 1), k=count)][:count]
+        active = [True] * len(TYPES) + [False] * len(TYPES)
+        active += [happens(random, 0.88) for _ in range(count)]
         columns = (
             [first_id + 2 * at + (at > 10) for at in range(count)],  # noqa: PLR2004 - a gap
             [0] * count,
             types,
-            [happens(random, 0.88) for _ in range(count)],
+            active[:count],
             [start + int(random.random() * (end - start)) for _ in range(count)],
         )
         self.rows.fill(*columns)

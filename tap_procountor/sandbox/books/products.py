@@ -43,14 +43,16 @@ class Products:
         self.groups = product_groups(first_id)
         self.rows = Collection(ProductRow, self.write)
         random = seed.random(Topic.PRODUCTS)
-        # The first three types come in turn, so that small books have them all.
-        types = [*TYPES, *random.choices(TYPES, (6, 5, 1), k=count)][:count]
+        # Small registers too have all types, active ones first, then others.
+        types = [*TYPES, *TYPES, *random.choices(TYPES, (6, 5, 1), k=count)][:count]
+        active = [True] * len(TYPES) + [False] * len(TYPES)
+        active += [happens(random, 0.85) for _ in range(count)]
         groups = {kind: [one["id"] for one in self.groups if one["type"] == kind] for kind in TYPES}
         self.rows.fill(
             growing_ids(random, first_id, count),
             [0] * count,
             types,
-            [happens(random, 0.85) for _ in range(count)],
+            active[:count],
             [start + int(random.random() * (end - start)) for _ in range(count)],
             [random.choice(groups[kind]) for kind in types],
         )

@@ -1,0 +1,7 @@
+"""``python -m tap_procountor.sandbox``."""
+
+from __future__ import annotations
+
+from .cli import main
+
+main()

@@ -11,10 +11,17 @@ from singer_sdk.authenticators import OAuthAuthenticator
 from tap_procountor.errors import AuthenticationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
+    from collections.abc import Mapping
+    from typing import Any, Protocol
 
     import requests
+
+    class Exchange(Protocol):
+        """Posts the form to the token endpoint and returns its answer."""
+
+        def __call__(self, form: Mapping[str, str], *, is_first: bool) -> Mapping[str, Any]:
+            """Make the request; a first one need not be as patient as a renewal."""
+
 
 #: A token that lives this much longer is still used (seconds); tokens live an hour.
 _MARGIN_SECONDS = 60
@@ -32,7 +39,7 @@ class CompanyAuthenticator(OAuthAuthenticator):
         client_secret: The integration's client secret.
         api_key: The company's key.
         redirect_uri: Sent only when set.
-        exchange: Posts the form to the token endpoint and returns its answer.
+        exchange: Makes the token request.
     """
 
     def __init__(
@@ -42,7 +49,7 @@ class CompanyAuthenticator(OAuthAuthenticator):
         client_secret: str,
         api_key: str,
         redirect_uri: str | None,
-        exchange: Callable[[Mapping[str, str]], Mapping[str, Any]],
+        exchange: Exchange,
     ) -> None:
         super().__init__(client_id=client_id, client_secret=client_secret)
         self._api_key = api_key
@@ -84,7 +91,7 @@ class CompanyAuthenticator(OAuthAuthenticator):
             AuthenticationError: If the exchange is refused or its answer holds no token.
         """
         requested = datetime.now(UTC)
-        answer = self._exchange(self.oauth_request_body)
+        answer = self._exchange(self.oauth_request_body, is_first=self.access_token is None)
         token, lifetime = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(token, str) or not token:
             msg = "The token endpoint answered without an access token: check api_url or token_url."

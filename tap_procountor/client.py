@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 Params = dict[str, Any]
 
 MAX_TRIES = 6
-#: The host may simply be mistyped: a token is asked for fewer times.
+#: The host may simply be mistyped: a first token is asked for fewer times.
 MAX_TRIES_TO_REACH = 3
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
@@ -164,18 +164,21 @@ class ProcountorClient:
             for future in pending:
                 future.cancel()
 
-    def _exchange(self, form: Mapping[str, str]) -> Mapping[str, Any]:
+    def _exchange(self, form: Mapping[str, str], *, is_first: bool) -> Mapping[str, Any]:
         """Post the form of a token request and return the answer."""
-        response = self._send_patiently(
-            requests.Request("POST", self._token_url, data=form), MAX_TRIES_TO_REACH
-        )
+        request = requests.Request("POST", self._token_url, data=form)
+        try:
+            response = self._send_patiently(request, MAX_TRIES_TO_REACH if is_first else MAX_TRIES)
+        except TransientError as fault:
+            # Tried often enough: the request that needs the token must not multiply the tries.
+            raise ApiError(str(fault)) from None
         if response.ok:
             answer = decode(response.content)
             return answer if isinstance(answer, dict) else {}
         if response.status_code in {400, _UNAUTHORIZED, _FORBIDDEN}:
             msg = (
                 f"Procountor refused the token request ({_outline(response)}): check client_id, "
-                "client_secret and the API key, which may have been revoked."
+                "client_secret and api_key; the key may have been revoked."
             )
             raise AuthenticationError(msg)
         msg = (
@@ -240,7 +243,9 @@ class ProcountorClient:
             case 403:
                 return ForbiddenError(f"The key's user may not read {resource} ({outline}).")
             case 404:
-                return NotFoundError(f"There is no {resource} at {self._api_url} ({outline}).")
+                return NotFoundError(
+                    f"There is no {resource} at {self._api_url} ({outline}): check api_url."
+                )
             case status if 300 <= status < 400:  # noqa: PLR2004 - redirects
                 return ApiError(f"{self._api_url} only redirects elsewhere: check api_url.")
             case _:

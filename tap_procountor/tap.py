@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from singer_sdk.helpers.capabilities import (
     PluginCapabilities,
     TapCapabilities,
 )
+from singer_sdk.singerlib import Catalog
 
 from tap_procountor import settings
 from tap_procountor.client import ProcountorClient
@@ -34,7 +35,7 @@ from tap_procountor.times import ApiClock
 from tap_procountor.windows import Bookmark, check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     import click
@@ -154,13 +155,18 @@ class TapProcountor(Tap):
         self._reset_state_progress_markers()
         self._check_dates()
         try:
-            self._sync_streams()
+            self._open_companies()
+            with closing(self.read_ahead):
+                self._sync_streams()
         except Terminated as stop:
             self._end_at_once(stop.signal_number)
         finally:
-            self.read_ahead.close()
             self.client.close()
         self._finish()
+
+    def _open_companies(self) -> None:
+        for company in self.companies.values():
+            self.logger.info("Reading company %d: %s", company.id, company.name)
 
     def _sync_streams(self) -> None:
         announced: set[str] = set()
@@ -217,6 +223,8 @@ class TapProcountor(Tap):
             raise ConfigurationError(msg) from None
 
     def _check_dates(self) -> None:
+        """Raise a ConfigurationError now, not once per stream."""
+        _ = self.api_clock.zone
         start, end = self._moment("start_date"), self._moment("end_date")
         if start and end and start >= end:
             msg = "The setting 'end_date' must be later than 'start_date'."
@@ -236,7 +244,7 @@ class TapProcountor(Tap):
         with cls._one_sentence_errors():
             super().invoke(
                 state=_checked_json(state, "state"),
-                catalog=_checked_json(catalog, "catalog"),
+                catalog=_checked_json(catalog, "catalog", _check_catalog),
                 **options,
             )
 
@@ -308,8 +316,26 @@ def _check_config_file(path: str) -> None:
         raise ConfigurationError(msg) from None
 
 
-def _checked_json(file: IO[str] | None, kind: str) -> IO[str] | None:
-    """Make sure that a file holds a JSON object."""
+def _check_catalog(catalog: dict[str, Any]) -> None:
+    """Make sure that a catalog is one, and names only streams that there are."""
+    try:
+        names = {entry["tap_stream_id"] for entry in catalog["streams"]}
+        Catalog.from_dict(catalog)
+    except (AttributeError, KeyError, TypeError):
+        msg = "The catalog file holds no Singer catalog: make one with --discover."
+        raise ConfigurationError(msg) from None
+    unknown = sorted(names - {vars(stream)["name"] for stream in STREAM_TYPES})
+    if unknown:
+        msg = f"The catalog names streams that there are not: {', '.join(unknown)}."
+        raise ConfigurationError(msg)
+
+
+def _checked_json(
+    file: IO[str] | None,
+    kind: str,
+    check: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> IO[str] | None:
+    """Make sure that a file holds a JSON object, and what else is to be checked."""
     if file is None:
         return None
     text = file.read()
@@ -321,4 +347,5 @@ def _checked_json(file: IO[str] | None, kind: str) -> IO[str] | None:
     if not isinstance(value, dict):
         msg = f"The {kind} file must hold a JSON object."
         raise ConfigurationError(msg)
+    check(value)
     return io.StringIO(text)

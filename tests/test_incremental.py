@@ -1,0 +1,176 @@
+"""What the next run reads: the overlap and what has changed, nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import STREAMS, Run, Target, editable, run_tap, selecting, truth
+
+from tap_procountor.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Config = dict[str, Any]
+
+INCREMENTAL = {"business_partners", "invoices", "ledger_receipts", "products"}
+ROWS_OF_INCREMENTAL = {
+    "attachments",
+    "invoice_rows",
+    "ledger_transactions",
+    "ledger_transaction_dimensions",
+}
+
+
+def bookmarks(run: Run, stream: str) -> list[Any]:
+    return [
+        partition.get("replication_key_value")
+        for partition in run.state["bookmarks"][stream]["partitions"]
+    ]
+
+
+def test_a_second_run_reads_only_the_overlap(config: Config, tmp_path: Path) -> None:
+    first = run_tap(tmp_path, config)
+    second = run_tap(tmp_path, config, state=first.state)
+    assert second.exit_code == 0, second.log
+    assert INCREMENTAL <= first.streams()
+    assert not second.streams() & (INCREMENTAL | ROWS_OF_INCREMENTAL)
+
+
+def test_an_empty_run_makes_at_most_two_requests_per_stream(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    first = run_tap(tmp_path, config)
+    sandbox.reset_statistics()
+    run_tap(tmp_path, config, state=first.state)
+    routes = sandbox.statistics().by_route()
+    for path in ("/invoices", "/ledgerreceipts", "/businesspartners", "/products"):
+        assert 1 <= routes[path] <= 2
+        assert routes[f"{path}/{{id}}"] == 0
+
+
+def test_a_third_run_brings_exactly_the_changes(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    target = Target()
+    first = run_tap(tmp_path, config)
+    second = run_tap(tmp_path, config, state=first.state)
+    target.load(first).load(second)
+    company = sandbox.companies[0]
+    edited, invalidated, *_ = editable(company)
+    created = company.create_invoice()
+    company.edit("invoices", edited)
+    company.invalidate(invalidated)
+    third = run_tap(tmp_path, config, state=second.state)
+    assert {record["id"] for record in third.records("invoices")} == {
+        edited,
+        invalidated,
+        created,
+    }
+    target.load(third)
+    for stream in STREAMS:
+        if "ledger" in stream:
+            continue  # an edit deletes a receipt: ghosts are told of elsewhere
+        current = truth(sandbox, stream)
+        if stream == "invoice_rows":
+            versions = {row["id"]: row["version"] for row in target.rows("invoices")}
+            rows = [r for r in target.rows(stream) if r["version"] == versions[r["invoice_id"]]]
+            assert rows == current
+        else:
+            assert target.rows(stream) == current
+    receipts = {row["id"]: row for row in target.rows("ledger_receipts")}
+    assert all(receipts[receipt["id"]] == receipt for receipt in truth(sandbox, "ledger_receipts"))
+
+
+def test_bookmarks_are_the_beginning_of_the_run_in_utc(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    sandbox.set_clock("2026-10-25T00:30:00+00:00")
+    run = run_tap(tmp_path, config, catalog=selecting("invoices"))
+    (bookmark,) = bookmarks(run, "invoices")
+    # The server's clock counts, not ours.
+    assert bookmark.startswith("2026-10-25T00:3")
+    assert len(bookmark) == len("2026-10-25T00:30:00Z")
+
+
+def test_state_is_kept_per_company(tmp_path: Path) -> None:
+    with Sandbox(companies=2, invoices=30, colliding_ids=True, requests_per_second=0) as sandbox:
+        config = {**sandbox.config(), "requests_per_second": 1000}
+        first = run_tap(tmp_path, config, catalog=selecting("invoices"))
+        company = sandbox.companies[1]
+        changed = editable(company)[0]
+        company.edit("invoices", changed)
+        second = run_tap(tmp_path, config, catalog=selecting("invoices"), state=first.state)
+    assert [(r["company_id"], r["id"]) for r in second.records("invoices")] == [
+        (company.id, changed)
+    ]
+
+
+def test_a_failed_company_keeps_its_bookmark(tmp_path: Path) -> None:
+    with Sandbox(companies=2, invoices=30, requests_per_second=0) as sandbox:
+        config = {**sandbox.config(), "requests_per_second": 1000}
+        broken, sound = sandbox.companies
+        sandbox.add_fault(path="/invoices/*", status=400, html=False, times=None, company=broken.id)
+        run = run_tap(tmp_path, config, catalog=selecting("invoices"))
+    assert run.exit_code == 1
+    assert {r["company_id"] for r in run.records("invoices")} == {sound.id}
+    saved = {
+        partition["context"]["company_id"]: partition.get("replication_key_value")
+        for partition in run.state["bookmarks"]["invoices"]["partitions"]
+    }
+    assert saved[broken.id] is None
+    assert saved[sound.id]
+    assert f"invoices of company {broken.id}" in run.log
+
+
+def test_a_backfill_leaves_the_bookmarks_alone(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    catalog = selecting("invoices")
+    normal = run_tap(tmp_path, config, catalog=catalog)
+    versions = sorted(record["version"] for record in truth(sandbox, "invoices"))
+    start, end = versions[10], versions[40]
+    backfill = run_tap(
+        tmp_path,
+        config | {"start_date": start, "end_date": end},
+        catalog=catalog,
+        state=normal.state,
+    )
+    read = {record["version"] for record in backfill.records("invoices")}
+    assert read == {version for version in versions if start <= version <= end}
+    assert bookmarks(backfill, "invoices") == bookmarks(normal, "invoices")
+
+
+def test_start_date_leaves_out_what_is_older(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    versions = sorted(record["version"] for record in truth(sandbox, "invoices"))
+    run = run_tap(tmp_path, config | {"start_date": versions[30]}, catalog=selecting("invoices"))
+    assert {record["version"] for record in run.records("invoices")} == set(versions[30:])
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_activate_version_comes_after_the_last_record(
+    config: Config, tmp_path: Path, *, asked: bool
+) -> None:
+    run = run_tap(tmp_path, config | {"emit_activate_version_messages": asked})
+    activated = [m["stream"] for m in run.messages if m["type"] == "ACTIVATE_VERSION"]
+    assert bool(activated) is asked
+    for stream in activated:
+        kinds = [m["type"] for m in run.messages if m.get("stream") == stream]
+        assert kinds[-1] == "ACTIVATE_VERSION"
+        versions = {m.get("version") for m in run.messages if m.get("stream") == stream}
+        assert len(versions - {None}) == 1
+    assert not INCREMENTAL & set(activated)
+
+
+def test_a_failed_full_table_stream_activates_nothing(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    sandbox.add_fault(path="/persons/*", status=400, html=False, times=None)
+    run = run_tap(tmp_path, config | {"emit_activate_version_messages": True})
+    activated = {m["stream"] for m in run.messages if m["type"] == "ACTIVATE_VERSION"}
+    assert run.exit_code == 1
+    assert "persons" not in activated
+    assert "dimensions" in activated

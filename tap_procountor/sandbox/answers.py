@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.responses import Response
 
+if TYPE_CHECKING:
+    from .books.collection import Json
+
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
-def encode(content: Any) -> bytes:  # noqa: ANN401 - any JSON
+def encode(content: Json) -> bytes:
     """Write JSON; a decimal keeps its digits."""
     return _ENCODER.encode(content)
 
 
-def json_answer(content: Any, status: int = 200) -> Response:  # noqa: ANN401 - any JSON
+def json_answer(content: Json, status: int = 200) -> Response:
     """Return a JSON answer."""
     return Response(encode(content), status, media_type="application/json")
 
@@ -32,7 +35,7 @@ def gateway_answer(status: int, retry_after: int | None = None) -> Response:
     return Response(page, status, headers, media_type="text/html")
 
 
-def multipart_answer(metadata: Any, content: bytes, mime_type: str) -> Response:  # noqa: ANN401
+def multipart_answer(metadata: Json, content: bytes, mime_type: str) -> Response:
     """Return a file the way the API does: its metadata as JSON, then its bytes."""
     boundary = "sandbox-part-boundary"
     parts = (("application/json", encode(metadata)), (mime_type, content))

@@ -81,11 +81,19 @@ def serve(host: str, port: int, **settings: Any) -> None:  # noqa: ANN401 - as S
     stopped = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with Sandbox(host, port, **settings) as sandbox:
+    sandbox = Sandbox(host, port, **settings)
+    try:
+        sandbox.start()
+    except OSError as error:
+        message = f"Cannot listen on {host}:{port}: {error}"
+        raise click.ClickException(message) from None
+    try:
         click.echo(f"Serving {sandbox.api_url} (Ctrl-C ends it). A config.json to read it with:")
         click.echo(json.dumps(sandbox.config(), indent=2))
         click.echo(f"Statistics: {sandbox.url}/sandbox/statistics")
         stopped.wait()
+    finally:
+        sandbox.stop()
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -104,7 +104,7 @@ class RegisterEndpoint:
         }
         return frozenset(conditions)
 
-    def _condition(self, name: str, value: Any) -> Condition | None:  # noqa: ANN401
+    def _condition(self, name: str, value: Json) -> Condition | None:
         if value is None:
             return self._register.fallbacks.get(name)
         if name not in self._register.filters:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .answers import multipart_answer
 from .books.attachments import content
-from .books.collection import Between, Condition, Contains, Document, OneOf
+from .books.collection import Between, Condition, Contains, Document, Json, OneOf
 from .books.company import session_document, usage_settings, user_document
 from .errors import ApiError
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
+    from starlette.responses import Response
 
     from .company import Company
 
@@ -108,7 +109,7 @@ class Single:
     """
 
     path: str
-    answer: Callable[[Call], Any]
+    answer: Callable[[Call], Json | Response]
     rights: tuple[str, ...] = ()
 
 
@@ -226,7 +227,7 @@ REGISTERS = (
 )
 
 
-def _status(_: Call) -> Any:  # noqa: ANN401 - the answers are any JSON
+def _status(_: Call) -> Json:
     return {
         "name": "Procountor API",
         "version": "26.04",
@@ -235,16 +236,16 @@ def _status(_: Call) -> Any:  # noqa: ANN401 - the answers are any JSON
     }
 
 
-def _fiscal_years(call: Call) -> Any:  # noqa: ANN401
+def _fiscal_years(call: Call) -> Json:
     return {"fiscalYears": call.company.books.fiscal_years.documents()}
 
 
-def _chart_of_accounts(call: Call) -> Any:  # noqa: ANN401
+def _chart_of_accounts(call: Call) -> Json:
     visible = call.company.rights.allows("management.chartOfAccountsAndDefaultReports")
     return {"ledgerAccounts": call.company.books.accounts if visible else []}
 
 
-def _dimensions(call: Call) -> Any:  # noqa: ANN401
+def _dimensions(call: Call) -> Json:
     name, code_name = call.query.get("name", ""), call.query.get("codeName", "")
     return [
         dimension
@@ -254,21 +255,21 @@ def _dimensions(call: Call) -> Any:  # noqa: ANN401
     ]
 
 
-def _dimension(call: Call) -> Any:  # noqa: ANN401
+def _dimension(call: Call) -> Json:
     return _with_id(call.company.books.dimensions, call.path["dimensionId"])
 
 
-def _product_groups(call: Call) -> Any:  # noqa: ANN401
+def _product_groups(call: Call) -> Json:
     kinds = {call.query["type"]} if "type" in call.query else {"SALES", "PURCHASE"}
     groups = call.company.books.products.groups
     return {"productGroups": [group for group in groups if group["type"] in kinds]}
 
 
-def _product_group(call: Call) -> Any:  # noqa: ANN401
+def _product_group(call: Call) -> Json:
     return _with_id(call.company.books.products.groups, call.path["groupId"])
 
 
-def _attachment(call: Call) -> Any:  # noqa: ANN401
+def _attachment(call: Call) -> Response:
     text = call.path["attachmentId"]
     metadata = call.company.books.files.metadata(int(text)) if text.isdecimal() else None
     if metadata is None:

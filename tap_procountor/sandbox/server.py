@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -18,16 +18,12 @@ if TYPE_CHECKING:
 
     from .sandbox import Sandbox
 
-_START_SECONDS = 30
-
 
 class Server:
     """Serves a sandbox until stopped."""
 
     def __init__(self, sandbox: Sandbox, host: str, port: int) -> None:
-        self._socket = _listen(host, port)
-        self.url = "http://{}:{}".format(*self._socket.getsockname()[:2])
-        self._started = Event()
+        self._address = (host, port)
         config = uvicorn.Config(
             make_app(sandbox),
             http=_Protocol,
@@ -39,29 +35,46 @@ class Server:
             server_header=False,
             timeout_graceful_shutdown=0,
         )
-        self._uvicorn = uvicorn.Server(config)
+        self._uvicorn = _Uvicorn(config)
         self._thread = Thread(target=self._run, name="procountor-sandbox", daemon=True)
 
     def start(self) -> None:
         """Start the thread; returns when it accepts connections."""
+        self._socket = _listen(*self._address)
         self._thread.start()
-        if not self._started.wait(_START_SECONDS):
-            message = "The sandbox did not start"
-            raise RuntimeError(message)
+        self._uvicorn.ready.wait()
 
     def stop(self) -> None:
         """Stop and wait for the thread's end."""
-        self._uvicorn.should_exit = True
+        self._uvicorn.end()
         self._thread.join()
-        self._socket.close()
+
+    @property
+    def url(self) -> str:
+        """The origin, once started."""
+        host, port = self._socket.getsockname()[:2]
+        return f"http://{host}:{port}"
 
     def _run(self) -> None:
-        asyncio.run(self._serve())
+        asyncio.run(self._uvicorn.serve(sockets=[self._socket]))
 
-    async def _serve(self) -> None:
-        # The socket listens already, so connections wait until the loop takes them.
-        self._started.set()
-        await self._uvicorn.serve(sockets=[self._socket])
+
+class _Uvicorn(uvicorn.Server):
+    """Says when it serves, and ends when told rather than at its next look at a flag."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = Event()
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self.ready.set()
+        await self._ended.wait()
+
+    def end(self) -> None:
+        """End the server, from another thread."""
+        self._loop.call_soon_threadsafe(self._ended.set)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -76,12 +89,12 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Protocol(H11Protocol):
     """Hands the connection to the application, which may have to cut it."""
 
-    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as uvicorn has it
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app = _with_transport(self.app, transport)
 
 
-def _with_transport(app: ASGIApp, transport: Any) -> ASGIApp:  # noqa: ANN401
+def _with_transport(app: ASGIApp, transport: asyncio.Transport) -> ASGIApp:
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         scope.setdefault("extensions", {})[TRANSPORT] = transport
         await app(scope, receive, send)

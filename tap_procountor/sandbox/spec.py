@@ -17,7 +17,7 @@ from .errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .books.collection import Document
+    from .books.collection import Document, Json
 
 Schema = dict[str, Any]
 
@@ -42,7 +42,7 @@ class Parameter:
         """Whether it takes several values."""
         return bool(self.schema.get("type") == "array")
 
-    def parse(self, texts: list[str]) -> Any:  # noqa: ANN401 - depends on the schema
+    def parse(self, texts: list[str]) -> Json:
         """Return the value: times in seconds, dates in days, lists as frozen sets."""
         if self.is_list:
             kind = self.schema["items"]
@@ -52,7 +52,7 @@ class Parameter:
             self._refuse("given more than once")
         return self._parse_one(texts[0], self.schema)
 
-    def _parse_one(self, text: str, schema: Schema) -> Any:  # noqa: ANN401
+    def _parse_one(self, text: str, schema: Schema) -> Json:
         if self.choices is not None and text not in self.choices:
             self._refuse(f"no such value: {text}")
         kind = schema.get("format") or schema.get("type")

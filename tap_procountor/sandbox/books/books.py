@@ -71,10 +71,11 @@ class Books:
     def _fill(self, seed: Seed, first_id: int, invoices: int) -> None:
         count = invoices + invoices // _INVOICES_PER_JOURNAL
         # The ids do not depend on the company, so that they can collide.
-        ids = growing_ids(seed._replace(company=0).random(Topic.IDS), first_id, count)
+        common = seed._replace(company=0).random(Topic.IDS)
+        ids = growing_ids(common, first_id, count)
+        journals = set(common.sample(range(count), count - invoices))
         random = seed.random(Topic.INVOICES, 1)
         created = sorted(_START + int(random.random() * (_END - _START)) for _ in range(count))
-        journals = set(random.sample(range(count), count - invoices))
         self.last_document_id = ids[-1] if ids else first_id
         own = [at for at in range(count) if at not in journals]
         self.invoices.fill([ids[at] for at in own], [created[at] for at in own], _END)

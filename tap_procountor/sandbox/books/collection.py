@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, g
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 
-Document = dict[str, Any]
+Json = Any
+"""Anything that JSON can hold."""
+
+Document = dict[str, Json]
 
 _CACHED_SELECTIONS = 64
 

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from .answers import json_answer
-from .books.collection import Collection, Condition, Contains, Document, OneOf, Order
+from .books.collection import Collection, Condition, Contains, Document, Json, OneOf, Order
 from .errors import ApiError
 from .spec import MAX_PAGE_SIZE, Shape, Spec
 
@@ -57,8 +57,8 @@ class RegisterEndpoint:
             raise ApiError(_BAD_REQUEST, f"size must be 1 to {MAX_PAGE_SIZE}, page 0 or more")
         start = number * size + _first_after(collection, positions, order, call)
         results = [
-            self._shape.row(document)
-            for document in self._documents(collection, call, positions[start : start + size])
+            self._shape.row(self._cut(collection.summary(collection.row_at(at)), call))
+            for at in positions[start : start + size]
         ]
         meta = {
             "pageNumber": number,
@@ -78,8 +78,8 @@ class RegisterEndpoint:
         for condition in self._hidden(call):
             positions = collection.keep(condition, positions)
         details = [
-            self._shape.detail(document)
-            for document in self._documents(collection, call, positions)
+            self._shape.detail(self._cut(collection.document(collection.row_at(at)), call))
+            for at in positions
         ]
         if not details or not readable:
             raise ApiError(_NOT_FOUND, "Not found")
@@ -143,19 +143,11 @@ class RegisterEndpoint:
             raise ApiError(_BAD_REQUEST, "Too many ids")
         return ids
 
-    def _documents(
-        self, collection: Collection[Any], call: Call, positions: Iterable[int]
-    ) -> Iterator[Document]:
-        left_out = [
-            name
-            for parameter, name in self._register.optional.items()
-            if not call.query.get(parameter)
-        ]
-        for at in positions:
-            document = collection.document(collection.row_at(at))
-            for name in left_out:
+    def _cut(self, document: Document, call: Call) -> Document:
+        for parameter, name in self._register.optional.items():
+            if not call.query.get(parameter):
                 document.pop(name, None)
-            yield document
+        return document
 
 
 def _first_after(

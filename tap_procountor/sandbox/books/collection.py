@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, get_type_hints
 
@@ -38,6 +38,10 @@ class Between(NamedTuple):
     column: str
     low: float = float("-inf")
     high: float = float("inf")
+
+    def and_also(self, other: Between) -> Between:
+        """Return the range that both allow."""
+        return Between(self.column, max(self.low, other.low), min(self.high, other.high))
 
     def keep(self, values: Sequence[Any], positions: Iterable[int]) -> list[int]:
         """Return the positions whose value passes."""
@@ -85,14 +89,21 @@ class Order(NamedTuple):
 class Collection(Generic[R]):
     """The rows of one kind, sorted by id, and the function that writes their documents."""
 
-    def __init__(self, rows: type[R], write: Callable[[R], Document]) -> None:
+    def __init__(
+        self,
+        rows: type[R],
+        write: Callable[[R], Document],
+        summarize: Callable[[R], Document] | None = None,
+    ) -> None:
         self._row_type: Callable[..., R] = rows
         self._write = write
+        self._summarize = summarize or write
         self._columns: dict[str, MutableSequence[Any]] = {
             name: array("q") if kind is int else [] for name, kind in get_type_hints(rows).items()
         }
         self._last_id = 0
         self.changes = 0
+        self._indexes: dict[str, list[int]] = {}
         self._overlays: dict[int, Document] = {}
         self._selections: OrderedDict[Any, list[int]] = OrderedDict()
 
@@ -145,9 +156,11 @@ class Collection(Generic[R]):
 
     def document(self, row: R) -> Document:
         """Write the document of a row, with everything the API shows of it anywhere."""
-        document = self._write(row)
-        changes = self._overlays.get(row.id)
-        return document | changes if changes else document
+        return self._write(row) | self._overlays.get(row.id, {})
+
+    def summary(self, row: R) -> Document:
+        """Write at least what lists show of a document, where the whole is dear."""
+        return self._summarize(row) | self._overlays.get(row.id, {})
 
     @property
     def next_id(self) -> int:
@@ -199,18 +212,35 @@ class Collection(Generic[R]):
     def _changed(self) -> None:
         self.changes += 1
         self._selections.clear()
+        self._indexes.clear()
 
     def _passing(self, conditions: frozenset[Condition]) -> list[int]:
+        ranges: dict[str, Between] = {}
+        others = []
+        for condition in conditions:
+            if isinstance(condition, Between):
+                known = ranges.get(condition.column, condition)
+                ranges[condition.column] = condition.and_also(known)
+            else:
+                others.append(condition)
         positions: Iterable[int] = range(len(self))
-        # Ranges first (they leave the fewest rows), texts last (they need the documents).
-        for condition in sorted(conditions, key=lambda one: _COSTS[type(one)]):
+        for at, condition in enumerate(ranges.values()):
+            positions = self.keep(condition, positions) if at else self._within(condition)
+        # Texts come last, because they need the documents.
+        for condition in sorted(others, key=lambda one: isinstance(one, Contains)):
             positions = self.keep(condition, positions)
         return list(positions)
+
+    def _within(self, condition: Between) -> list[int]:
+        """Find a range by an index, so that narrow windows of large books cost little."""
+        value = self._columns[condition.column].__getitem__
+        if condition.column not in self._indexes:
+            self._indexes[condition.column] = sorted(range(len(self)), key=value)
+        index = self._indexes[condition.column]
+        first = bisect_left(index, condition.low, key=value)
+        return sorted(index[first : bisect_right(index, condition.high, key=value)])
 
     def _ordered(self, positions: list[int], order: Order) -> list[int]:
         if order.column != "id":
             positions.sort(key=self._columns[order.column].__getitem__)
         return positions[::-1] if order.descending else positions
-
-
-_COSTS = {Between: 0, OneOf: 1, Contains: 2}

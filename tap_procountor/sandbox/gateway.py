@@ -45,8 +45,9 @@ class Gateway:
         body = await _read(receive)
         request = self._record(scope, body, arrival)
         exchange = _Exchange(self._sandbox, request, body, send)
-        await asyncio.sleep(self._sandbox.next_latency())
+        # The limit counts arrivals, so it comes before the latency.
         refusal = self._refusal(request, body)
+        await asyncio.sleep(self._sandbox.next_latency())
         if refusal:
             await refusal(scope, exchange.receive, exchange.send)
             return
@@ -104,7 +105,7 @@ class _Exchange:
     def __init__(self, sandbox: Sandbox, request: Request, body: bytes, send: Send) -> None:
         self._sandbox = sandbox
         self._request = request
-        self._body: bytes | None = body
+        self._body = body
         self._send = send
         self._start: Message = {}
 

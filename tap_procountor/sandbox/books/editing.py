@@ -75,7 +75,10 @@ class Bookkeeper:
         """Create an invoice of today with its receipt; return its id."""
         books = self._books
         rows = books.invoices.rows
-        example = next(row for row in rows if row.type == kind)
+        example = next((row for row in rows if row.type == kind), None)
+        if example is None:
+            message = f"there is no {kind} to make another of"
+            raise LookupError(message)
         now = self._now()
         day = now // SECONDS_PER_DAY
         self._refuse_if_closed(day)

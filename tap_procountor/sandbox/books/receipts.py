@@ -49,6 +49,7 @@ _COUNTER_ACCOUNTS = {
 _PURCHASE = (-1, accounts.PAYABLES, accounts.VAT_RECEIVABLES)
 _TRANSACTION_IDS_PER_RECEIPT = 32
 _DAYS_PER_MONTH = 30
+_LATEST_CHANGE = 100 * SECONDS_PER_DAY
 _MONTHS_PER_YEAR = 12
 _MINUS_NOTHING = Decimal("-0.00")
 
@@ -96,16 +97,17 @@ class Receipts:
         count = len(plans)
         ids = growing_ids(self._seed._replace(company=0).random(Topic.IDS, 1), first_id, count)
         created, types, statuses, documents, dates = zip(*plans, strict=True)
+        random = self._seed.random(Topic.RECEIPTS)
+        # Allocations and checks change some receipts later, without making others.
+        versions = [
+            min(end, moment + int(random.random() * _LATEST_CHANGE))
+            if happens(random, 0.2)
+            else moment
+            for moment in created
+        ]
+        numbers = range(1, count + 1)
         self.rows.fill(
-            ids,
-            [0] * count,
-            types,
-            statuses,
-            documents,
-            dates,
-            created,
-            created,
-            range(1, count + 1),
+            ids, [0] * count, types, statuses, documents, dates, created, versions, numbers
         )
         self._invoices.link(dict(zip(documents, ids, strict=True)))
 

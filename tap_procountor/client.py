@@ -22,6 +22,8 @@ import backoff
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from tap_procountor.auth import CompanyAuthenticator
 from tap_procountor.errors import (
@@ -35,6 +37,8 @@ from tap_procountor.limiter import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+
+    from urllib3 import ProxyManager
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -63,16 +67,52 @@ def decode(body: bytes) -> Any:  # noqa: ANN401 - any JSON
     return _decoder.decode(body)
 
 
+def _limited_pools(limiter: RateLimiter) -> dict[str, type[HTTPConnectionPool]]:
+    """Return urllib3's connection pools with connections that ask the limiter.
+
+    They ask right before a request is written: opening a connection, which takes several times as
+    long as a request needs to arrive, comes first and does not count.
+    """
+
+    class Limited:
+        sock: Any
+
+        def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+            if self.sock is None:
+                self.connect()  # type: ignore[attr-defined]
+            limiter.wait()
+            super().request(*args, **kwargs)  # type: ignore[misc]
+
+    class Connection(Limited, HTTPConnection):
+        """A plain connection."""
+
+    class SecureConnection(Limited, HTTPSConnection):
+        """A connection over TLS."""
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = SecureConnection
+
+    return {"http": Pool, "https": SecurePool}
+
+
 class _LimitedAdapter(HTTPAdapter):
-    """Asks the limiter as late as possible, right before a request goes out."""
+    """Sends no request before the limiter lets it."""
 
     def __init__(self, limiter: RateLimiter, connections: int) -> None:
-        self._limiter = limiter
-        super().__init__(pool_connections=2, pool_maxsize=connections)
+        self._pools = _limited_pools(limiter)
+        super().__init__(pool_maxsize=connections)
 
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
-        self._limiter.wait()
-        return super().send(*args, **kwargs)
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> ProxyManager:  # noqa: ANN401
+        manager: ProxyManager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
 
 
 class ProcountorClient:

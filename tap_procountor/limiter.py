@@ -7,10 +7,9 @@ import threading
 import time
 from collections import deque
 
-#: Share of the permitted rate that is used, and seconds added to the one-second window. Both make
-#: room for the uneven time that requests spend on their way: what counts is when they arrive.
-_USED_SHARE = 0.98
-_RESERVE_SECONDS = 0.01
+#: Share of the permitted rate that is used. The rest makes room for the uneven time that requests
+#: spend on their way, because what counts is when they arrive.
+_USED_SHARE = 0.965
 
 
 class RateLimiter:
@@ -50,4 +49,4 @@ class RateLimiter:
     def _next_free_moment(self) -> float:
         if len(self._last_sent) < (self._last_sent.maxlen or 0):
             return self._next_slot
-        return max(self._next_slot, self._last_sent[0] + 1 + _RESERVE_SECONDS)
+        return max(self._next_slot, self._last_sent[0] + 1 / _USED_SHARE)

@@ -40,8 +40,10 @@ class _Normalizer(OpenAPISchemaNormalizer):
 
     def handle_object(self, schema: Schema, *, key_properties: Sequence[str] = ()) -> Schema:
         """Name the properties as the records do; all but the keys are nullable."""
-        properties = schema.get("properties", {})
-        schema["properties"] = {snake_case(name): value for name, value in properties.items()}
+        schema["properties"] = {
+            snake_case(name): _unwrapped(value)
+            for name, value in schema.get("properties", {}).items()
+        }
         return super().handle_object(schema, key_properties=key_properties)
 
     def normalize_schema(self, schema: Schema, *, key_properties: Sequence[str] = ()) -> Schema:
@@ -50,6 +52,15 @@ class _Normalizer(OpenAPISchemaNormalizer):
         if schema.get("format") not in _KEPT_FORMATS:
             schema.pop("format", None)
         return {word: schema[word] for word in _KEPT_KEYWORDS if word in schema}
+
+
+def _unwrapped(field: Schema) -> Schema:
+    """Take the reference out of an ``allOf``, which only adds an example to it.
+
+    The SDK would forget that such a field is nullable.
+    """
+    (only,) = field.get("allOf") or [field]
+    return dict(only)
 
 
 class Specification(OpenAPISchema[str]):

@@ -297,15 +297,13 @@ def _projects(sandbox: Sandbox) -> list[Record]:
 
 
 def _transaction_dimensions(sandbox: Sandbox) -> list[Record]:
-    rows = []
-    for transaction in truth(sandbox, "ledger_transactions"):
-        for item in transaction.get("dimension_item_values") or []:
-            rows.append(
-                {name: transaction[name] for name in ("company_id", "ledger_receipt_id", "version")}
-                | {"ledger_transaction_id": transaction["id"]}
-                | {"dimension_item_id": item["item_id"]}
-                | item
-            )
+    rows = [
+        {name: transaction[name] for name in ("company_id", "ledger_receipt_id", "version")}
+        | {"ledger_transaction_id": transaction["id"], "dimension_item_id": item["item_id"]}
+        | item
+        for transaction in truth(sandbox, "ledger_transactions")
+        for item in transaction.get("dimension_item_values") or []
+    ]
     return sorted(
         rows,
         key=lambda row: tuple(

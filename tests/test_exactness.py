@@ -11,9 +11,9 @@ from support import (
     Digits,
     Run,
     Target,
+    editable,
     run_tap,
     selecting,
-    editable,
     truth,
     when_asked,
 )

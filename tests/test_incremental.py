@@ -34,7 +34,7 @@ def test_a_second_run_reads_only_the_overlap(config: Config, tmp_path: Path) -> 
     first = run_tap(tmp_path, config)
     second = run_tap(tmp_path, config, state=first.state)
     assert second.exit_code == 0, second.log
-    assert INCREMENTAL <= first.streams()
+    assert first.streams() >= INCREMENTAL
     assert not second.streams() & (INCREMENTAL | ROWS_OF_INCREMENTAL)
 
 
@@ -95,7 +95,7 @@ def test_bookmarks_are_the_beginning_of_the_run_in_utc(
 
 
 def test_state_is_kept_per_company(tmp_path: Path) -> None:
-    with Sandbox(companies=2, invoices=30, colliding_ids=True, requests_per_second=0) as sandbox:
+    with Sandbox(companies=2, invoices=80, colliding_ids=True, requests_per_second=0) as sandbox:
         config = {**sandbox.config(), "requests_per_second": 1000}
         first = run_tap(tmp_path, config, catalog=selecting("invoices"))
         company = sandbox.companies[1]

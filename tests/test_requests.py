@@ -1,0 +1,138 @@
+"""How requests are made: few, at the permitted rate, again after faults that pass."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import Target, run_tap, selecting, truth
+
+from tap_procountor.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Config = dict[str, Any]
+
+
+@pytest.mark.parametrize("invoices", [1000, 5000])
+def test_at_most_eleven_requests_per_thousand_documents(invoices: int, tmp_path: Path) -> None:
+    with Sandbox(invoices=invoices, requests_per_second=0) as sandbox:
+        config = {**sandbox.config(), "requests_per_second": 1000}
+        run = run_tap(tmp_path, config, catalog=selecting("invoices", "ledger_receipts"))
+        assert run.exit_code == 0, run.log
+        routes = sandbox.statistics().by_route()
+        for stream, path in (("invoices", "/invoices"), ("ledger_receipts", "/ledgerreceipts")):
+            documents = len(sandbox.companies[0].truth(path[1:]))
+            assert len(run.records(stream)) == documents
+            requests = routes[path] + routes[f"{path}/{{id}}"]
+            # The last page of each of the lists may be short.
+            assert requests <= 11 * documents / 1000 + 2
+
+
+@pytest.mark.parametrize("permitted", [5, 20])
+def test_no_second_sees_more_requests_than_permitted(permitted: int, tmp_path: Path) -> None:
+    with Sandbox(
+        companies=3, invoices=30, requests_per_second=permitted, latency_ms=50, jitter_ms=40
+    ) as sandbox:
+        config = {**sandbox.config(), "requests_per_second": permitted}
+        run = run_tap(tmp_path, config)
+        assert run.exit_code == 0, run.log
+        assert sandbox.statistics().rate_limit_violations == 0
+        assert sandbox.statistics().peak_per_second() <= permitted
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 429, "retry_after": 1, "html": False},
+        {"kind": "status", "status": 429, "html": True},
+        {"kind": "status", "status": 500, "html": False},
+        {"kind": "status", "status": 502, "html": True},
+        {"kind": "status", "status": 503, "html": True},
+        {"kind": "status", "status": 504, "html": True},
+        {"kind": "status", "status": 403, "html": True},
+        {"kind": "truncate"},
+        {"kind": "drop"},
+        {"kind": "status", "status": 401, "html": False},
+    ],
+    ids=lambda fault: " ".join(map(str, fault.values())),
+)
+@pytest.mark.parametrize("path", ["/invoices", "/invoices/*", "/company"])
+def test_faults_that_pass_cost_nothing(
+    sandbox: Sandbox, config: Config, tmp_path: Path, fault: Config, path: str
+) -> None:
+    sandbox.add_fault(path=path, times=1, **fault)
+    run = run_tap(tmp_path, config, catalog=selecting("invoices", "company"))
+    assert run.exit_code == 0, run.log
+    target = Target().load(run)
+    for stream in ("invoices", "company"):
+        assert target.rows(stream) == truth(sandbox, stream)
+
+
+def test_a_hanging_answer_is_given_up(sandbox: Sandbox, config: Config, tmp_path: Path) -> None:
+    sandbox.add_fault(path="/company", kind="hang", seconds=8)
+    run = run_tap(tmp_path, config | {"request_timeout": 1}, catalog=selecting("company"))
+    assert run.exit_code == 0, run.log
+    assert "No answer from" in run.log
+
+
+def test_retry_after_holds_all_requests_back(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    sandbox.add_fault(path="/coa", status=429, retry_after=3, html=False)
+    run = run_tap(tmp_path, config)
+    assert run.exit_code == 0, run.log
+    times = [request.time for request in sandbox.statistics().requests]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert max(pauses) >= 2.5
+
+
+def test_one_token_serves_all_streams(sandbox: Sandbox, config: Config, tmp_path: Path) -> None:
+    run_tap(tmp_path, config)
+    assert sandbox.statistics().token_requests == 1
+    assert sandbox.statistics().redirect_uris_sent == 0
+
+
+def test_redirect_uri_is_sent_when_set(sandbox: Sandbox, config: Config, tmp_path: Path) -> None:
+    redirect = {"redirect_uri": "https://example.com/back"}
+    run_tap(tmp_path, config | redirect, catalog=selecting("company"))
+    assert sandbox.statistics().redirect_uris_sent == 1
+
+
+def test_a_token_is_renewed_before_it_expires(tmp_path: Path) -> None:
+    with Sandbox(invoices=60, requests_per_second=0, token_lifetime=2, latency_ms=300) as sandbox:
+        config = {**sandbox.config(), "requests_per_second": 5, "max_concurrency": 2}
+        run = run_tap(tmp_path, config)
+        assert run.exit_code == 0, run.log
+        assert sandbox.statistics().token_requests > 1
+        assert sandbox.statistics().by_status()[401] == 0
+
+
+def test_a_permanent_fault_ends_one_stream_only(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    sandbox.add_fault(path="/coa", status=400, html=False, times=None)
+    run = run_tap(tmp_path, config)
+    assert run.exit_code == 1
+    assert "Traceback" not in run.log
+    assert "chart_of_accounts of company" in run.log.splitlines()[-2]
+    assert Target().load(run).rows("invoices") == truth(sandbox, "invoices")
+    assert "chart_of_accounts" not in run.streams()
+
+
+@pytest.mark.parametrize(("decision", "exit_code"), [("fail", 1), ("warn", 0)])
+def test_a_missing_permission(
+    sandbox: Sandbox, config: Config, tmp_path: Path, decision: str, exit_code: int
+) -> None:
+    sandbox.add_fault(path="/dimensions", status=403, html=False, times=None)
+    report = tmp_path / "report.json"
+    changes = {"on_missing_permission": decision, "run_report_path": str(report)}
+    run = run_tap(tmp_path, config | changes)
+    assert run.exit_code == exit_code
+    assert "may not read /dimensions" in run.log
+    outcomes = {outcome["stream"]: outcome for outcome in json.loads(report.read_text())["streams"]}
+    assert "may not read" in outcomes["dimensions"]["failure"]
+    assert outcomes["invoices"]["rows"] == len(run.records("invoices"))

@@ -1,0 +1,29 @@
+"""The SDK's standard tests, against the sandbox."""
+
+from __future__ import annotations
+
+import pytest
+from singer_sdk.testing import SuiteConfig, get_tap_test_class
+
+from tap_procountor.sandbox import Sandbox
+from tap_procountor.tap import TapProcountor
+
+# The sandbox has not a value for every field of the specification.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:No records were available to test:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Fields in transformed catalog but not in:UserWarning"),
+]
+
+# The SDK wants the settings when the class is made, that is before any fixture.
+_sandbox = Sandbox(invoices=60, requests_per_second=0)
+_sandbox.start()
+
+TestTapProcountor = get_tap_test_class(
+    TapProcountor,
+    config={**_sandbox.config(), "requests_per_second": 1000},
+    suite_config=SuiteConfig(max_records_limit=50),
+)
+
+
+def teardown_module() -> None:
+    _sandbox.stop()

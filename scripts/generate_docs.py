@@ -1,0 +1,109 @@
+"""Write README's tables of settings and streams from the code that declares them.
+
+Usage: ``python scripts/generate_docs.py``; with ``--check`` nothing is written, and the exit code
+is 1 if the tables are out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tap_procountor.settings import SETTINGS
+from tap_procountor.streams import STREAM_TYPES
+from tap_procountor.streams.base import (
+    DetailedStream,
+    DocumentStream,
+    IncrementalStream,
+    ReadStream,
+    RowStream,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_procountor.streams.base import ProcountorStream
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def settings_table() -> Iterator[str]:
+    """Yield the lines of the table of settings."""
+    yield "| Setting | Default | Meaning |"
+    yield "| --- | --- | --- |"
+    schema = SETTINGS.to_dict()
+    for name, setting in schema["properties"].items():
+        marks = [
+            *(["required"] if name in schema["required"] else []),
+            *(["secret"] if setting.get("secret") else []),
+        ]
+        default = f"`{json.dumps(setting['default'])}`" if "default" in setting else ""
+        shown = f"`{name}`" + (f" ({', '.join(marks)})" if marks else "")
+        yield f"| {shown} | {default} | {setting['description']} |"
+
+
+def streams_table() -> Iterator[str]:
+    """Yield the lines of the table of streams."""
+    yield "| Stream | What it holds | Read from | Key after `company_id` | Replication |"
+    yield "| --- | --- | --- | --- | --- |"
+    for stream in STREAM_TYPES:
+        summary = (stream.__doc__ or "").partition("\n")[0].rstrip(".")
+        key = ", ".join(f"`{name}`" for name in stream.primary_keys[1:]) or "nothing more"
+        cells = f"`{name_of(stream)}`", summary, source(stream), key, replication(stream)
+        yield f"| {' | '.join(cells)} |"
+
+
+def name_of(stream: type[ProcountorStream]) -> str:
+    """Return a stream's name, which the SDK types as one of instances."""
+    return str(vars(stream)["name"])
+
+
+def source(stream: type[ProcountorStream]) -> str:
+    """Say which paths or which other streams hold the rows."""
+    if issubclass(stream, RowStream):
+        return "rows of " + ", ".join(f"`{name_of(owner)}`" for owner in stream.owners)
+    if issubclass(stream, DocumentStream):
+        return f"`{stream.path}`, `{stream.path}/{{ids}}`"
+    if issubclass(stream, DetailedStream):
+        return f"`{stream.path}`, `{stream.path}/{{id}}`"
+    assert issubclass(stream, ReadStream)  # noqa: S101 - there is no third kind
+    return f"`{stream.path}`"
+
+
+def replication(stream: type[ProcountorStream]) -> str:
+    """Say what a run after the first one reads."""
+    if issubclass(stream, RowStream):
+        is_incremental = any(issubclass(owner, IncrementalStream) for owner in stream.owners)
+        return "with its documents" if is_incremental else "full table"
+    return "incremental by `version`" if issubclass(stream, IncrementalStream) else "full table"
+
+
+def renewed(text: str) -> str:
+    """Return README's text with current tables."""
+    for name, table in (("settings", settings_table), ("streams", streams_table)):
+        begin, end = f"<!-- {name}: scripts/generate_docs.py -->", f"<!-- end of {name} -->"
+        before, _, rest = text.partition(begin)
+        _, found, after = rest.partition(end)
+        if not found:
+            sys.exit(f"README.md lacks the markers of the table of {name}.")
+        text = "\n".join([before + begin, *table(), end + after])
+    return text
+
+
+def main() -> None:
+    """Renew README, or check it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="Only tell whether it is current.")
+    old = README.read_text("utf-8")
+    new = renewed(old)
+    if not parser.parse_args().check:
+        README.write_text(new, "utf-8")
+    elif new != old:
+        sys.exit("README.md is out of date: run `python scripts/generate_docs.py`.")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.contrib.msgspec import MsgSpecWriter, serialize_jsonl
 
 if TYPE_CHECKING:
     from singer_sdk.singerlib import Message
+
+    from tap_procountor.convert import Record
 
 
 class Terminated(BaseException):
@@ -31,16 +35,27 @@ class MessageWriter(MsgSpecWriter):
         self._stop_signal: int | None = None
 
     def write_message(self, message: Message) -> None:
-        """Write a message; a signal that came meanwhile takes effect after it.
+        """Write a message, and whatever came before it.
 
         Raises:
             Terminated: If the run was told to stop while this message was being written.
         """
-        self._is_writing = True
-        super().write_message(message)
-        self._is_writing = False
-        if self._stop_signal is not None:
-            self.stop(self._stop_signal)
+        self._write(self.format_message(message))
+        sys.stdout.flush()
+
+    def write_record(self, stream: str, record: Record, version: int | None) -> None:
+        """Write a RECORD message; it is flushed with the next message of another kind.
+
+        The same as ``write_message``, without an object per record in between.
+
+        Raises:
+            Terminated: If the run was told to stop while this message was being written.
+        """
+        message: dict[str, object] = {"type": "RECORD", "stream": stream, "record": record}
+        if version is not None:
+            message["version"] = version
+        message["time_extracted"] = datetime.now(UTC)
+        self._write(serialize_jsonl(message))
 
     def stop(self, signal_number: int) -> None:
         """Stop the run now or, if a message is half written, right after it.
@@ -53,3 +68,10 @@ class MessageWriter(MsgSpecWriter):
             return
         self._stop_signal = None
         raise Terminated(signal_number)
+
+    def _write(self, line: bytearray) -> None:
+        self._is_writing = True
+        sys.stdout.buffer.write(line)
+        self._is_writing = False
+        if self._stop_signal is not None:
+            self.stop(self._stop_signal)

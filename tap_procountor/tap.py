@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import logging
@@ -156,6 +157,7 @@ class TapProcountor(Tap):
         self._check_dates()
         try:
             self._open_companies()
+            _relax_garbage_collection()
             with closing(self.read_ahead):
                 self._sync_streams()
         except Terminated as stop:
@@ -305,6 +307,12 @@ class TapProcountor(Tap):
             # What is still buffered can no longer be written; the interpreter must not try.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+
+
+def _relax_garbage_collection() -> None:
+    """Look for cycles less often: records have none, and looking costs a sixth of the run."""
+    gc.freeze()
+    gc.set_threshold(100_000)
 
 
 def _check_config_file(path: str) -> None:

@@ -9,7 +9,6 @@ of another stream are a ``RowStream``.
 from __future__ import annotations
 
 from abc import abstractmethod
-from datetime import UTC, datetime
 from functools import cached_property
 from inspect import getattr_static
 from itertools import chain
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.singerlib import RecordMessage
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_procountor.convert import Record, RecordConverter
@@ -113,13 +111,7 @@ class ProcountorStream(Stream):
         if not self._is_plain:
             super()._write_record_message(record)
             return
-        message = RecordMessage(
-            stream=self.name,
-            record=record,
-            version=self._stream_version,
-            time_extracted=datetime.now(UTC),
-        )
-        self._tap.write_message(message)
+        self._tap.message_writer.write_record(self.name, record, self._stream_version)
         self.state_manager.is_flushed = False
 
     def _process_record(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
@@ -173,17 +165,22 @@ class ReadStream(ProcountorStream):
 
     def _records(self, company: Company, batch: Batch) -> Iterator[Record]:
         """Yield the records of a batch, and write the rows inside each right after it."""
-        row_streams = [stream for stream in self.row_streams if stream.selected]
+        row_streams = [
+            (stream, self._tap.report.outcome(stream.name, company.id))
+            for stream in self.row_streams
+            if stream.selected
+        ]
         for source in batch.documents:
-            record = {"company_id": company.id, **self.convert(source)}
+            record = self.convert(source)
+            record["company_id"] = company.id
             self.check_key(record)
             # Taken before the record is written: writing may remove deselected fields.
-            rows = [(stream, list(stream.rows(self, record))) for stream in row_streams]
+            rows = [(*stream, list(stream[0].rows(self, record))) for stream in row_streams]
             yield record
-            for stream, its_rows in rows:
+            for stream, outcome, its_rows in rows:
                 for row in its_rows:
                     stream.write(row)
-                self._tap.report.outcome(stream.name, company.id).rows += len(its_rows)
+                outcome.rows += len(its_rows)
 
 
 class SingleCallStream(ReadStream):

@@ -61,7 +61,7 @@ def _endpoint(
             return json_answer(error.body, error.status)
 
     async def endpoint(request: Request) -> Response:
-        # In a thread, so that writing documents does not delay the arrival of other requests.
+        # In a thread, so that writing documents does not delay the answers to other requests.
         return await asyncio.to_thread(respond, request)
 
     return endpoint

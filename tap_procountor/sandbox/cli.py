@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .sandbox import Sandbox
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .sandbox import Sandbox
 
 _DEFAULT_PORT = 8765
 _SIGNALLED = 128
@@ -81,7 +81,7 @@ def serve(host: str, port: int, **settings: Any) -> None:  # noqa: ANN401 - as S
     stopped = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    sandbox = Sandbox(host, port, **settings)
+    sandbox = _make_sandbox(host=host, port=port, **settings)
     try:
         sandbox.start()
     except OSError as error:
@@ -101,9 +101,18 @@ def serve(host: str, port: int, **settings: Any) -> None:  # noqa: ANN401 - as S
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(command: tuple[str, ...], **settings: Any) -> None:  # noqa: ANN401 - as Settings has them
     """Run COMMAND with a sandbox and the variables that lead the tap to it."""
-    with Sandbox(**settings) as sandbox:
+    with _make_sandbox(**settings) as sandbox:
         status = _run(command, _environment(sandbox))
     sys.exit(status)
+
+
+def _make_sandbox(**settings: Any) -> Sandbox:  # noqa: ANN401 - as Sandbox has them
+    try:
+        from .sandbox import Sandbox  # noqa: PLC0415 - its server is an extra
+    except ModuleNotFoundError as error:
+        message = f"{error.name} is missing: pip install 'tap-procountor[sandbox]'"
+        raise click.ClickException(message) from None
+    return Sandbox(**settings)
 
 
 def _environment(sandbox: Sandbox) -> dict[str, str]:

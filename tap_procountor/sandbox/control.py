@@ -46,7 +46,7 @@ def make_control(sandbox: Sandbox) -> Router:
     """Return the routes below ``/sandbox``: GET to look, POST to act (arguments as JSON)."""
 
     async def statistics(_: Request) -> Response:
-        return json_answer(sandbox.statistics().summary())
+        return await _respond(sandbox.statistics().summary, {})
 
     async def config(_: Request) -> Response:
         return json_answer(sandbox.config())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from email.utils import format_datetime
-from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 _RETRY_AFTER = 1
 TRANSPORT = "sandbox.transport"
+ARRIVAL = "sandbox.arrival"
 
 
 class Gateway:
@@ -41,9 +41,8 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
-        arrival = monotonic()
         body = await _read(receive)
-        request = self._record(scope, body, arrival)
+        request = self._record(scope, body)
         exchange = _Exchange(self._sandbox, request, body, send)
         # The limit counts arrivals, so it comes before the latency.
         refusal = self._refusal(request, body)
@@ -57,7 +56,7 @@ class Gateway:
         else:
             await self._api(scope, exchange.receive, exchange.send)
 
-    def _record(self, scope: Scope, body: bytes, arrival: float) -> Request:
+    def _record(self, scope: Scope, body: bytes) -> Request:
         path = scope["path"].removeprefix(scope["root_path"])
         token = bearer(Headers(scope=scope).get("authorization", ""))
         keyring, statistics = self._sandbox.keyring, self._sandbox.requests
@@ -69,7 +68,7 @@ class Gateway:
             statistics.token_requests += 1
             statistics.redirect_uris_sent += "redirect_uri" in form
         request = Request(
-            time=arrival,
+            time=scope["extensions"][ARRIVAL],
             method=scope["method"],
             path=path,
             query=scope["query_string"].decode(),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from bisect import insort
+from collections import defaultdict
 
 
 class RateLimit:
@@ -11,16 +12,26 @@ class RateLimit:
     def __init__(self, requests: int, seconds: float) -> None:
         self._requests = requests
         self._seconds = seconds
-        self._arrivals: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._arrivals: defaultdict[str, list[float]] = defaultdict(list)
 
     def admits(self, client: str, time: float) -> bool:
-        """Tell whether a request that arrives now is within the limit; if so it counts."""
+        """Tell whether a request that arrived at the time is within the limit; if so it counts.
+
+        Requests of several connections may be looked at in another order than they arrived in.
+        """
         if not self._requests:
             return True
         arrivals = self._arrivals[client]
-        while arrivals and time - arrivals[0] >= self._seconds:
-            arrivals.popleft()
-        if len(arrivals) >= self._requests:
+        insort(arrivals, time)
+        if self._is_exceeded(arrivals):
+            arrivals.remove(time)
             return False
-        arrivals.append(time)
+        del arrivals[: -2 * self._requests]
         return True
+
+    def _is_exceeded(self, arrivals: list[float]) -> bool:
+        """Tell whether some window holds one request more than permitted."""
+        return any(
+            last - first < self._seconds
+            for first, last in zip(arrivals, arrivals[self._requests :], strict=False)
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .app import make_app
-from .gateway import TRANSPORT
+from .arrivals import ListeningSocket, last_arrival
+from .gateway import ARRIVAL, TRANSPORT
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,7 +40,7 @@ class Server:
 
     def start(self) -> None:
         """Start the thread; returns when it accepts connections."""
-        self._socket = _listen(*self._address)
+        self._socket = ListeningSocket(*self._address)
         self._thread.start()
         self._uvicorn.ready.wait()
 
@@ -77,26 +77,21 @@ class _Uvicorn(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._ended.set)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    # The explicit protocol is what makes asyncio switch off Nagle's algorithm, which costs 40 ms.
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((host, port))
-    listening.listen()
-    return listening
-
-
 class _Protocol(H11Protocol):
-    """Hands the connection to the application, which may have to cut it."""
+    """Tells the application when requests arrived, and hands it the connection, to cut it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.app = _with_transport(self.app, transport)
+        self.app = _with_connection(self.app, transport)
 
 
-def _with_transport(app: ASGIApp, transport: asyncio.Transport) -> ASGIApp:
+def _with_connection(app: ASGIApp, transport: asyncio.Transport) -> ASGIApp:
+    connection = transport.get_extra_info("socket").fileno()
+
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("extensions", {})[TRANSPORT] = transport
+        extensions = scope.setdefault("extensions", {})
+        extensions[TRANSPORT] = transport
+        extensions[ARRIVAL] = last_arrival(connection)
         await app(scope, receive, send)
 
     return run

@@ -15,7 +15,10 @@ _IDS = re.compile(r"/\d[\d,]*")
 
 @dataclass(slots=True)
 class Request:
-    """One request to the API; the time is that of its arrival, the status is 0 until answered."""
+    """One request to the API; the status is 0 until it is answered.
+
+    The time is that of its arrival at this machine, in seconds since the epoch.
+    """
 
     time: float
     method: str

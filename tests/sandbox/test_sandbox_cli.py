@@ -93,3 +93,15 @@ def test_it_starts_fast() -> None:
     start = time.monotonic()
     run("--", sys.executable, "-c", "pass")
     assert time.monotonic() - start < 5
+
+
+def test_without_the_extra_it_says_how_to_install_it() -> None:
+    program = (
+        "import sys; sys.modules['uvicorn'] = None; sys.argv[1:] = ['serve']; "
+        "from tap_procountor.sandbox.cli import main; main()"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 1
+    assert finished.stderr == "Error: uvicorn is missing: pip install 'tap-procountor[sandbox]'\n"

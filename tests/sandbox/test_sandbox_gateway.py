@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -9,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from sandbox_client import Client, running
+
+from tap_procountor.sandbox.arrivals import ListeningSocket, last_arrival
+from tap_procountor.sandbox.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +67,31 @@ def test_the_peak_is_that_of_any_second_by_arrival() -> None:
             list(pool.map(lambda _: client.get("/status"), range(6)))
         assert sandbox.statistics().peak_per_second() == 6
         assert sandbox.statistics().by_status() == {200: 6}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the kernel's stamps")
+def test_a_request_has_arrived_even_while_the_server_does_not_look() -> None:
+    with (
+        ListeningSocket("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()) as client,
+    ):
+        connection = listening.accept()[0]
+        time.sleep(0.1)  # the kernel begins to stamp a moment after it has been asked to
+        sent = time.time()
+        client.send(b"request")
+        time.sleep(0.3)
+        with connection:
+            assert connection.recv(100) == b"request"
+            assert last_arrival(connection.fileno()) - sent < 0.2
+
+
+def test_arrivals_count_in_their_order_whatever_the_order_of_reading() -> None:
+    limit = RateLimit(2, 1)
+    assert limit.admits("client", 10.0)
+    assert limit.admits("client", 11.1)
+    assert limit.admits("client", 10.9)
+    assert not limit.admits("client", 10.95)
+    assert limit.admits("client", 11.95)
 
 
 def test_latency_is_spread_by_jitter() -> None:

@@ -83,6 +83,11 @@ class Books:
             first_id + 300_000, [(created[at], ids[at]) for at in sorted(journals)], _START, _END
         )
 
+    def prepare(self) -> None:
+        """Make now what would otherwise keep the first who asks waiting."""
+        for collection in self._collections.values():
+            collection()
+
     def collection(self, name: str) -> Collection[Any]:
         """Return a register by the name of its resource; LookupError if there is none."""
         return self._collections[name]()

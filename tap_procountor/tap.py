@@ -21,7 +21,7 @@ from singer_sdk.helpers.capabilities import (
     PluginCapabilities,
     TapCapabilities,
 )
-from singer_sdk.singerlib import Catalog
+from singer_sdk.singerlib import Catalog, StateMessage
 
 from tap_procountor import settings
 from tap_procountor.client import ProcountorClient
@@ -207,7 +207,7 @@ class TapProcountor(Tap):
 
     def _end_at_once(self, signum: int) -> None:
         """End without waiting for requests under way; what was written stays valid."""
-        self.state_writer.write_state(self.state)
+        self.write_message(StateMessage(value=self.state))
         self.logger.error("Stopped by signal %d; the next run goes on from here.", signum)
         logging.shutdown()
         sys.stdout.flush()

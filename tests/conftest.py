@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--kills", type=int, default=100, help="how often the tap is killed at random points"
+    )
+
+
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """A small company, as fast as the machine."""

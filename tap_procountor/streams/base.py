@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tap_procountor.windows import Bookmark, Window
 
 #: Documents after which the progress is sent to the target as a STATE message.
-_DOCUMENTS_PER_STATE = 5000
+_DOCUMENTS_PER_STATE = 1000
 
 
 class ProcountorStream(Stream):

@@ -1,0 +1,227 @@
+"""Promise 5: killed anywhere and started with its last state, the tap loses nothing."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import Record, Run, Target, editable, parse, run_tap, selecting, truth
+
+from tap_procountor.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STREAMS = ("business_partners", "invoices", "invoice_rows", "ledger_receipts", "products")
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[Sandbox]:
+    """A company that is long enough to be killed in."""
+    with Sandbox(invoices=1500, requests_per_second=0) as running:
+        yield running
+
+
+class Process:
+    """The tap as a target sees it: what it has written so far."""
+
+    def __init__(self, folder: Path, config: Record, state: Record) -> None:
+        arguments = []
+        for name, value in (
+            ("config", config),
+            ("state", state),
+            ("catalog", selecting_once(*STREAMS)),
+        ):
+            path = folder / f"{name}.json"
+            path.write_text(json.dumps(value))
+            arguments += [f"--{name}", str(path)]
+        self._log = (folder / "log").open("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tap_procountor", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            encoding="utf-8",
+        )
+        self.lines: list[str] = []
+
+    def read(self, lines: int) -> None:
+        """Take up to so many lines."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if len(self.lines) >= lines:
+                return
+
+    def end(self, number: signal.Signals | None = None) -> Run:
+        """Send a signal if asked to, and return what has been read before."""
+        if number is not None:
+            self.process.send_signal(number)
+        if number != signal.SIGKILL:
+            self.read(sys.maxsize)
+        code = self.process.wait()
+        assert self.process.stdout
+        self.process.stdout.close()
+        self._log.seek(0)
+        log = self._log.read()
+        self._log.close()
+        return Run(code, [parse(line) for line in self.lines], log)
+
+
+_catalogs: dict[tuple[str, ...], Record] = {}
+
+
+def selecting_once(*streams: str) -> Record:
+    if streams not in _catalogs:
+        _catalogs[streams] = selecting(*streams)
+    return _catalogs[streams]
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--kills"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_killed_at_random_points_nothing_is_lost(
+    large: Sandbox, tmp_path: Path, kills: int, part: int
+) -> None:
+    """A chain of runs, each killed somewhere and continued, until the kills are used up."""
+    chance = random.Random(f"{kills} {part}")
+    config = {**large.config(), "requests_per_second": 1000}
+    one_run = len(_whole(large, tmp_path))
+    left = max(1, kills // 4)
+    while left:
+        state: Record = {}
+        target, finished = Target(), False
+        while not finished:
+            process = Process(tmp_path, config, state)
+            if left:
+                process.read(chance.randrange(one_run))
+                run = process.end(signal.SIGKILL)
+                left -= 1
+            else:
+                run = process.end()
+            finished = run.exit_code == 0
+            state = run.state or state
+            target.load(run)
+        for stream in STREAMS:
+            assert target.rows(stream) == truth_once(large, stream)
+
+
+_truth: dict[str, list[Record]] = {}
+
+
+def truth_once(sandbox: Sandbox, stream: str) -> list[Record]:
+    if stream not in _truth:
+        _truth[stream] = truth(sandbox, stream)
+    return _truth[stream]
+
+
+def _whole(sandbox: Sandbox, folder: Path) -> list[Any]:
+    config = {**sandbox.config(), "requests_per_second": 1000}
+    return run_tap(folder, config, catalog=selecting_once(*STREAMS)).messages
+
+
+def test_a_killed_run_repeats_little(large: Sandbox, tmp_path: Path) -> None:
+    config = {**large.config(), "requests_per_second": 1000, "max_concurrency": 4}
+    large.reset_statistics()
+    run_tap(tmp_path, config, catalog=selecting_once(*STREAMS))
+    undisturbed = len(large.statistics().requests)
+    process = Process(tmp_path, config, {})
+    process.read(12_000)
+    killed = process.end(signal.SIGKILL)
+    assert killed.state["bookmarks"]["invoices"]["partitions"][0]["window"]["done"] >= 1000
+    large.reset_statistics()
+    resumed = run_tap(tmp_path, config, catalog=selecting_once(*STREAMS), state=killed.state)
+    assert resumed.exit_code == 0, resumed.log
+    # Written as a whole: the partners. Written in part: the first of the invoices, with their rows.
+    assert not resumed.records("business_partners")
+    assert len(resumed.records("invoices")) <= 1500 - 1000
+    assert len(large.statistics().requests) < undisturbed
+    target = Target().load(killed).load(resumed)
+    for stream in STREAMS:
+        assert target.rows(stream) == truth_once(large, stream)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_run_with_its_state(
+    large: Sandbox, tmp_path: Path, number: signal.Signals
+) -> None:
+    config = {**large.config(), "requests_per_second": 1000}
+    process = Process(tmp_path, config, {})
+    process.read(12_000)
+    run = process.end(number)
+    assert run.exit_code == 128 + number
+    assert "Traceback" not in run.log
+    assert run.messages[-1]["type"] == "STATE"
+    resumed = run_tap(tmp_path, config, catalog=selecting_once(*STREAMS), state=run.state)
+    target = Target().load(run).load(resumed)
+    for stream in STREAMS:
+        assert target.rows(stream) == truth_once(large, stream)
+
+
+def test_a_signal_while_waiting_for_an_answer_is_obeyed_at_once(
+    sandbox: Sandbox, config: Record, tmp_path: Path
+) -> None:
+    sandbox.add_fault(path="/invoices*", kind="hang", seconds=30, times=None)
+    process = Process(tmp_path, config, {})
+    process.read(1)
+    time.sleep(1)
+    began = time.monotonic()
+    run = process.end(signal.SIGTERM)
+    assert run.exit_code == 128 + signal.SIGTERM
+    assert time.monotonic() - began < 5
+
+
+def test_data_that_changes_under_a_load(tmp_path: Path) -> None:
+    with Sandbox(invoices=1500, requests_per_second=0, latency_ms=40, jitter_ms=30) as sandbox:
+        config = {**sandbox.config(), "requests_per_second": 40}
+        company = sandbox.companies[0]
+        company.reopen_periods("2022-01-01", "2026-12-31")
+        stop = threading.Event()
+
+        def work() -> None:
+            chance = random.Random(1)
+            invoices = editable(company)
+            while not stop.wait(0.02):
+                company.edit("invoices", chance.choice(invoices))
+                company.create_invoice()
+
+        accountant = threading.Thread(target=work)
+        accountant.start()
+        try:
+            first = run_tap(tmp_path, config, catalog=selecting_once(*STREAMS))
+        finally:
+            stop.set()
+            accountant.join()
+        second = run_tap(tmp_path, config, catalog=selecting_once(*STREAMS), state=first.state)
+        assert first.exit_code == second.exit_code == 0, first.log + second.log
+        target = Target().load(first).load(second)
+        for stream in ("business_partners", "invoices", "products"):
+            assert target.rows(stream) == truth(sandbox, stream)
+        receipts = {row["id"]: row for row in target.rows("ledger_receipts")}
+        for receipt in truth(sandbox, "ledger_receipts"):
+            assert receipts[receipt["id"]] == receipt
+
+
+def test_thousands_of_documents_in_one_second(tmp_path: Path) -> None:
+    """A mass import gives all its documents the same version."""
+    with Sandbox(invoices=4500, requests_per_second=0) as sandbox:
+        company = sandbox.companies[0]
+        sandbox.set_clock("2026-11-20T10:00:00+00:00")
+        for invoice in editable(company)[:10]:
+            company.edit("invoices", invoice)
+        config = {**sandbox.config(), "requests_per_second": 1000}
+        run = run_tap(tmp_path, config, catalog=selecting_once("invoices"))
+        assert run.exit_code == 0, run.log
+        assert Target().load(run).rows("invoices") == truth(sandbox, "invoices")

@@ -214,12 +214,14 @@ class Batch(NamedTuple):
         documents: Objects of the API; where there are list and detail, merged.
         vanished: Ids that were listed but had been deleted when their details were asked for.
         last_id: The last id of the list's page.
+        total: How many rows the list has, if the API says so.
         window: The progress of an incremental stream once these have been written.
     """
 
     documents: list[Source]
     vanished: list[int] = []  # noqa: RUF012 - never changed
     last_id: int = 0
+    total: int | None = None
     window: Window | None = None
 
 
@@ -265,7 +267,7 @@ class DocumentList:
             msg = f"Rows of the list {self._path} come without details."
             raise ApiError(msg)
         documents = [row | details[row["id"]] for row in page.rows() if row["id"] in details]
-        return Batch(documents, vanished, page.ids[-1])
+        return Batch(documents, vanished, page.ids[-1], page.total)
 
     def _by_id(self, body: bytes) -> dict[int, Source]:
         """Index details: one id asked for gives an object, several give an array."""

@@ -71,7 +71,13 @@ class Specification(OpenAPISchema[str]):
 
         Args:
             names: Components, such as a list's row and its detail; the later win.
+
+        Raises:
+            LookupError: If the specification has no such component.
         """
+        if unknown := set(names) - self.spec["components"]["schemas"].keys():
+            msg = f"The specification has no component {', '.join(unknown)}."
+            raise LookupError(msg)
         properties: Schema = {}
         for name in names:
             properties |= self.resolve_schema(name)["properties"]

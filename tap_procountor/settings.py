@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR, extend_validator_with_defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from jsonschema import ValidationError
 
@@ -191,9 +190,7 @@ def check(config: dict[str, Any], jsonschema: dict[str, Any]) -> Iterator[str]:
     """
     known = jsonschema["properties"]
     for name in sorted(config.keys() - known.keys()):
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else "see --about for those there are."
-        yield f"There is no setting '{name}': {hint}"
+        yield f"There is no setting '{name}': {_hint(name, known)}"
     for error in _Validator(jsonschema).iter_errors(config):
         if error.validator != "additionalProperties":
             yield _sentence(error)
@@ -202,6 +199,13 @@ def check(config: dict[str, Any], jsonschema: dict[str, Any]) -> Iterator[str]:
             yield f"The setting '{name}' is empty."
     if bool(config.get("api_key")) == bool(config.get("api_keys")):
         yield "Set either 'api_key' (one company) or 'api_keys' (a list, for several companies)."
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    import difflib  # noqa: PLC0415 - slow to import, and rarely needed
+
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else "see --about for those there are."
 
 
 def _sentence(error: ValidationError) -> str:

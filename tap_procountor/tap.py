@@ -14,8 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+from dotenv import find_dotenv, load_dotenv
 from singer_sdk import Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import (
     CapabilitiesEnum,
     PluginCapabilities,
@@ -111,6 +114,18 @@ class TapProcountor(Tap):
 
     # The SDK's hooks
 
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
+        """Settings from the environment, and those that it lacks from a ``.env`` file.
+
+        The SDK would let a ``.env`` that lies about win over the environment.
+        """
+        load_dotenv(find_dotenv(usecwd=True))
+        cls.append_builtin_config(cls.config_jsonschema)
+        return parse_environment_config(
+            cls.config_jsonschema, cls._env_var_prefix, dotenv_path=os.devnull
+        )
+
     def discover_streams(self) -> list[Stream]:
         """Make all streams; no request is made."""
         streams = [stream_type(self) for stream_type in STREAM_TYPES]
@@ -155,6 +170,7 @@ class TapProcountor(Tap):
         """
         self._reset_state_progress_markers()
         self._check_dates()
+        self._check_selection()
         try:
             self._open_companies()
             _relax_garbage_collection()
@@ -230,6 +246,11 @@ class TapProcountor(Tap):
         start, end = self._moment("start_date"), self._moment("end_date")
         if start and end and start >= end:
             msg = "The setting 'end_date' must be later than 'start_date'."
+            raise ConfigurationError(msg)
+
+    def _check_selection(self) -> None:
+        if not self._streams_to_read():
+            msg = "No stream is selected: a run would bring nothing. Check the catalog's selection."
             raise ConfigurationError(msg)
 
     # The command line

@@ -128,6 +128,24 @@ def test_a_catalog_of_another_kind(config: Config, tmp_path: Path, catalog: Conf
     assert_one_sentence(run_tap(tmp_path, config, catalog=catalog), "The catalog")
 
 
+def test_a_catalog_that_selects_nothing(config: Config, tmp_path: Path) -> None:
+    assert_one_sentence(run_tap(tmp_path, config, catalog=selecting()), "No stream is selected")
+
+
+def test_the_environment_wins_over_a_dotenv_file(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text(
+        "TAP_PROCOUNTOR_API_URL=http://127.0.0.1:9/latest/api\nTAP_PROCOUNTOR_LOOKBACK=7\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for name, value in sandbox.config().items():
+        monkeypatch.setenv(f"TAP_PROCOUNTOR_{name.upper()}", str(value))
+    run = run_tap(tmp_path, {}, "--config", "ENV", "--test")
+    assert run.exit_code == 0, run.log
+    assert "'lookback' config from env variable" in run.log
+
+
 def test_one_of_several_keys_is_revoked(tmp_path: Path) -> None:
     with Sandbox(companies=3, invoices=30, requests_per_second=0) as sandbox:
         sandbox.companies[1].revoke_key(tokens=True)

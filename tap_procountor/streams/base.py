@@ -20,6 +20,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_procountor.convert import Record, RecordConverter
 from tap_procountor.errors import ApiError, ForbiddenError, ProcountorError
+from tap_procountor.progress import Progress
 from tap_procountor.reading import Batch, DocumentList, KeysetList, Source, numbered_rows
 from tap_procountor.schema import ADDITIONAL_FIELDS, SPECIFICATION, RecordSchema
 
@@ -148,6 +149,7 @@ class ReadStream(ProcountorStream):
         """Yield a company's records; a failure ends this company's part of this stream alone."""
         company = self._tap.companies[(context or {})["company_id"]]
         outcome = self._tap.report.outcome(self.name, company.id)
+        progress = Progress(self.name, company.id, self._tap.client)
         try:
             for batch in self._tap.read_ahead.take(self, company):
                 for record in self._records(company, batch):
@@ -155,10 +157,13 @@ class ReadStream(ProcountorStream):
                     yield record
                 outcome.vanished += batch.vanished
                 self.written(company, batch)
+                progress.show(outcome.rows, batch)
         except ForbiddenError as error:
             outcome.fail(error, tolerated=self.config["on_missing_permission"] == "warn")
         except ProcountorError as error:
             outcome.fail(error)
+        finally:
+            progress.end()
 
     def written(self, company: Company, batch: Batch) -> None:
         """Note that all records of a batch, and their rows, have been written."""
@@ -272,7 +277,7 @@ class IncrementalStream(ReadStream):
         pages = KeysetList(company, self.path, filters, has_numbers=False)
         for page in pages.pages(progress.after, progress.done):
             if page.ids:
-                yield Batch(page.rows(), last_id=page.ids[-1])
+                yield Batch(page.rows(), last_id=page.ids[-1], total=page.total)
 
 
 class DocumentStream(IncrementalStream):

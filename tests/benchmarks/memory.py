@@ -1,0 +1,40 @@
+"""Peak memory for few and for many documents.
+
+    python tests/benchmarks/memory.py [--documents 100000]
+
+All streams, from a sandbox without latency or limit, so that whatever may be read ahead is.
+Documents are invoices and their ledger receipts, about half each.
+"""
+
+from __future__ import annotations
+
+import click
+from harness import BATCHES, OURS, UNLIMITED, Run, Sandbox, Tap, run, show
+
+_FEW = 5_000
+
+
+@click.command(help=__doc__)
+@click.option("--documents", default=100_000, show_default=True)
+@click.option("--baseline/--no-baseline", default=False, help="Also the plain SDK tap (slow).")
+def main(documents: int, *, baseline: bool) -> None:
+    """Measure and print."""
+    rows: list[list[object]] = []
+    for tap in (OURS, BATCHES) if baseline else (OURS,):
+        few, many = _run(tap, _FEW), _run(tap, documents)
+        ratio = f"{many.peak_megabytes / few.peak_megabytes:.2f} x"
+        rows += [
+            [tap.name, _FEW, few.seconds, few.peak_megabytes, ""],
+            [tap.name, documents, many.seconds, many.peak_megabytes, ratio],
+        ]
+    show("Peak memory", ["tap", "documents", "seconds", "peak MB", "ratio"], rows)
+
+
+def _run(tap: Tap, documents: int) -> Run:
+    with Sandbox(invoices=documents // 2, requests_per_second=0) as sandbox:
+        config = {**sandbox.config, "requests_per_second": UNLIMITED}
+        return run(tap, config, reads_output=False)
+
+
+if __name__ == "__main__":
+    main()

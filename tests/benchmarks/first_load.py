@@ -4,8 +4,8 @@
 
 Reads invoices and ledger receipts. The plain SDK taps send one request after the other, so that
 the time of each document does not depend on how many there are: they read fewer (with single
-details only invoices), and their time for all documents is worked out from that. Arrivals are stamped by the kernel of the machine
-that the sandbox runs on.
+details only invoices), and their time for all documents is worked out from that. Arrivals are
+stamped by the kernel of the machine that the sandbox runs on.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from tap_procountor.errors import ApiError, NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tap_procountor.census import Census
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
     from tap_procountor.streams.base import ReadStream
@@ -216,6 +217,8 @@ class Batch(NamedTuple):
         last_id: The last id of the list's page.
         total: How many rows the list has, if the API says so.
         window: The progress of an incremental stream once these have been written.
+        deleted: Ids that are gone since the last run.
+        census: The census that holds once these have been written.
     """
 
     documents: list[Source]
@@ -223,6 +226,8 @@ class Batch(NamedTuple):
     last_id: int = 0
     total: int | None = None
     window: Window | None = None
+    deleted: list[int] = []  # noqa: RUF012
+    census: Census | None = None
 
 
 class DocumentList:
@@ -248,6 +253,13 @@ class DocumentList:
             break
         for page, details in self._company.client.ahead(self._with_details, pages):
             yield self._merge(page, details)
+
+    def existing(self, ids: set[int]) -> set[int]:
+        """Return those of the ids that there still are, asking for each."""
+        ordered = sorted(ids)
+        batches = [ordered[n : n + PAGE_SIZE] for n in range(0, len(ordered), PAGE_SIZE)]
+        details = map(self._by_id, self._company.client.ahead(self._details, batches))
+        return set().union(*details)
 
     def _with_details(self, page: Page) -> tuple[Page, bytes]:
         return page, self._details(page.ids)

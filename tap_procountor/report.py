@@ -19,6 +19,7 @@ class Outcome:
         stream: The stream's name.
         company_id: The company.
         rows: Records written.
+        deleted: Tombstones written.
         vanished: Ids that were deleted while the run was reading them.
         failure: Why the stream ended early, in a sentence.
         tolerated: Whether the failure leaves the exit code at zero.
@@ -27,6 +28,7 @@ class Outcome:
     stream: str
     company_id: int
     rows: int = 0
+    deleted: int = 0
     vanished: list[int] = field(default_factory=list)
     failure: str | None = None
     tolerated: bool = False
@@ -87,7 +89,11 @@ class RunReport:
         """Sum the run up; failures come last, where they are seen."""
         for outcome in self._outcomes.values():
             logger.info(
-                "%s of company %d: %d rows", outcome.stream, outcome.company_id, outcome.rows
+                "%s of company %d: %d rows, %d deletions",
+                outcome.stream,
+                outcome.company_id,
+                outcome.rows,
+                outcome.deleted,
             )
             if outcome.vanished:
                 logger.warning(

@@ -28,6 +28,9 @@ DATE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 #: Root fields that the specification does not know go in here, so that none is lost.
 ADDITIONAL_FIELDS = "additional_fields"
 
+#: Singer's usual mark of a row that was deleted in the source.
+DELETED_AT = "_sdc_deleted_at"
+
 _KEPT_KEYWORDS = ("type", "format", "properties", "items")
 _KEPT_FORMATS = ("date", "date-time")
 
@@ -118,6 +121,7 @@ class RecordSchema(StreamSchema[str]):
             **self.added,
             **body["properties"],
             ADDITIONAL_FIELDS: {"type": ["object", "null"]},
+            DELETED_AT: DATE_TIME,
         }
         for name in key:
             properties[name] = {**properties[name], "type": properties[name]["type"][:1]}

@@ -140,6 +140,38 @@ SETTINGS = th.PropertiesList(
         description="Names of the dimensions whose items are the rows of `projects`.",
     ),
     th.Property(
+        "deletion_check",
+        th.StringType,
+        allowed_values=["open_periods", "full", "off"],
+        default="open_periods",
+        title="Deletion check",
+        description=(
+            "How deletions are found: `open_periods` compares the ledger receipts of the tracking "
+            "periods that can change, `full` every table that has a key (about 5 more requests per "
+            "1,000 documents), `off` nothing."
+        ),
+    ),
+    th.Property(
+        "max_deleted_share",
+        th.NumberType(minimum=0, maximum=1),
+        default=0.1,
+        title="Most that may be deleted",
+        description=(
+            "If more than this share of a table (and more than 20 rows) has vanished since the "
+            "last run, no deletion is sent and the run fails."
+        ),
+    ),
+    th.Property(
+        "confirm_deletions",
+        th.BooleanType,
+        default=False,
+        title="Confirm deletions",
+        description=(
+            "Send the deletions that were held back because there were too many, or because the "
+            "user's rights had shrunk. For a single run."
+        ),
+    ),
+    th.Property(
         "on_missing_permission",
         th.StringType,
         allowed_values=["fail", "warn"],

@@ -27,12 +27,14 @@ from singer_sdk.helpers.capabilities import (
 from singer_sdk.singerlib import Catalog, StateMessage
 
 from tap_procountor import settings
+from tap_procountor.census import DeletionGuard
 from tap_procountor.client import ProcountorClient
 from tap_procountor.companies import Company, open_companies
 from tap_procountor.errors import ConfigurationError, IncompleteError, ProcountorError
 from tap_procountor.output import MessageWriter, Terminated
 from tap_procountor.reading import ReadAhead
 from tap_procountor.report import RunReport
+from tap_procountor.rights import lost_rights, read_rights
 from tap_procountor.streams import STREAM_TYPES
 from tap_procountor.streams.base import ReadStream, RowStream
 from tap_procountor.times import ApiClock
@@ -111,6 +113,34 @@ class TapProcountor(Tap):
             end_date=self._moment("end_date"),
             lookback=timedelta(seconds=self.config["lookback"]),
         )
+
+    def checks_deletions(self, *, of_all_streams: bool) -> bool:
+        """Tell whether deletions are to be found; a backfill never looks for any."""
+        check = self.config["deletion_check"]
+        wanted = {"full"} if of_all_streams else {"full", "open_periods"}
+        return check in wanted and not self.config.get("end_date")
+
+    def deletion_guard(self, company: Company) -> DeletionGuard:
+        """Return what decides about a company's deletions.
+
+        The state keeps the rights that the user had. Smaller rights do not replace them until the
+        loss is confirmed: the rows that they hide must not count as deleted by the next run either.
+        """
+        if company.id not in self._guards:
+            is_confirmed = self.config["confirm_deletions"]
+            state = self.streams["company"].get_context_state({"company_id": company.id})
+            rights = read_rights(company)
+            lost = lost_rights(state.get("rights", {}), rights)
+            if is_confirmed or not lost:
+                state["rights"] = rights
+            self._guards[company.id] = DeletionGuard(
+                lost, self.config["max_deleted_share"], is_confirmed
+            )
+        return self._guards[company.id]
+
+    @cached_property
+    def _guards(self) -> dict[int, DeletionGuard]:
+        return {}
 
     # The SDK's hooks
 
@@ -226,7 +256,6 @@ class TapProcountor(Tap):
         self.write_message(StateMessage(value=self.state))
         self.logger.error("Stopped by signal %d; the next run goes on from here.", signum)
         logging.shutdown()
-        sys.stdout.flush()
         os._exit(128 + signum)
 
     def _moment(self, setting: str) -> datetime | None:

@@ -8,10 +8,12 @@ belongs to the next window.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tap_procountor.census import Census, unpack
 from tap_procountor.errors import ConfigurationError
 from tap_procountor.times import format_utc
 
@@ -42,6 +44,11 @@ class Window:
     after: int = 0
     done: int = 0
     is_done: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the window is everything there is, none of it read yet."""
+        return self.start is None and not self.after and not self.variant
 
     def filters(self, clock: ApiClock) -> Params:
         """Return the API's filters for the window.
@@ -163,7 +170,7 @@ def check_state(state: dict[str, Any]) -> None:
             for partition in stream.get("partitions", ()):
                 int(partition["context"]["company_id"])
                 _check_bookmark(partition)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, zlib.error):
         msg = (
             "The state cannot be understood: it was not written by this tap. Give the state of an "
             "earlier run, or none to read everything again."
@@ -173,8 +180,16 @@ def check_state(state: dict[str, Any]) -> None:
 
 def _check_bookmark(partition: dict[str, Any]) -> None:
     if "replication_key_value" in partition:
-        datetime.fromisoformat(partition["replication_key_value"])
+        _check_time(partition["replication_key_value"])
     if "window" in partition:
         window = Window(**partition["window"])
-        datetime.fromisoformat(window.end)
+        _check_time(window.end)
         int(window.after), int(window.done), int(window.variant)
+    for text in Census.from_state(partition).packed.values():
+        unpack(text)
+
+
+def _check_time(text: str) -> None:
+    """Refuse any other form: bookmarks are compared as strings."""
+    if format_utc(datetime.fromisoformat(text)) != text:
+        raise ValueError(text)

@@ -183,6 +183,21 @@ def test_a_signal_while_waiting_for_an_answer_is_obeyed_at_once(
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("pause", [0.1, 0.3, 0.5])
+def test_a_signal_while_the_target_is_not_reading_breaks_no_line(
+    config: Record, tmp_path: Path, pause: float
+) -> None:
+    """A full pipe makes writing wait, and the signal interrupts it."""
+    process = Process(tmp_path, config, {})
+    process.read(1)
+    time.sleep(pause)
+    process.process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    run = process.end()
+    assert run.exit_code == 128 + signal.SIGTERM
+    assert run.messages[-1]["type"] == "STATE"
+
+
 def test_data_that_changes_under_a_load(tmp_path: Path) -> None:
     with Sandbox(invoices=1500, requests_per_second=0, latency_ms=40, jitter_ms=30) as sandbox:
         config = {**sandbox.config(), "requests_per_second": 40}

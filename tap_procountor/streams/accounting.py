@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from tap_procountor.census import Census, Seen
+from tap_procountor.periods import Ledger
+from tap_procountor.reading import Batch, DocumentList, KeysetList
 from tap_procountor.schema import DATE_TIME, INTEGER, STRING, RecordSchema
 from tap_procountor.streams.base import DocumentStream, RowStream, SingleCallStream
+from tap_procountor.times import format_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from tap_procountor.companies import Company
     from tap_procountor.convert import Record
+    from tap_procountor.periods import Region
+    from tap_procountor.reading import Source
     from tap_procountor.streams.base import ReadStream
 
 
@@ -69,12 +81,106 @@ class Projects(RowStream):
             yield from super().rows(owner, record)
 
 
+class Visit(Enum):
+    """How the receipts of a span of days are looked at beside their ``version``."""
+
+    SKIP = auto()
+    """Not at all: nothing can have changed."""
+    LIST = auto()
+    """By their ids, to know which there are."""
+    SWEEP = auto()
+    """As a whole."""
+
+
 class LedgerReceipts(DocumentStream):
     """Ledger receipts with their transactions: all of the bookkeeping, receipt by receipt."""
 
     name = "ledger_receipts"
     path = "/ledgerreceipts"
     schema = RecordSchema("LedgerReceiptBasicInfo", "LedgerReceipt")
+
+    @property
+    def keeps_ids(self) -> bool:
+        """Whether the state keeps the ids; receipts are deleted by every edit of a document."""
+        return self._tap.checks_deletions(of_all_streams=False)
+
+    def region_of(self, company: Company, document: Source) -> str:
+        """Return the tracking period of a receipt."""
+        return self._ledger(company).key_of(document.get("receiptDate"))
+
+    def take_census(self, company: Company, before: Census, seen: Seen | None) -> Iterator[Batch]:
+        """Read the receipts that may have changed unnoticed again, and compare the ids."""
+        if self.config.get("end_date"):
+            return
+        ledger = self._ledger(company)
+        visited = {region.key for region in ledger.regions}
+        if seen is None:
+            seen = Seen()
+            visits = [(region, self._visit(region, before)) for region in ledger.regions]
+            visited = {region.key for region, visit in visits if visit is not Visit.SKIP}
+            for visit, group in groupby(visits, key=itemgetter(1)):
+                span = [region for region, _ in group]
+                yield from self._look(company, visit, span[0].first, span[-1].last, seen)
+        yield self._compared(company, before, visited, seen)
+
+    def _visit(self, region: Region, before: Census) -> Visit:
+        """Decide how a region is looked at."""
+        if not region.is_closed or region.key in before.open or before.taken is None:
+            return Visit.SWEEP
+        since = datetime.fromisoformat(before.taken) - timedelta(seconds=self.config["lookback"])
+        if region.modified and self._tap.api_clock.parse(region.modified) >= since:
+            return Visit.SWEEP
+        is_unknown = self.keeps_ids and region.key not in before.packed
+        if is_unknown or self._tap.checks_deletions(of_all_streams=True):
+            return Visit.LIST
+        return Visit.SKIP
+
+    def _look(
+        self, company: Company, visit: Visit, first: str | None, last: str | None, seen: Seen
+    ) -> Iterator[Batch]:
+        """Read or list the receipts of a span of days, and note their ids."""
+        # With the upper bound, receipts only leave the list while it is read.
+        filters = {"versionEndDate": self._tap.api_clock.upper_bound(company.opened)}
+        filters |= {"startDate": first} if first else {}
+        filters |= {"endDate": last} if last else {}
+        batches: Iterable[Batch] = ()
+        if visit is Visit.SWEEP:
+            batches = DocumentList(company, self.path, filters).batches()
+        elif visit is Visit.LIST:
+            pages = KeysetList(company, self.path, filters).pages()
+            batches = (Batch(page.rows()) for page in pages)
+        for batch in batches:
+            for document in batch.documents:
+                seen[self.region_of(company, document)].append(document["id"])
+            if visit is Visit.SWEEP:
+                yield batch
+
+    def _compared(self, company: Company, before: Census, visited: set[str], seen: Seen) -> Batch:
+        """Compare the ids of the regions looked at with those of the last run."""
+        keys = {region.key for region in self._ledger(company).regions}
+        is_open = {region.key for region in self._ledger(company).regions if not region.is_closed}
+        census = Census(open=sorted(is_open), taken=format_utc(company.opened))
+        if not self.keeps_ids:
+            return Batch([], census=census)
+        # A period that is no more has its receipts elsewhere now.
+        compared = visited | before.packed.keys() - keys
+        known = {key: before.ids(key) for key in compared}
+        missing = set().union(*known.values()) - set().union(*map(set, seen.values()))
+        gone = self.confirmed_gone(company, missing, before.count)
+        for key in keys & compared:
+            census.replace(key, set(seen[key]) | known[key] & missing - gone)
+        for key in keys - compared:
+            census.replace(key, before.ids(key))
+        return Batch([], deleted=sorted(gone), census=census)
+
+    def _ledger(self, company: Company) -> Ledger:
+        if company.id not in self._ledgers:
+            self._ledgers[company.id] = Ledger(company.get_json("/fiscalyears"))
+        return self._ledgers[company.id]
+
+    @cached_property
+    def _ledgers(self) -> dict[int, Ledger]:
+        return {}
 
 
 class LedgerTransactions(RowStream):

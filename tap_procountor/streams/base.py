@@ -11,18 +11,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from functools import cached_property
 from inspect import getattr_static
-from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
+from tap_procountor.census import Census, Key, Seen, pack_keys, unpack_keys
 from tap_procountor.convert import Record, RecordConverter
-from tap_procountor.errors import ApiError, ForbiddenError, ProcountorError
+from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, ProcountorError
 from tap_procountor.progress import Progress
 from tap_procountor.reading import Batch, DocumentList, KeysetList, Source, numbered_rows
-from tap_procountor.schema import ADDITIONAL_FIELDS, SPECIFICATION, RecordSchema
+from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, SPECIFICATION, RecordSchema
+from tap_procountor.times import format_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,6 +54,8 @@ class ProcountorStream(Stream):
         super().__init__(tap)
         #: The streams whose rows stand inside the records of this one.
         self.row_streams: list[RowStream] = []
+        #: Keys of the company's records so far, while deletions are looked for.
+        self.keys_seen: set[Key] | None = None
 
     @property
     def partitions(self) -> list[dict[str, Any]]:
@@ -85,6 +88,15 @@ class ProcountorStream(Stream):
         """Write a record outside of the SDK's own loop."""
         self._write_record_message(record)
 
+    def tombstone(self, company: Company, key: Key) -> Record:
+        """Return the record that marks a row as deleted: its key, and when that was found."""
+        names = self.primary_keys[1:]
+        return {
+            "company_id": company.id,
+            **dict(zip(names, key, strict=True)),
+            DELETED_AT: format_utc(company.opened),
+        }
+
     def check_key(self, record: Record) -> None:
         """Refuse a record that no table can hold.
 
@@ -95,6 +107,8 @@ class ProcountorStream(Stream):
             if record.get(name) is None:
                 msg = f"The API sent a record without '{name}', which is part of its key."
                 raise ApiError(msg)
+        if self.keys_seen is not None:
+            self.keys_seen.add(tuple(record[name] for name in self.primary_keys[1:]))
 
     @cached_property
     def _is_plain(self) -> bool:
@@ -155,6 +169,9 @@ class ReadStream(ProcountorStream):
                 for record in self._records(company, batch):
                     outcome.rows += 1
                     yield record
+                for number in batch.deleted:
+                    outcome.deleted += 1
+                    yield self.tombstone(company, (number,))
                 outcome.vanished += batch.vanished
                 self.written(company, batch)
                 progress.show(outcome.rows, batch)
@@ -164,6 +181,7 @@ class ReadStream(ProcountorStream):
             outcome.fail(error)
         finally:
             progress.end()
+            self._tap.message_writer.flush()
 
     def written(self, company: Company, batch: Batch) -> None:
         """Note that all records of a batch, and their rows, have been written."""
@@ -188,7 +206,52 @@ class ReadStream(ProcountorStream):
                 outcome.rows += len(its_rows)
 
 
-class SingleCallStream(ReadStream):
+class FullTableStream(ReadStream):
+    """A stream that is read as a whole by each run."""
+
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        """Yield a company's records, then tombstones for those that the last run had."""
+        if not self._tap.checks_deletions(of_all_streams=True):
+            yield from super().get_records(context)
+            return
+        company = self._tap.companies[(context or {})["company_id"]]
+        tables = [self, *(rows for rows in self.row_streams if rows.selected)]
+        for table in tables:
+            table.keys_seen = set()
+        yield from super().get_records(context)
+        outcome = self._tap.report.outcome(self.name, company.id)
+        if outcome.failure is None:
+            try:
+                gone = {table: self._gone(table, company) for table in tables}
+            except ProcountorError as error:
+                outcome.fail(error)
+                return
+            for table in tables:
+                yield from self._tombstones(table, company, gone[table])
+
+    def _gone(self, table: ProcountorStream, company: Company) -> set[Key]:
+        """Return the keys that a table has no more."""
+        state = table.get_context_state({"company_id": company.id})
+        known = unpack_keys(state["keys"]) if "keys" in state else set()
+        gone = known - (table.keys_seen or set())
+        self._tap.deletion_guard(company).check(len(gone), len(known))
+        return gone
+
+    def _tombstones(
+        self, table: ProcountorStream, company: Company, gone: set[Key]
+    ) -> Iterator[Record]:
+        """Yield tombstones of this table, or write those of another; then keep the keys."""
+        for key in sorted(gone):
+            if table is self:
+                yield table.tombstone(company, key)
+            else:
+                table.write(table.tombstone(company, key))
+        self._tap.report.outcome(table.name, company.id).deleted += len(gone)
+        state = table.get_context_state({"company_id": company.id})
+        state["keys"] = pack_keys(table.keys_seen or ())
+
+
+class SingleCallStream(FullTableStream):
     """A resource in one answer: an object, an array, or an object that holds an array."""
 
     #: The field of the answer that holds the records; none if the answer itself does.
@@ -205,7 +268,7 @@ class SingleCallStream(ReadStream):
             yield Batch(answer if isinstance(answer, list) else [answer])
 
 
-class PagedStream(ReadStream):
+class PagedStream(FullTableStream):
     """A list whose rows are complete and that the API gives by page number only."""
 
     filters: ClassVar[Params] = {}
@@ -221,13 +284,15 @@ class DetailedStream(PagedStream):
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the pages and, several at once, the details."""
 
-        def complete(row: Source) -> Source:
-            detail: Source = company.get_json(f"{self.path}/{row['id']}")
-            return row | detail
+        def complete(row: Source) -> Batch:
+            try:
+                detail = company.get_json(f"{self.path}/{row['id']}")
+            except NotFoundError:
+                return Batch([], vanished=[row["id"]])
+            return Batch([row | detail])
 
         rows = numbered_rows(company, self.path, self.filters)
-        for document in company.client.ahead(complete, rows):
-            yield Batch([document])
+        yield from company.client.ahead(complete, rows)
 
 
 class IncrementalStream(ReadStream):
@@ -236,17 +301,23 @@ class IncrementalStream(ReadStream):
     replication_key = "version"
     #: The API hides rows by default: the list is read once with each of these filters.
     variants: ClassVar[tuple[Params, ...]] = ({},)
+    #: Whether the list also knows page numbers.
+    has_numbers: ClassVar[bool] = True
 
     _documents_since_state = 0
 
     def read(self, company: Company) -> Iterator[Batch]:
-        """Read the windows that are due."""
+        """Read the windows that are due, then look for what has been deleted."""
         # The state is looked at now: the iterator may run in another thread.
         windows = list(self._bookmark(company).windows())
-        return chain.from_iterable(self._read_window(company, window) for window in windows)
+        before = Census.from_state(self._state_of(company))
+        return self._read(company, windows, before)
 
     def written(self, company: Company, batch: Batch) -> None:
         """Keep the progress in the state; sometimes send it, always at the end of a window."""
+        if batch.census is not None:
+            self._state_of(company)["census"] = batch.census.to_state()
+            self._tap.state_writer.write_state(self.tap_state)
         if batch.window is None:
             return
         self._bookmark(company).save(batch.window)
@@ -258,10 +329,62 @@ class IncrementalStream(ReadStream):
     def _bookmark(self, company: Company) -> Bookmark:
         streams = [self, *self.row_streams]
         return self._tap.bookmark(
-            self.get_context_state({"company_id": company.id}),
+            self._state_of(company),
             company,
             [stream.name for stream in streams if stream.selected],
         )
+
+    def _state_of(self, company: Company) -> dict[str, Any]:
+        return self.get_context_state({"company_id": company.id})
+
+    def _read(self, company: Company, windows: list[Window], before: Census) -> Iterator[Batch]:
+        # A run that reads everything sees all ids in passing.
+        seen = Seen() if windows[0].is_whole and self.keeps_ids else None
+        for window in windows:
+            for batch in self._read_window(company, window):
+                if seen is not None:
+                    for document in batch.documents:
+                        seen[self.region_of(company, document)].append(document["id"])
+                yield batch
+        yield from self.take_census(company, before, seen)
+
+    @property
+    def keeps_ids(self) -> bool:
+        """Whether the state keeps the stream's ids, to find deletions by."""
+        return self._tap.checks_deletions(of_all_streams=True)
+
+    def region_of(self, company: Company, document: Source) -> str:  # noqa: ARG002
+        """Return the part of the census that a document belongs to."""
+        return ""
+
+    def take_census(self, company: Company, before: Census, seen: Seen | None) -> Iterator[Batch]:
+        """Compare the ids of the whole list with those of the last run."""
+        if not self.keeps_ids:
+            return
+        ids = set(seen[""]) if seen is not None else self._list_ids(company)
+        known = before.ids("")
+        gone = self.confirmed_gone(company, known - ids, before.count)
+        census = Census(taken=format_utc(company.opened))
+        census.replace("", ids | known - gone)
+        yield Batch([], deleted=sorted(gone), census=census)
+
+    def _list_ids(self, company: Company) -> set[int]:
+        bounds = {"versionEndDate": self._tap.api_clock.upper_bound(company.opened)}
+        lists = (
+            KeysetList(company, self.path, {**variant, **bounds}, has_numbers=self.has_numbers)
+            for variant in self.variants
+        )
+        return {number for one in lists for page in one.pages() for number in page.ids}
+
+    def confirmed_gone(self, company: Company, missing: set[int], known: int) -> set[int]:
+        """Return those of the missing ids that were deleted: asked for, they do not exist.
+
+        Raises:
+            DeletionError: If they may not be declared deleted.
+        """
+        gone = missing - DocumentList(company, self.path, {}).existing(missing)
+        self._tap.deletion_guard(company).check(len(gone), known)
+        return gone
 
     def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
         bounds = window.filters(self._tap.api_clock)
@@ -274,7 +397,7 @@ class IncrementalStream(ReadStream):
 
     def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
         """Read a list whose rows are complete."""
-        pages = KeysetList(company, self.path, filters, has_numbers=False)
+        pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
         for page in pages.pages(progress.after, progress.done):
             if page.ids:
                 yield Batch(page.rows(), last_id=page.ids[-1], total=page.total)

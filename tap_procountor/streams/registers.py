@@ -17,6 +17,7 @@ class Products(IncrementalStream):
 
     name = "products"
     path = "/products"
+    has_numbers = False
     # Without a type the API gives sales and purchase products only.
     variants = (
         {"includeLocalizations": "true"},

@@ -1,0 +1,144 @@
+"""Deletions: which rows were there at the last run and are no longer.
+
+Procountor has no list of what was deleted. The ids that a stream had are therefore kept in its
+state, compressed (about 60 KB per 100,000), and compared with those it has now.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from array import array
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tap_procountor.errors import ProcountorError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+Key = tuple[Any, ...]
+
+#: So few may vanish at once even if they are a large share of a small table.
+_ALWAYS_ALLOWED = 20
+
+
+class DeletionError(ProcountorError):
+    """Rows are missing, but it is not certain that they were deleted: no tombstone is sent."""
+
+
+class Seen(defaultdict[str, "array[int]"]):
+    """Ids seen while reading, by region, in little memory."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: array("q"))
+
+
+def pack(ids: Iterable[int]) -> str:
+    """Compress ids: the differences between neighbours are small and repeat."""
+    ordered = [0, *sorted(ids)]
+    return _compress([high - low for low, high in pairwise(ordered)])
+
+
+def unpack(text: str) -> set[int]:
+    """Return packed ids."""
+    return set(accumulate(_decompress(text)))
+
+
+def pack_keys(keys: Iterable[Key]) -> str:
+    """Compress keys that are not only an id."""
+    return _compress(sorted(keys))
+
+
+def unpack_keys(text: str) -> set[Key]:
+    """Return packed keys."""
+    return {tuple(key) for key in _decompress(text)}
+
+
+def _compress(values: list[Any]) -> str:
+    return base64.b64encode(zlib.compress(msgspec.json.encode(values), 9)).decode()
+
+
+def _decompress(text: str) -> list[Any]:
+    values: list[Any] = msgspec.json.decode(zlib.decompress(base64.b64decode(text)))
+    return values
+
+
+@dataclass
+class Census:
+    """The ids that a keyset list had when a run read it.
+
+    The ids stay packed until they are compared: there may be very many.
+
+    Attributes:
+        packed: The ids by region; a list without regions has one, named ``""``.
+        count: How many ids there are.
+        open: The regions in which something could change.
+        taken: When the census was taken, RFC 3339.
+    """
+
+    packed: dict[str, str] = field(default_factory=dict)
+    count: int = 0
+    open: list[str] = field(default_factory=list)
+    taken: str | None = None
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Census:
+        """Read the census of the last run from a stream's state."""
+        return cls(**state.get("census", {}))
+
+    def to_state(self) -> dict[str, Any]:
+        """Return what the state keeps."""
+        return asdict(self)
+
+    def ids(self, region: str) -> set[int]:
+        """Return the ids of a region."""
+        return unpack(self.packed[region]) if region in self.packed else set()
+
+    def replace(self, region: str, ids: Collection[int]) -> None:
+        """Set the ids of a region."""
+        self.count += len(ids) - len(self.ids(region))
+        self.packed[region] = pack(ids)
+
+
+@dataclass(frozen=True)
+class DeletionGuard:
+    """Decides whether missing rows may be declared deleted.
+
+    Attributes:
+        lost_rights: Rights that the key's user has no more: rows may be hidden, not deleted.
+        max_share: The share of a table that may vanish at once.
+        is_confirmed: Whether a person has confirmed that what is missing was deleted.
+    """
+
+    lost_rights: tuple[str, ...]
+    max_share: float
+    is_confirmed: bool
+
+    def check(self, gone: int, known: int) -> None:
+        """Let so many of the known rows be declared deleted.
+
+        Raises:
+            DeletionError: If they may not.
+        """
+        if self.is_confirmed:
+            return
+        if self.lost_rights:
+            msg = (
+                "The key's user has lost rights since the last run "
+                f"({', '.join(self.lost_rights)}), so rows may be hidden rather than deleted: no "
+                "deletion is sent. Restore the rights; or, if the missing rows may count as "
+                "deleted, run once with confirm_deletions."
+            )
+            raise DeletionError(msg)
+        if gone > max(_ALWAYS_ALLOWED, known * self.max_share):
+            msg = (
+                f"{gone:,} of {known:,} rows have vanished since the last run, more than "
+                "max_deleted_share allows: no deletion is sent. If they were really deleted, run "
+                "once with confirm_deletions."
+            )
+            raise DeletionError(msg)

@@ -1,0 +1,91 @@
+"""Where in time the ledger can still change.
+
+Nothing changes in a closed tracking period, until it is reopened. Elsewhere receipts are deleted
+and created anew under another id, and dimensions are edited without a new ``version``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tap_procountor.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: All days outside of the fiscal years.
+OUTSIDE = ""
+
+
+class Region(NamedTuple):
+    """A span of receipt dates.
+
+    Attributes:
+        key: Its first day; ``OUTSIDE`` for the spans before, between and after the fiscal years.
+        first: Its first day; None without a beginning.
+        last: Its last day; None without an end.
+        is_closed: Whether nothing changes in it now.
+        modified: When it was last closed or reopened, a time of the API.
+    """
+
+    key: str
+    first: str | None
+    last: str | None
+    is_closed: bool
+    modified: str | None
+
+
+class Ledger:
+    """All of time, divided by the tracking periods of the fiscal years.
+
+    Args:
+        fiscal_years: The answer of ``/fiscalyears``.
+    """
+
+    def __init__(self, fiscal_years: dict[str, Any]) -> None:
+        try:
+            periods = sorted(
+                _periods(fiscal_years.get("fiscalYears") or []), key=lambda region: region.key
+            )
+            self.regions = list(_with_gaps(periods))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            msg = "The fiscal years are not as documented: receipts cannot be assigned to periods."
+            raise ApiError(msg) from None
+        self._first_days = [region.first or "" for region in self.regions]
+
+    def key_of(self, day: str | None) -> str:
+        """Return the key of the region that a receipt's date is in."""
+        if day is None:
+            return OUTSIDE
+        return self.regions[bisect_right(self._first_days, day) - 1].key
+
+
+def _periods(fiscal_years: list[dict[str, Any]]) -> Iterator[Region]:
+    for year in fiscal_years:
+        is_year_closed = year.get("isOpen") is False
+        for period in year.get("trackingPeriods") or [year]:
+            stamps = [period.get("modified"), year.get("modified") if is_year_closed else None]
+            yield Region(
+                key=period["startDate"],
+                first=period["startDate"],
+                last=period["endDate"],
+                is_closed=is_year_closed or period.get("status") == "CLOSED",
+                modified=max(filter(None, stamps), default=None),
+            )
+
+
+def _with_gaps(periods: list[Region]) -> Iterator[Region]:
+    """Yield the periods and what lies between them."""
+    day = None
+    for period in periods:
+        if day is None or day < str(period.first):
+            yield Region(OUTSIDE, day, _shifted(period.first, -1), is_closed=False, modified=None)
+        yield period
+        day = _shifted(period.last, 1)
+    yield Region(OUTSIDE, day, None, is_closed=False, modified=None)
+
+
+def _shifted(day: str | None, days: int) -> str:
+    return (date.fromisoformat(str(day)) + timedelta(days=days)).isoformat()

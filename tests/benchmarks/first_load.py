@@ -78,7 +78,7 @@ def main(
         (BATCHES, batch_invoices, _STREAMS),
         (SINGLE, single_invoices, _STREAM_OF_SINGLES),
     )
-    loads = [_load(*part, requests_per_second, delay) for part in plan]
+    loads = [_load(tap, count, streams, requests_per_second, delay) for tap, count, streams in plan]
     ours = loads[0]
     show(
         f"First load: {delay['latency_ms']} ± {delay['jitter_ms']} ms, {requests_per_second} "

@@ -1,7 +1,7 @@
 """Deletions: which rows were there at the last run and are no longer.
 
 Procountor has no list of what was deleted. The ids that a stream had are therefore kept in its
-state, compressed (about 60 KB per 100,000), and compared with those it has now.
+state, compressed (about 80 KB per 100,000), and compared with those it has now.
 """
 
 from __future__ import annotations

@@ -78,6 +78,23 @@ class Target:
         return [row for _, row in sorted(self.tables[stream].items())]
 
 
+def current_rows(target: Target, stream: str) -> list[Record]:
+    """Return a table's rows filtered as README says: no ghosts, and rows of current versions."""
+    rows = [row for row in target.rows(stream) if "_sdc_deleted_at" not in row]
+    owner, owner_id = {
+        "invoice_rows": ("invoices", "invoice_id"),
+        "ledger_transactions": ("ledger_receipts", "ledger_receipt_id"),
+    }.get(stream, ("", ""))
+    if not owner:
+        return rows
+    versions = {
+        (row["company_id"], row["id"]): row["version"] for row in current_rows(target, owner)
+    }
+    return [
+        row for row in rows if versions.get((row["company_id"], row[owner_id])) == row["version"]
+    ]
+
+
 def parse(text: str) -> Any:
     """Parse JSON with numbers as their text, so that every digit counts in a comparison."""
     return json.loads(text, parse_float=Digits, parse_int=int)

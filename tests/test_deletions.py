@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import Record, Run, Target, editable, run_tap, selecting, truth
+from support import Record, Run, Target, current_rows, editable, run_tap, selecting, truth
 
 from tap_procountor.census import pack, pack_keys, unpack, unpack_keys
 from tap_procountor.sandbox import Sandbox
@@ -39,15 +39,7 @@ class Warehouse:
         return run
 
     def current(self, stream: str) -> list[Record]:
-        rows = [row for row in self.target.rows(stream) if "_sdc_deleted_at" not in row]
-        owner, owner_id = {
-            "invoice_rows": ("invoices", "invoice_id"),
-            "ledger_transactions": ("ledger_receipts", "ledger_receipt_id"),
-        }.get(stream, (None, None))
-        if owner is None:
-            return rows
-        versions = {row["id"]: row["version"] for row in self.current(owner)}
-        return [row for row in rows if versions.get(row[owner_id]) == row["version"]]
+        return current_rows(self.target, stream)
 
 
 def tombstones(run: Run, stream: str) -> set[int]:

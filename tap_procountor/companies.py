@@ -12,10 +12,8 @@ from tap_procountor.errors import ApiError, ConfigurationError, ProcountorError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    import requests
-
     from tap_procountor.auth import CompanyAuthenticator
-    from tap_procountor.client import Params
+    from tap_procountor.client import Answer, Params
     from tap_procountor.report import RunReport
 
 
@@ -44,22 +42,22 @@ class Company:
             ProcountorError: If the key opens none.
         """
         auth = client.authenticator(api_key)
-        response = client.get(auth, "/sessioninfo")
-        session = decode(response.content)
+        answer = client.get(auth, "/sessioninfo")
+        session = decode(answer.body)
         if not isinstance(session, dict) or not isinstance(session.get("companyId"), int):
             msg = "The API's /sessioninfo names no company: check api_url."
             raise ApiError(msg)
         return cls(
-            session["companyId"], str(session.get("name")), server_time(response), client, auth
+            session["companyId"], str(session.get("name")), server_time(answer), client, auth
         )
 
-    def get(self, path: str, params: Params | None = None) -> requests.Response:
+    def get(self, path: str, params: Params | None = None) -> Answer:
         """Get one of the company's resources; see ``ProcountorClient.get``."""
         return self.client.get(self._auth, path, params)
 
     def get_json(self, path: str, params: Params | None = None) -> Any:  # noqa: ANN401 - any JSON
         """Get one of the company's resources, parsed."""
-        return decode(self.get(path, params).content)
+        return decode(self.get(path, params).body)
 
 
 def open_companies(

@@ -9,7 +9,7 @@ from collections import deque
 
 #: Share of the permitted rate that is used. The rest makes room for the uneven time that requests
 #: spend on their way, because what counts is when they arrive.
-_USED_SHARE = 0.965
+_USED_SHARE = 0.975
 
 
 class RateLimiter:

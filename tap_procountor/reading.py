@@ -7,6 +7,7 @@ results come in the order of their ids, so that whatever has been written is a p
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count, islice, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,7 +18,7 @@ from tap_procountor.client import decode
 from tap_procountor.errors import ApiError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tap_procountor.census import Census
     from tap_procountor.client import Params
@@ -38,12 +39,23 @@ _SEGMENT_PAGES = 5
 #: which shows that nothing lies between the two.
 _HEAD_SIZE = PAGE_SIZE - 1
 
+#: With so few rows left, a list has hardly a request that is not under way.
+_NEAR_THE_END = 20 * PAGE_SIZE
+
 #: How often a list that changes while it is read is begun anew.
 _MAX_READINGS = 5
 
 
-class _Row(msgspec.Struct):
+class Row(msgspec.Struct):
+    """What must be known of a row of a list before it is parsed.
+
+    Attributes:
+        id: Its id.
+        receipt_date: Its date, if it is a ledger receipt: it tells the tracking period.
+    """
+
     id: int
+    receipt_date: str | None = msgspec.field(name="receiptDate", default=None)
 
 
 class _Meta(msgspec.Struct):
@@ -52,18 +64,48 @@ class _Meta(msgspec.Struct):
 
 
 class _Listing(msgspec.Struct):
-    rows: list[_Row] = msgspec.field(name="results", default_factory=list)
+    rows: list[Row] = msgspec.field(name="results", default_factory=list)
     meta: _Meta = msgspec.field(default_factory=_Meta)
 
 
+class _Results(msgspec.Struct):
+    results: list[msgspec.Raw]
+
+
 _listing_decoder = msgspec.json.Decoder(_Listing)
+_results_decoder = msgspec.json.Decoder(_Results)
+_rows_decoder = msgspec.json.Decoder(list[Row])
+_raws_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Documents:
+    """Objects of the API, each parsed when its turn comes: parsed ones take much memory and time.
+
+    Args:
+        sources: The text of the objects, in as many parts as are to be merged.
+    """
+
+    def __init__(self, sources: Sequence[tuple[msgspec.Raw, ...]]) -> None:
+        self._sources = sources
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._sources)
+
+    def __iter__(self) -> Iterator[Source]:
+        """Parse one after the other."""
+        for first, *others in self._sources:
+            document: Source = decode(first)
+            for other in others:
+                document |= decode(other)
+            yield document
 
 
 class Page:
     """One page of a list; its rows stay unparsed until needed, because many pages wait in memory.
 
     Attributes:
-        ids: The rows' ids in ascending order.
+        listed: What must be known of the rows, in ascending order of their ids.
         total: Rows in the whole list, if the API says so (it does since 24.05).
         is_last: Whether the list ends here.
     """
@@ -75,21 +117,25 @@ class Page:
             msg = f"The list {path} is not as documented: {error}."
             raise ApiError(msg) from None
         self._body = body
-        self.ids = [row.id for row in listing.rows]
+        self.listed = listing.rows
         self.total = listing.meta.total
-        self.is_last = len(self.ids) < min(size, listing.meta.size or size)
+        self.is_last = len(self.listed) < min(size, listing.meta.size or size)
         if any(low >= high for low, high in pairwise([after, *self.ids])):
             msg = f"The list {path} does not come in ascending order of ids, as it was asked to."
             raise ApiError(msg)
 
-    def rows(self) -> list[Source]:
-        """Parse the rows."""
-        rows: list[Source] = decode(self._body)["results"]
-        return rows[: len(self.ids)]
+    @property
+    def ids(self) -> list[int]:
+        """The rows' ids."""
+        return [row.id for row in self.listed]
+
+    def texts(self) -> list[msgspec.Raw]:
+        """Return the text of each row."""
+        return _results_decoder.decode(self._body).results[: len(self.listed)]
 
     def cut(self, border: int) -> None:
         """Drop the rows from an id on: they belong to the next segment."""
-        self.ids = [number for number in self.ids if number < border]
+        self.listed = [row for row in self.listed if row.id < border]
 
 
 class KeysetList:
@@ -153,8 +199,8 @@ class KeysetList:
             params["previousId"] = after
         if number is not None:
             params["page"] = number
-        response = self._company.get(self._path, params)
-        return Page(response.content, size, after, self._path)
+        answer = self._company.get(self._path, params)
+        return Page(answer.body, size, after, self._path)
 
     def _following(self, page: Page, total: int | None) -> Iterator[Page]:
         """Yield the pages after one, one after the other."""
@@ -213,20 +259,20 @@ class Batch(NamedTuple):
 
     Attributes:
         documents: Objects of the API; where there are list and detail, merged.
+        listed: The rows of the list's page, where there is one.
         vanished: Ids that were listed but had been deleted when their details were asked for.
-        last_id: The last id of the list's page.
         total: How many rows the list has, if the API says so.
         window: The progress of an incremental stream once these have been written.
         deleted: Ids that are gone since the last run.
         census: The census that holds once these have been written.
     """
 
-    documents: list[Source]
-    vanished: list[int] = []  # noqa: RUF012 - never changed
-    last_id: int = 0
+    documents: Documents | Sequence[Source]
+    listed: Sequence[Row] = ()
+    vanished: Sequence[int] = ()
     total: int | None = None
     window: Window | None = None
-    deleted: list[int] = []  # noqa: RUF012
+    deleted: Sequence[int] = ()
     census: Census | None = None
 
 
@@ -267,7 +313,7 @@ class DocumentList:
     def _details(self, ids: list[int]) -> bytes:
         """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
         try:
-            return self._company.get(f"{self._path}/{','.join(map(str, ids))}").content
+            return self._company.get(f"{self._path}/{','.join(map(str, ids))}").body
         except NotFoundError:
             return b"[]"
 
@@ -278,18 +324,22 @@ class DocumentList:
         if any(self._list.contains(number) for number in vanished):
             msg = f"Rows of the list {self._path} come without details."
             raise ApiError(msg)
-        documents = [row | details[row["id"]] for row in page.rows() if row["id"] in details]
-        return Batch(documents, vanished, page.ids[-1], page.total)
+        sources = [
+            (text, details[row.id])
+            for row, text in zip(page.listed, page.texts(), strict=True)
+            if row.id in details
+        ]
+        return Batch(Documents(sources), page.listed, vanished, page.total)
 
-    def _by_id(self, body: bytes) -> dict[int, Source]:
-        """Index details: one id asked for gives an object, several give an array."""
-        answer = decode(body)
-        details = [answer] if isinstance(answer, dict) else answer
+    def _by_id(self, body: bytes) -> dict[int, msgspec.Raw]:
+        """Index the text of details: one id asked for gives an object, several give an array."""
+        array = body if body.lstrip().startswith(b"[") else b"[" + body + b"]"
         try:
-            return {detail["id"]: detail for detail in details}
-        except (KeyError, TypeError):
+            ids = [row.id for row in _rows_decoder.decode(array)]
+        except msgspec.ValidationError:
             msg = f"The details of {self._path} are not as documented: one has no id."
             raise ApiError(msg) from None
+        return dict(zip(ids, _raws_decoder.decode(array), strict=True))
 
 
 def numbered_rows(company: Company, path: str, filters: Params) -> list[Source]:
@@ -327,11 +377,35 @@ def _numbered_rows_once(
     return rows, totals
 
 
+@dataclass
+class _Part:
+    """A stream of one company that has been begun.
+
+    Attributes:
+        batches: What it reads.
+        fetched: Its first batches, under way or there; None marks the end.
+    """
+
+    batches: Iterator[Batch]
+    fetched: list[Future[Batch | None]]
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield what has been fetched and what follows."""
+        for future in self.fetched:
+            batch = future.result()
+            if batch is None:
+                return
+            yield batch
+        yield from self.batches
+
+
 class ReadAhead:
     """Begins to read what comes next while the writer is busy with what comes now.
 
     Each part is a stream of one company. Of those whose turn comes next, the first batch is fetched
-    in the background; for most it is the only one. The rest is read when the part is taken.
+    in the background; for most it is the only one. A part that has more goes on when the one before
+    it comes to its end, so that the permitted rate is used in between as well. The rest is read
+    when the part is taken.
 
     Args:
         parts: All parts in the order in which they will be taken.
@@ -342,21 +416,20 @@ class ReadAhead:
         self._parts = iter(parts)
         self._depth = depth
         self._threads = ThreadPoolExecutor(depth, "read-ahead")
-        self._begun: dict[tuple[str, int], tuple[Iterator[Batch], Future[Batch | None]]] = {}
+        self._begun: dict[tuple[str, int], _Part] = {}
 
     def take(self, stream: ReadStream, company: Company) -> Iterator[Batch]:
         """Yield the batches of a part; raises what reading raises."""
         self._begin()
-        begun = self._begun.pop((stream.name, company.id), None)
+        part = self._begun.pop((stream.name, company.id), None)
         self._begin()
-        if begun is None:
+        if part is None:
             yield from stream.read(company)
             return
-        batches, first = begun
-        batch = first.result()
-        if batch is not None:
+        for batch in part:
+            if _remaining(batch) <= _NEAR_THE_END:
+                self._go_on()
             yield batch
-            yield from batches
 
     def close(self) -> None:
         """End the threads."""
@@ -367,4 +440,21 @@ class ReadAhead:
         for stream, company in islice(self._parts, self._depth - len(self._begun)):
             batches = stream.read(company)
             first = self._threads.submit(next, batches, None)
-            self._begun[stream.name, company.id] = (batches, first)
+            self._begun[stream.name, company.id] = _Part(batches, [first])
+
+    def _go_on(self) -> None:
+        """Let the part that comes next, if it is a long list, fetch a second batch.
+
+        It then has as many requests under way as the part that is being written.
+        """
+        part = next(iter(self._begun.values()), None)
+        if part is None or len(part.fetched) > 1 or not part.fetched[0].done():
+            return
+        first = None if part.fetched[0].exception() else part.fetched[0].result()
+        if first is not None and _remaining(first) > PAGE_SIZE:
+            part.fetched.append(self._threads.submit(next, part.batches, None))
+
+
+def _remaining(batch: Batch) -> int:
+    """Tell how many rows of its list follow a batch, as far as is known."""
+    return (batch.total or 0) - batch.window.done if batch.window else 0

@@ -96,11 +96,13 @@ class ApiClock:
         midnight = self.parse(f"{date}T00:00:00")
         offset = midnight.utcoffset() or timedelta()
         last_offset = self.parse(f"{date}T23:59:59").utcoffset()
-        if offset != last_offset or offset % timedelta(hours=1):
+        hours, rest = divmod(offset, timedelta(hours=1))
+        if offset != last_offset or rest:
             return {}
-        first = midnight.replace(tzinfo=None) - offset
+        day = midnight.date()
         return {
-            f"T{hour:02}": (first + timedelta(hours=hour)).isoformat()[:13] for hour in range(24)
+            f"T{hour:02}": f"{day + timedelta(days=(hour - hours) // 24)}T{(hour - hours) % 24:02}"
+            for hour in range(24)
         }
 
     def lower_bound(self, moment: datetime) -> str:

@@ -66,8 +66,7 @@ class Window:
 
     def moved(self, batch: Batch) -> Window:
         """Return the window after a batch has been written."""
-        rows = len(batch.documents) + len(batch.vanished)
-        return replace(self, after=batch.last_id, done=self.done + rows)
+        return replace(self, after=batch.listed[-1].id, done=self.done + len(batch.listed))
 
     def done_with(self) -> Window:
         """Return the window with everything written."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tap_procountor.companies import Company
     from tap_procountor.convert import Record
     from tap_procountor.periods import Region
-    from tap_procountor.reading import Source
+    from tap_procountor.reading import Row
     from tap_procountor.streams.base import ReadStream
 
 
@@ -104,9 +104,9 @@ class LedgerReceipts(DocumentStream):
         """Whether the state keeps the ids; receipts are deleted by every edit of a document."""
         return self._tap.checks_deletions(of_all_streams=False)
 
-    def region_of(self, company: Company, document: Source) -> str:
+    def region_of(self, company: Company, row: Row) -> str:
         """Return the tracking period of a receipt."""
-        return self._ledger(company).key_of(document.get("receiptDate"))
+        return self._ledger(company).key_of(row.receipt_date)
 
     def take_census(self, company: Company, before: Census, seen: Seen | None) -> Iterator[Batch]:
         """Read the receipts that may have changed unnoticed again, and compare the ids."""
@@ -148,10 +148,10 @@ class LedgerReceipts(DocumentStream):
             batches = DocumentList(company, self.path, filters).batches()
         elif visit is Visit.LIST:
             pages = KeysetList(company, self.path, filters).pages()
-            batches = (Batch(page.rows()) for page in pages)
+            batches = (Batch((), page.listed) for page in pages)
         for batch in batches:
-            for document in batch.documents:
-                seen[self.region_of(company, document)].append(document["id"])
+            for row in batch.listed:
+                seen[self.region_of(company, row)].append(row.id)
             if visit is Visit.SWEEP:
                 yield batch
 

@@ -21,7 +21,15 @@ from tap_procountor.census import Census, Key, Seen, pack_keys, unpack_keys
 from tap_procountor.convert import Record, RecordConverter
 from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, ProcountorError
 from tap_procountor.progress import Progress
-from tap_procountor.reading import Batch, DocumentList, KeysetList, Source, numbered_rows
+from tap_procountor.reading import (
+    Batch,
+    DocumentList,
+    Documents,
+    KeysetList,
+    Row,
+    Source,
+    numbered_rows,
+)
 from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, SPECIFICATION, RecordSchema
 from tap_procountor.times import format_utc
 
@@ -172,7 +180,7 @@ class ReadStream(ProcountorStream):
                 for number in batch.deleted:
                     outcome.deleted += 1
                     yield self.tombstone(company, (number,))
-                outcome.vanished += batch.vanished
+                outcome.vanished.extend(batch.vanished)
                 self.written(company, batch)
                 progress.show(outcome.rows, batch)
         except ForbiddenError as error:
@@ -343,8 +351,8 @@ class IncrementalStream(ReadStream):
         for window in windows:
             for batch in self._read_window(company, window):
                 if seen is not None:
-                    for document in batch.documents:
-                        seen[self.region_of(company, document)].append(document["id"])
+                    for row in batch.listed:
+                        seen[self.region_of(company, row)].append(row.id)
                 yield batch
         yield from self.take_census(company, before, seen)
 
@@ -353,8 +361,8 @@ class IncrementalStream(ReadStream):
         """Whether the state keeps the stream's ids, to find deletions by."""
         return self._tap.checks_deletions(of_all_streams=True)
 
-    def region_of(self, company: Company, document: Source) -> str:  # noqa: ARG002
-        """Return the part of the census that a document belongs to."""
+    def region_of(self, company: Company, row: Row) -> str:  # noqa: ARG002
+        """Return the part of the census that a row of the list belongs to."""
         return ""
 
     def take_census(self, company: Company, before: Census, seen: Seen | None) -> Iterator[Batch]:
@@ -400,7 +408,8 @@ class IncrementalStream(ReadStream):
         pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
         for page in pages.pages(progress.after, progress.done):
             if page.ids:
-                yield Batch(page.rows(), last_id=page.ids[-1], total=page.total)
+                documents = Documents([(text,) for text in page.texts()])
+                yield Batch(documents, page.listed, total=page.total)
 
 
 class DocumentStream(IncrementalStream):

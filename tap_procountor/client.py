@@ -50,13 +50,17 @@ MAX_TRIES = 6
 MAX_TRIES_TO_REACH = 3
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
+#: A server that wants to be left alone for longer is not asked again.
+_LONGEST_RETRY_AFTER_SECONDS = 600.0
 _PIECE_SIZE = 1024 * 1024
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 401, 403, 404, 429
 _SERVER_ERROR = 500
 
-#: Error texts that are a code or a plain sentence; others may quote the company's data.
-_HARMLESS_TEXT = re.compile(r"[A-Z0-9_]{1,80}|[A-Za-z][a-z ,.:'-]{0,120}")
+#: Error texts that quote nothing of the company's data: codes, names of fields, known sentences.
+_HARMLESS_TEXT = re.compile(
+    r"[A-Z]+(_[A-Z]+)+|[a-z]+([A-Z][a-z]+)+|Insufficient user rights|invalid_(client|grant)"
+)
 
 #: JSON with every digit of its decimals; a float would lose some.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -153,6 +157,7 @@ class ProcountorClient:
         self._token_url = config.get("token_url") or f"{url.scheme}://{url.netloc}/api/oauth/token"
         self.concurrency = int(config["max_concurrency"])
         self.limiter = RateLimiter(float(config["requests_per_second"]))
+        self._is_closed = False
         self.requests_sent = 0
         self.requests_repeated = 0
         self._session = requests.Session()
@@ -164,7 +169,8 @@ class ProcountorClient:
         self._places = threading.BoundedSemaphore(self.concurrency)
 
     def close(self) -> None:
-        """End the threads; requests that wait for one are not sent."""
+        """End the threads; requests that wait for one, or to be repeated, are not sent."""
+        self._is_closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
@@ -195,10 +201,6 @@ class ProcountorClient:
         if answer.is_success:
             return answer
         raise self._error(answer, path)
-
-    def get_json(self, auth: CompanyAuthenticator, path: str, params: Params | None = None) -> Any:  # noqa: ANN401 - any JSON
-        """Get a resource, parsed. Raises what ``get`` raises."""
-        return decode(self.get(auth, path, params).body)
 
     def ahead(
         self,
@@ -271,6 +273,9 @@ class ProcountorClient:
 
     def _send(self, request: requests.Request) -> Answer:
         """Send a request once."""
+        if self._is_closed:
+            msg = "The run has ended."
+            raise ApiError(msg)
         prepared = self._session.prepare_request(request)
         place = urlsplit(prepared.url or "").path
         self.requests_sent += 1
@@ -314,6 +319,8 @@ class ProcountorClient:
                 )
             case 403:
                 return ForbiddenError(f"The key's user may not read {resource} ({outline}).")
+            case 404 if not _is_json(answer.body):
+                return ApiError(f"There is no API at {self._api_url} ({outline}): check api_url.")
             case 404:
                 return NotFoundError(
                     f"There is no {resource} at {self._api_url} ({outline}): check api_url."
@@ -351,7 +358,11 @@ def _check_passing_faults(answer: Answer, place: str) -> None:
     status = answer.status
     if status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR:
         msg = f"{place} answered {_outline(answer)}."
-        raise TransientError(msg, _retry_after(answer))
+        pause = _retry_after(answer)
+        if pause is not None and pause > _LONGEST_RETRY_AFTER_SECONDS:
+            msg = f"{place} asks to be left alone for {pause:.0f} seconds: run again later."
+            raise ApiError(msg)
+        raise TransientError(msg, pause)
     if (answer.is_success or status == _FORBIDDEN) and not _is_json(answer.body):
         msg = f"{place} answered {status} with a body that is no JSON."
         raise TransientError(msg)
@@ -376,7 +387,7 @@ def _retry_after(answer: Answer) -> float | None:
         except (TypeError, ValueError):
             return None
         seconds = (until.astimezone(UTC) - server_time(answer)).total_seconds()
-    return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
+    return max(seconds, 0.0)
 
 
 def _outline(answer: Answer) -> str:

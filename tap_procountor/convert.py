@@ -135,7 +135,7 @@ def _time(to_utc: Converter, path: str) -> Converter:
     def convert(value: Any) -> str:  # noqa: ANN401
         try:
             return str(to_utc(value))
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             msg = f"The API sent no time where the field '{path}' should hold one."
             raise ApiError(msg) from None
 

@@ -42,6 +42,15 @@ class MessageWriter(MsgSpecWriter):
         self._pending = bytearray()
         self._is_writing = False
         self._stop_signal: int | None = None
+        self._extracted = datetime.now(UTC)
+
+    def begin_batch(self) -> None:
+        """Give the records that follow one time of extraction.
+
+        A document and the rows inside it then share it, which tells rows of an older reading even
+        where the document's version did not change.
+        """
+        self._extracted = datetime.now(UTC)
 
     def write_message(self, message: Message) -> None:
         """Write a message, and whatever came before it.
@@ -61,7 +70,7 @@ class MessageWriter(MsgSpecWriter):
         message: dict[str, object] = {"type": "RECORD", "stream": stream, "record": record}
         if version is not None:
             message["version"] = version
-        message["time_extracted"] = datetime.now(UTC)
+        message["time_extracted"] = self._extracted
         self._pending += serialize_jsonl(message)
         if len(self._pending) >= _BUFFER_SIZE:
             self.flush()

@@ -64,8 +64,8 @@ class _Meta(msgspec.Struct):
 
 
 class _Listing(msgspec.Struct):
-    rows: list[Row] = msgspec.field(name="results", default_factory=list)
-    meta: _Meta = msgspec.field(default_factory=_Meta)
+    rows: list[Row] = msgspec.field(name="results")
+    meta: _Meta | None = None
 
 
 class _Results(msgspec.Struct):
@@ -118,8 +118,9 @@ class Page:
             raise ApiError(msg) from None
         self._body = body
         self.listed = listing.rows
-        self.total = listing.meta.total
-        self.is_last = len(self.listed) < min(size, listing.meta.size or size)
+        meta = listing.meta or _Meta()
+        self.total = meta.total
+        self.is_last = len(self.listed) < min(size, meta.size or size)
         if any(low >= high for low, high in pairwise([after, *self.ids])):
             msg = f"The list {path} does not come in ascending order of ids, as it was asked to."
             raise ApiError(msg)
@@ -297,7 +298,8 @@ class DocumentList:
         for page in pages:
             yield self._merge(*self._with_details(page))
             break
-        for page, details in self._company.client.ahead(self._with_details, pages):
+        depth = max(2, self._company.client.concurrency // 2)
+        for page, details in self._company.client.ahead(self._with_details, pages, depth):
             yield self._merge(page, details)
 
     def existing(self, ids: set[int]) -> set[int]:
@@ -368,7 +370,10 @@ def _numbered_rows_once(
     totals: set[int | None] = set()
     for number in count():
         answer = company.get_json(path, {**filters, "size": PAGE_SIZE, "page": number})
-        page = answer.get("results") or []
+        if not isinstance(answer.get("results"), list):
+            msg = f"The list {path} is not as documented: it has no 'results'."
+            raise ApiError(msg)
+        page = answer["results"]
         meta = answer.get("meta") or {}
         rows += page
         totals.add(meta.get("totalCount"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.errors import ForbiddenError
+from tap_procountor.errors import ForbiddenError, NotFoundError, ProcountorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,27 +24,50 @@ Rights = dict[str, Right]
 
 
 def read_rights(company: Company) -> Rights:
-    """Return the user's rights and the company's settings by name, such as ``salaries.payroll``."""
-    rights = dict(_flat(company.get_json("/users/rights").get("rights") or {}))
+    """Return the user's rights and the company's settings by name, such as ``salaries.payroll``.
+
+    A company whose settings cannot be read, or an older version of the API, has none of them.
+    """
+    rights = _read(company, "/users/rights").get("rights")
+    settings = _read(company, "/company/usagesettings")
+    return dict(chain(_flat(rights), _flat(settings, "usageSettings.")))
+
+
+def rights_or_fault(company: Company) -> Rights | ProcountorError:
+    """Return the rights, or why they cannot be told."""
     try:
-        settings = company.get_json("/company/usagesettings")
-    except ForbiddenError:
-        settings = {}
-    return rights | dict(_flat(settings, "usageSettings."))
+        return read_rights(company)
+    except ProcountorError as fault:
+        return fault
 
 
 def lost_rights(before: Rights, now: Rights) -> tuple[str, ...]:
-    """Name the rights that are less than before."""
+    """Name the rights that are less than before; one that is not told any more is lost, too."""
     return tuple(
-        sorted(name for name in before if name in now and _is_less(name, before[name], now[name]))
+        sorted(
+            name
+            for name, right in before.items()
+            if name not in now or _is_less(name, right, now[name])
+        )
     )
 
 
-def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Right]]:
-    for name, item in value.items():
+def _read(company: Company, path: str) -> dict[str, Any]:
+    try:
+        answer = company.get_json(path)
+    except (ForbiddenError, NotFoundError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Right]]:  # noqa: ANN401 - any JSON
+    for name, item in value.items() if isinstance(value, dict) else ():
         if isinstance(item, dict):
             yield from _flat(item, f"{prefix}{name}.")
-        elif isinstance(item, bool) or item in _LEVELS or item == "ALL_RIGHTS":
+        elif (
+            isinstance(item, bool)
+            and (prefix.startswith("usageSettings.") or name.endswith(_LIMITS))
+        ) or (isinstance(item, str) and (item in _LEVELS or item == "ALL_RIGHTS")):
             yield f"{prefix}{name}", item
 
 

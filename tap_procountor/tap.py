@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import signal
 import sys
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from singer_sdk.helpers.capabilities import (
     TapCapabilities,
 )
 from singer_sdk.singerlib import Catalog, StateMessage
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 
 from tap_procountor import settings
 from tap_procountor.census import DeletionGuard
@@ -34,7 +36,7 @@ from tap_procountor.errors import ConfigurationError, IncompleteError, Procounto
 from tap_procountor.output import MessageWriter, Terminated
 from tap_procountor.reading import ReadAhead
 from tap_procountor.report import RunReport
-from tap_procountor.rights import lost_rights, read_rights
+from tap_procountor.rights import Rights, lost_rights, rights_or_fault
 from tap_procountor.streams import STREAM_TYPES
 from tap_procountor.streams.base import ReadStream, RowStream
 from tap_procountor.times import ApiClock
@@ -109,8 +111,8 @@ class TapProcountor(Tap):
             state,
             streams=streams,
             now=company.opened,
-            start_date=self._moment("start_date"),
-            end_date=self._moment("end_date"),
+            start_date=self.moment("start_date"),
+            end_date=self.moment("end_date"),
             lookback=timedelta(seconds=self.config["lookback"]),
         )
 
@@ -127,16 +129,22 @@ class TapProcountor(Tap):
         loss is confirmed: the rows that they hide must not count as deleted by the next run either.
         """
         if company.id not in self._guards:
-            is_confirmed = self.config["confirm_deletions"]
-            state = self.streams["company"].get_context_state({"company_id": company.id})
-            rights = read_rights(company)
-            lost = lost_rights(state.get("rights", {}), rights)
-            if is_confirmed or not lost:
-                state["rights"] = rights
-            self._guards[company.id] = DeletionGuard(
-                lost, self.config["max_deleted_share"], is_confirmed
-            )
+            rights = rights_or_fault(company) if self.checks_deletions(of_all_streams=False) else {}
+            self._set_guard(company, rights)
         return self._guards[company.id]
+
+    def _set_guard(self, company: Company, rights: Rights | ProcountorError) -> None:
+        is_confirmed = self.config["confirm_deletions"]
+        state = self.streams["company"].get_context_state({"company_id": company.id})
+        if isinstance(rights, ProcountorError):
+            lost: tuple[str, ...] = (str(rights),)
+        else:
+            lost = lost_rights(state.get("rights", {}), rights) if rights else ()
+            if rights and (is_confirmed or not lost):
+                state["rights"] = rights
+        self._guards[company.id] = DeletionGuard(
+            lost, self.config["max_deleted_share"], is_confirmed
+        )
 
     @cached_property
     def _guards(self) -> dict[int, DeletionGuard]:
@@ -199,7 +207,7 @@ class TapProcountor(Tap):
             IncompleteError: If something that was asked for has not arrived.
         """
         self._reset_state_progress_markers()
-        self._check_dates()
+        self._check_settings()
         self._check_selection()
         try:
             self._open_companies()
@@ -213,8 +221,15 @@ class TapProcountor(Tap):
         self._finish()
 
     def _open_companies(self) -> None:
-        for company in self.companies.values():
+        """Ask for the companies and their users' rights, before anything is read."""
+        companies = list(self.companies.values())
+        for company in companies:
             self.logger.info("Reading company %d: %s", company.id, company.name)
+        if self.checks_deletions(of_all_streams=False):
+            for company, rights in zip(
+                companies, self.client.ahead(rights_or_fault, companies), strict=True
+            ):
+                self._set_guard(company, rights)
 
     def _sync_streams(self) -> None:
         announced: set[str] = set()
@@ -242,7 +257,14 @@ class TapProcountor(Tap):
     def _finish(self) -> None:
         self.report.log()
         if path := self.config.get("run_report_path"):
-            self.report.write(path, {"requests": self.client.requests_sent})
+            self.report.write(
+                path,
+                {
+                    "requests": self.client.requests_sent,
+                    "requests_repeated": self.client.requests_repeated,
+                    "seconds_waited_for_the_limit": round(self.client.limiter.seconds_waited, 1),
+                },
+            )
         if count := len(self.report.failures):
             msg = f"The run is incomplete: {count} of its parts failed, as listed above."
             raise IncompleteError(msg)
@@ -253,12 +275,14 @@ class TapProcountor(Tap):
 
     def _end_at_once(self, signum: int) -> None:
         """End without waiting for requests under way; what was written stays valid."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         self.write_message(StateMessage(value=self.state))
         self.logger.error("Stopped by signal %d; the next run goes on from here.", signum)
         logging.shutdown()
         os._exit(128 + signum)
 
-    def _moment(self, setting: str) -> datetime | None:
+    def moment(self, setting: str) -> datetime | None:
         """Read a setting that is a date or a time."""
         value = self.config.get(setting)
         if value is None:
@@ -269,10 +293,14 @@ class TapProcountor(Tap):
             msg = f"The setting '{setting}' is no date or time: use a form such as 2026-01-31."
             raise ConfigurationError(msg) from None
 
-    def _check_dates(self) -> None:
+    def _check_settings(self) -> None:
         """Raise a ConfigurationError now, not once per stream."""
         _ = self.api_clock.zone
-        start, end = self._moment("start_date"), self._moment("end_date")
+        report = self.config.get("run_report_path")
+        if report and not Path(report).parent.is_dir():
+            msg = f"The folder of run_report_path does not exist: {Path(report).parent}."
+            raise ConfigurationError(msg)
+        start, end = self.moment("start_date"), self.moment("end_date")
         if start and end and start >= end:
             msg = "The setting 'end_date' must be later than 'start_date'."
             raise ConfigurationError(msg)
@@ -281,6 +309,13 @@ class TapProcountor(Tap):
         if not self._streams_to_read():
             msg = "No stream is selected: a run would bring nothing. Check the catalog's selection."
             raise ConfigurationError(msg)
+        for stream in self._streams_to_read():
+            if not stream.selected and stream.replication_method == REPLICATION_INCREMENTAL:
+                self.logger.warning(
+                    "%s is not selected but tables of its rows are: the rows of what is deleted "
+                    "cannot be told from others. Select both.",
+                    stream.name,
+                )
 
     # The command line
 
@@ -352,6 +387,10 @@ class TapProcountor(Tap):
         except ProcountorError as error:
             cls.logger.error("%s", error)  # noqa: TRY400
             sys.exit(1)
+        except Terminated as stop:
+            cls.logger.error("Stopped by signal %d.", stop.signal_number)  # noqa: TRY400
+            logging.shutdown()
+            os._exit(128 + stop.signal_number)
         except BrokenPipeError:
             cls.logger.error("The target has ended before the tap: see its messages.")  # noqa: TRY400
             # What is still buffered can no longer be written; the interpreter must not try.

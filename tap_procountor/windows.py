@@ -8,12 +8,15 @@ belongs to the next window.
 
 from __future__ import annotations
 
+import logging
 import zlib
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.census import Census, unpack
+import msgspec
+
+from tap_procountor.census import Census, unpack, unpack_keys
 from tap_procountor.errors import ConfigurationError
 from tap_procountor.times import format_utc
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from tap_procountor.client import Params
     from tap_procountor.reading import Batch
     from tap_procountor.times import ApiClock
+
+
+logger = logging.getLogger("tap-procountor.windows")
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Window:
         variant: Which of the stream's lists is being read; those before it are done.
         after: The last id of that list that has been written.
         done: How many of its rows were read up to there.
+        is_first: Whether nothing was known before it.
         is_done: Whether all lists have been written.
     """
 
@@ -43,12 +50,13 @@ class Window:
     variant: int = 0
     after: int = 0
     done: int = 0
+    is_first: bool = False
     is_done: bool = False
 
     @property
     def is_whole(self) -> bool:
-        """Whether the window is everything there is, none of it read yet."""
-        return self.start is None and not self.after and not self.variant
+        """Whether the window is everything that is wanted, none of it read yet."""
+        return self.is_first and not self.after and not self.variant
 
     def filters(self, clock: ApiClock) -> Params:
         """Return the API's filters for the window.
@@ -111,28 +119,32 @@ class Bookmark:
         if self._end_date:
             yield self._window(self._start_date, self._end_date)
             return
+        if self._state.get("replication_key_value") and not self._covers_all():
+            logger.info("%s: read from the beginning, for a table is new.", self._streams)
         value = self._state.get("replication_key_value") if self._covers_all() else None
         start = self._start_after(value)
         unfinished = self._unfinished(start)
         if unfinished:
             yield unfinished
             start = self._start_after(unfinished.end)
-        yield self._window(start, self._now)
+        window = self._window(start, self._now)
+        yield replace(window, is_first=value is None and unfinished is None)
 
     def save(self, window: Window) -> None:
         """Put progress into the state."""
         if self._end_date:
             return
-        if not self._covers_all():
-            # The bookmark so far does not speak of all tables: it must not seem to.
-            self._state.pop("replication_key_value", None)
-        self._state["streams"] = self._streams
+        progress: dict[str, Any] = {"streams": self._streams}
         if window.is_done:
-            self._state.pop("window", None)
-            self._state["replication_key"] = "version"
-            self._state["replication_key_value"] = window.end
+            progress |= {"replication_key": "version", "replication_key_value": window.end}
+            progress["window"] = None
         else:
-            self._state["window"] = {k: v for k, v in asdict(window).items() if k != "is_done"}
+            progress["window"] = {k: v for k, v in asdict(window).items() if k != "is_done"}
+            if not self._covers_all():
+                # The bookmark so far does not speak of all tables: it must not seem to.
+                progress["replication_key_value"] = None
+        # At once: a signal must not find half of it.
+        self._state.update(progress)
 
     def _covers_all(self) -> bool:
         return set(self._streams) <= set(self._state.get("streams", ()))
@@ -141,7 +153,9 @@ class Bookmark:
         """Return where a window begins that follows on a bookmark."""
         if value is None:
             return self._start_date
-        start = datetime.fromisoformat(value).astimezone(UTC) - self._lookback
+        # A bookmark of the future is not believed.
+        bookmark = min(datetime.fromisoformat(value).astimezone(UTC), self._now)
+        start = bookmark - self._lookback
         return max(start, self._start_date) if self._start_date else start
 
     def _unfinished(self, start: datetime | None) -> Window | None:
@@ -157,19 +171,42 @@ class Bookmark:
         return Window(format_utc(start) if start else None, format_utc(end))
 
 
+class _Partition(msgspec.Struct):
+    """What a stream keeps for a company; the SDK adds fields of its own."""
+
+    context: dict[str, int]
+    streams: list[str] = []
+    replication_key_value: str | None = None
+    window: Window | None = None
+    census: Census | None = None
+    emitted: list[dict[str, str]] = []
+    keys: str | None = None
+    rights: dict[str, str | bool] = {}
+
+
+class _StreamState(msgspec.Struct, forbid_unknown_fields=True):
+    partitions: list[_Partition] = []
+    starting_replication_value: str | None = None
+    replication_key_signpost: str | None = None
+
+
+class _State(msgspec.Struct):
+    bookmarks: dict[str, _StreamState]
+
+
 def check_state(state: dict[str, Any]) -> None:
     """Make sure that a state is one of ours, so that it is never misread.
 
     Raises:
         ConfigurationError: If it is not.
     """
-    bookmarks = state.get("bookmarks", {})
+    if not state:
+        return
     try:
-        for stream in bookmarks.values():
-            for partition in stream.get("partitions", ()):
-                int(partition["context"]["company_id"])
-                _check_bookmark(partition)
-    except (AttributeError, KeyError, TypeError, ValueError, zlib.error):
+        for stream in msgspec.convert(state, _State).bookmarks.values():
+            for partition in stream.partitions:
+                _check_partition(partition)
+    except (KeyError, ValueError, TypeError, zlib.error):
         msg = (
             "The state cannot be understood: it was not written by this tap. Give the state of an "
             "earlier run, or none to read everything again."
@@ -177,18 +214,19 @@ def check_state(state: dict[str, Any]) -> None:
         raise ConfigurationError(msg) from None
 
 
-def _check_bookmark(partition: dict[str, Any]) -> None:
-    if "replication_key_value" in partition:
-        _check_time(partition["replication_key_value"])
-    if "window" in partition:
-        window = Window(**partition["window"])
-        _check_time(window.end)
-        int(window.after), int(window.done), int(window.variant)
-    for text in Census.from_state(partition).packed.values():
-        unpack(text)
-
-
-def _check_time(text: str) -> None:
-    """Refuse any other form: bookmarks are compared as strings."""
-    if format_utc(datetime.fromisoformat(text)) != text:
-        raise ValueError(text)
+def _check_partition(partition: _Partition) -> None:
+    """Look into what is written as text."""
+    _ = partition.context["company_id"]
+    census = partition.census or Census()
+    times = [partition.replication_key_value, census.taken]
+    if partition.window:
+        times += [partition.window.start, partition.window.end]
+    for text in filter(None, times):
+        # Bookmarks are compared as strings: there is one form.
+        if format_utc(datetime.fromisoformat(text)) != text:
+            raise ValueError(text)
+    for chunk in [census.packed, *partition.emitted]:
+        for packed in chunk.values():
+            unpack(packed)
+    if partition.keys:
+        unpack_keys(partition.keys)

@@ -61,6 +61,8 @@ class Target:
 
     keys: dict[str, list[str]] = field(default_factory=dict)
     tables: dict[str, dict[Key, Record]] = field(default_factory=lambda: defaultdict(dict))
+    #: When each row was read, which targets keep as ``_sdc_extracted_at``.
+    extracted: dict[tuple[str, Key], str] = field(default_factory=dict)
 
     def load(self, run: Run) -> Target:
         """Upsert the records of a run."""
@@ -71,6 +73,7 @@ class Target:
                 record = message["record"]
                 key = tuple(record[name] for name in self.keys[message["stream"]])
                 self.tables[message["stream"]][key] = record
+                self.extracted[message["stream"], key] = message["time_extracted"]
         return self
 
     def rows(self, stream: str) -> list[Record]:
@@ -84,14 +87,19 @@ def current_rows(target: Target, stream: str) -> list[Record]:
     owner, owner_id = {
         "invoice_rows": ("invoices", "invoice_id"),
         "ledger_transactions": ("ledger_receipts", "ledger_receipt_id"),
+        "ledger_transaction_dimensions": ("ledger_receipts", "ledger_receipt_id"),
     }.get(stream, ("", ""))
     if not owner:
         return rows
-    versions = {
-        (row["company_id"], row["id"]): row["version"] for row in current_rows(target, owner)
+    owners = {
+        (row["company_id"], row["id"]): target.extracted[owner, (row["company_id"], row["id"])]
+        for row in current_rows(target, owner)
     }
     return [
-        row for row in rows if versions.get((row["company_id"], row[owner_id])) == row["version"]
+        row
+        for row in rows
+        if owners.get((row["company_id"], row[owner_id]))
+        == target.extracted[stream, tuple(row[name] for name in target.keys[stream])]
     ]
 
 

@@ -61,7 +61,7 @@ def test_settings(config: Config, tmp_path: Path, changes: Config, words: list[s
 
 def test_a_wrong_path_in_api_url(sandbox: Sandbox, config: Config, tmp_path: Path) -> None:
     run = run_tap(tmp_path, config | {"api_url": sandbox.api_url.replace("latest", "v1801")})
-    assert_one_sentence(run, "/sessioninfo", "404", "v1801")
+    assert_one_sentence(run, "There is no API", "404", "v1801")
 
 
 def test_a_wrong_token_url(sandbox: Sandbox, config: Config, tmp_path: Path) -> None:
@@ -102,6 +102,25 @@ def test_a_config_file_that_is_not_there(config: Config, tmp_path: Path) -> None
         {"bookmarks": {"invoices": {"partitions": [{"context": {}}]}}},
         {"bookmarks": {"invoices": "2026-01-01"}},
         {"bookmarks": []},
+        {"value": {"bookmarks": {}}},
+        {"bookmarks": {"invoices": {"replication_key_value": "2026-01-01T00:00:00Z"}}},
+        {
+            "bookmarks": {
+                "invoices": {
+                    "partitions": [
+                        {
+                            "context": {"company_id": 1},
+                            "replication_key_value": "2026-01-01T02:00:00+02:00",
+                        }
+                    ]
+                }
+            }
+        },
+        {
+            "bookmarks": {
+                "dimensions": {"partitions": [{"context": {"company_id": 1}, "keys": "z"}]}
+            }
+        },
         {
             "bookmarks": {
                 "invoices": {
@@ -121,6 +140,19 @@ def test_a_catalog_that_selects_an_unknown_stream(config: Config, tmp_path: Path
     catalog = selecting("invoices")
     catalog["streams"][0]["tap_stream_id"] = "invoicess"
     assert_one_sentence(run_tap(tmp_path, config, catalog=catalog), "invoicess")
+
+
+def test_a_catalog_that_changes_the_replication_method(config: Config, tmp_path: Path) -> None:
+    catalog = selecting("invoices")
+    invoices = next(s for s in catalog["streams"] if s["tap_stream_id"] == "invoices")
+    invoices["replication_method"] = "FULL_TABLE"
+    run = run_tap(tmp_path, config, catalog=catalog)
+    assert_one_sentence(run, "replication method of 'invoices'")
+
+
+def test_a_report_in_a_folder_that_does_not_exist(config: Config, tmp_path: Path) -> None:
+    report = {"run_report_path": str(tmp_path / "none" / "report.json")}
+    assert_one_sentence(run_tap(tmp_path, config | report), "run_report_path")
 
 
 @pytest.mark.parametrize("catalog", [{}, {"streams": [{"name": "invoices"}]}])

@@ -48,6 +48,22 @@ def test_an_empty_run_makes_at_most_two_requests_per_stream(
     assert routes["/ledgerreceipts/{id}"] <= 3
 
 
+@pytest.mark.parametrize(("lookback", "is_read"), [(14400, True), (60, False)])
+def test_a_change_committed_late_is_read_within_the_lookback(
+    sandbox: Sandbox, config: Config, tmp_path: Path, lookback: int, *, is_read: bool
+) -> None:
+    """Its stamp is older than the bookmark of a run that could not see it yet."""
+    catalog = selecting("invoices")
+    first = run_tap(tmp_path, config, catalog=catalog)
+    company = sandbox.companies[0]
+    edited = editable(company)[0]
+    sandbox.advance_clock(-3600)
+    company.edit("invoices", edited)
+    sandbox.advance_clock(3600)
+    second = run_tap(tmp_path, config | {"lookback": lookback}, catalog=catalog, state=first.state)
+    assert [record["id"] for record in second.records("invoices")] == [edited] * is_read
+
+
 def test_a_third_run_brings_exactly_the_changes(
     sandbox: Sandbox, config: Config, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import Target, run_tap, selecting, truth
 
+from tap_procountor.client import ProcountorClient
 from tap_procountor.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -94,6 +95,20 @@ def test_one_token_serves_all_streams(sandbox: Sandbox, config: Config, tmp_path
     run_tap(tmp_path, config)
     assert sandbox.statistics().token_requests == 1
     assert sandbox.statistics().redirect_uris_sent == 0
+
+
+def test_a_token_that_was_ended_is_renewed_once_for_all_threads() -> None:
+    """Without a lock each thread would get a token of its own."""
+    with Sandbox(invoices=30, requests_per_second=0, latency_ms=100) as sandbox:
+        config = {"max_concurrency": 10, "requests_per_second": 1000, "request_timeout": 10}
+        client = ProcountorClient(sandbox.config() | config)
+        auth = client.authenticator(sandbox.companies[0].api_key)
+        for tokens in (1, 2):
+            answers = list(client.ahead(lambda _: client.get(auth, "/company"), range(10)))
+            assert len(answers) == 10
+            assert sandbox.statistics().token_requests == tokens
+            sandbox.expire_tokens()
+        client.close()
 
 
 def test_redirect_uri_is_sent_when_set(sandbox: Sandbox, config: Config, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_procountor.census import Census, Seen
 from tap_procountor.periods import Ledger
@@ -90,6 +90,8 @@ class Visit(Enum):
     """By their ids, to know which there are."""
     SWEEP = auto()
     """As a whole."""
+    READ = auto()
+    """Not again: this run has just read them."""
 
 
 class LedgerReceipts(DocumentStream):
@@ -108,28 +110,33 @@ class LedgerReceipts(DocumentStream):
         """Return the tracking period of a receipt."""
         return self._ledger(company).key_of(row.receipt_date)
 
-    def take_census(self, company: Company, before: Census, seen: Seen | None) -> Iterator[Batch]:
+    def take_census(
+        self, company: Company, before: Census, emitted: Seen, *, is_whole: bool
+    ) -> Iterator[Batch]:
         """Read the receipts that may have changed unnoticed again, and compare the ids."""
         if self.config.get("end_date"):
             return
         ledger = self._ledger(company)
-        visited = {region.key for region in ledger.regions}
-        if seen is None:
-            seen = Seen()
-            visits = [(region, self._visit(region, before)) for region in ledger.regions]
-            visited = {region.key for region, visit in visits if visit is not Visit.SKIP}
-            for visit, group in groupby(visits, key=itemgetter(1)):
-                span = [region for region, _ in group]
-                yield from self._look(company, visit, span[0].first, span[-1].last, seen)
-        yield self._compared(company, before, visited, seen)
+        seen = emitted if is_whole else Seen()
+        visits = [
+            (region, Visit.READ if is_whole else self._visit(region, before))
+            for region in ledger.regions
+        ]
+        for visit, group in groupby(visits, key=itemgetter(1)):
+            span = [region for region, _ in group]
+            yield from self._look(company, visit, span[0].first, span[-1].last, seen)
+        visited = {region.key for region, visit in visits if visit is not Visit.SKIP}
+        yield self._compared(company, before, emitted, visited, seen)
 
     def _visit(self, region: Region, before: Census) -> Visit:
         """Decide how a region is looked at."""
-        if not region.is_closed or region.key in before.open or before.taken is None:
+        if not region.is_closed or region.key in before.open:
             return Visit.SWEEP
-        since = datetime.fromisoformat(before.taken) - timedelta(seconds=self.config["lookback"])
-        if region.modified and self._tap.api_clock.parse(region.modified) >= since:
-            return Visit.SWEEP
+        if before.taken and region.modified:
+            lookback = timedelta(seconds=self.config["lookback"])
+            since = datetime.fromisoformat(before.taken) - lookback
+            if self._tap.api_clock.parse(region.modified) >= since:
+                return Visit.SWEEP
         is_unknown = self.keeps_ids and region.key not in before.packed
         if is_unknown or self._tap.checks_deletions(of_all_streams=True):
             return Visit.LIST
@@ -141,6 +148,8 @@ class LedgerReceipts(DocumentStream):
         """Read or list the receipts of a span of days, and note their ids."""
         # With the upper bound, receipts only leave the list while it is read.
         filters = {"versionEndDate": self._tap.api_clock.upper_bound(company.opened)}
+        if wanted_from := self._tap.moment("start_date"):
+            filters["versionStartDate"] = self._tap.api_clock.lower_bound(wanted_from)
         filters |= {"startDate": first} if first else {}
         filters |= {"endDate": last} if last else {}
         batches: Iterable[Batch] = ()
@@ -155,22 +164,24 @@ class LedgerReceipts(DocumentStream):
             if visit is Visit.SWEEP:
                 yield batch
 
-    def _compared(self, company: Company, before: Census, visited: set[str], seen: Seen) -> Batch:
-        """Compare the ids of the regions looked at with those of the last run."""
+    def _compared(
+        self, company: Company, before: Census, emitted: Seen, visited: set[str], seen: Seen
+    ) -> Batch:
+        """Compare the ids of the regions looked at with those that the target has."""
         keys = {region.key for region in self._ledger(company).regions}
         is_open = {region.key for region in self._ledger(company).regions if not region.is_closed}
         census = Census(open=sorted(is_open), taken=format_utc(company.opened))
         if not self.keeps_ids:
             return Batch([], census=census)
         # A period that is no more has its receipts elsewhere now.
-        compared = visited | before.packed.keys() - keys
-        known = {key: before.ids(key) for key in compared}
-        missing = set().union(*known.values()) - set().union(*map(set, seen.values()))
-        gone = self.confirmed_gone(company, missing, before.count)
-        for key in keys & compared:
-            census.replace(key, set(seen[key]) | known[key] & missing - gone)
-        for key in keys - compared:
-            census.replace(key, before.ids(key))
+        compared = visited | (before.packed.keys() - keys)
+        known = {key: before.ids(key) | set(emitted[key]) for key in keys | compared}
+        missing = set().union(*(known[key] for key in compared)).difference(*seen.values())
+        gone = self.confirmed_gone(company, missing, sum(map(len, known.values())))
+        still_there = missing - gone
+        for key in keys:
+            ids = set(seen[key]) | (known[key] & still_there) if key in compared else known[key]
+            census.replace(key, ids)
         return Batch([], deleted=sorted(gone), census=census)
 
     def _ledger(self, company: Company) -> Ledger:
@@ -225,6 +236,12 @@ class LedgerTransactionDimensions(RowStream):
         inherited = self.inherited(record)
         for transaction in record.get("transactions") or ():
             inherited["ledger_transaction_id"] = transaction.get("id")
+            rows: dict[Any, Record] = {}
             for item in transaction.get(self.field) or ():
                 inherited["dimension_item_id"] = item.get("item_id")
-                yield self.row(inherited, item)
+                row = self.row(inherited, item)
+                same = rows.setdefault((row["dimension_id"], row["dimension_item_id"]), row)
+                if same is not row:
+                    # A table has one row per item: without the sum one amount would be lost.
+                    same["value"] = (same.get("value") or 0) + (row.get("value") or 0)
+            yield from rows.values()

@@ -8,6 +8,7 @@ of another stream are a ``RowStream``.
 
 from __future__ import annotations
 
+import sys
 from abc import abstractmethod
 from functools import cached_property
 from inspect import getattr_static
@@ -19,7 +20,13 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_procountor.census import Census, Key, Seen, pack_keys, unpack_keys
 from tap_procountor.convert import Record, RecordConverter
-from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, ProcountorError
+from tap_procountor.errors import (
+    ApiError,
+    ConfigurationError,
+    ForbiddenError,
+    NotFoundError,
+    ProcountorError,
+)
 from tap_procountor.progress import Progress
 from tap_procountor.reading import (
     Batch,
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from singer_sdk.helpers.types import Context
+    from singer_sdk.singerlib import Catalog
 
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
@@ -78,6 +86,23 @@ class ProcountorStream(Stream):
         delete the rows that it did not reach. See ``start_version`` and ``activate_version``.
         """
         return False
+
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Take over the selection of a catalog.
+
+        Raises:
+            ConfigurationError: If it changes the key or the replication method: the records would
+                not fit what the target and the state hold.
+        """
+        declared = (self.replication_method, tuple(self.primary_keys))
+        super().apply_catalog(catalog)
+        if (self.replication_method, tuple(self.primary_keys)) != declared:
+            msg = (
+                f"The catalog changes the key or the replication method of '{self.name}', which is "
+                f"{declared[0]} by {', '.join(declared[1])}: take that out. To read everything "
+                "again, give no state."
+            )
+            raise ConfigurationError(msg)
 
     def start_version(self) -> None:
         """Number the records of a full-table stream, if the versions are to be activated."""
@@ -137,6 +162,9 @@ class ProcountorStream(Stream):
         self._tap.message_writer.write_record(self.name, record, self._stream_version)
         self.state_manager.is_flushed = False
 
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Return nothing: windows are bounded by the server's clock, the SDK's would be ours."""
+
     def _process_record(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Do nothing: the SDK would add the company and sync child streams, which we have not."""
 
@@ -174,11 +202,13 @@ class ReadStream(ProcountorStream):
         progress = Progress(self.name, company.id, self._tap.client)
         try:
             for batch in self._tap.read_ahead.take(self, company):
+                self.before_writing(company, batch)
+                self._tap.message_writer.begin_batch()
                 for record in self._records(company, batch):
-                    outcome.rows += 1
+                    outcome.rows += self.selected
                     yield record
                 for number in batch.deleted:
-                    outcome.deleted += 1
+                    outcome.deleted += self.selected
                     yield self.tombstone(company, (number,))
                 outcome.vanished.extend(batch.vanished)
                 self.written(company, batch)
@@ -187,9 +217,17 @@ class ReadStream(ProcountorStream):
             outcome.fail(error, tolerated=self.config["on_missing_permission"] == "warn")
         except ProcountorError as error:
             outcome.fail(error)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # An answer of a shape that nobody thought of: it must not stop the other streams.
+            self.logger.debug("Unexpected answer", exc_info=True)
+            msg = f"The API's answer is not as documented ({type(error).__name__})."
+            outcome.fail(ApiError(msg))
         finally:
             progress.end()
             self._tap.message_writer.flush()
+
+    def before_writing(self, company: Company, batch: Batch) -> None:
+        """Prepare for the records of a batch."""
 
     def written(self, company: Company, batch: Batch) -> None:
         """Note that all records of a batch, and their rows, have been written."""
@@ -271,9 +309,18 @@ class SingleCallStream(FullTableStream):
         """Make the requests."""
         for params in self.variants:
             answer = company.get_json(self.path, params)
-            if self.records_field and isinstance(answer, dict):
-                answer = answer.get(self.records_field) or []
+            if self.records_field:
+                answer = _field(answer, self.records_field, self.path)
             yield Batch(answer if isinstance(answer, list) else [answer])
+
+
+def _field(answer: Any, name: str, path: str) -> list[Source]:  # noqa: ANN401 - any JSON
+    """Return the records inside an answer; without them it is not empty but another one."""
+    records = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(records, list):
+        msg = f"The answer of {path} is not as documented: it has no '{name}'."
+        raise ApiError(msg)
+    return records
 
 
 class PagedStream(FullTableStream):
@@ -312,26 +359,45 @@ class IncrementalStream(ReadStream):
     #: Whether the list also knows page numbers.
     has_numbers: ClassVar[bool] = True
 
-    _documents_since_state = 0
+    #: The SDK must not write a state between two of ours: ids and progress belong together.
+    STATE_MSG_FREQUENCY = sys.maxsize
+
+    _unsaved_documents = 0
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the windows that are due, then look for what has been deleted."""
         # The state is looked at now: the iterator may run in another thread.
         windows = list(self._bookmark(company).windows())
-        before = Census.from_state(self._state_of(company))
-        return self._read(company, windows, before)
+        state = self._state_of(company)
+        emitted = Seen(state.get("emitted", ()))
+        return self._read(company, windows, Census.from_state(state), emitted)
+
+    def before_writing(self, company: Company, batch: Batch) -> None:
+        """Keep the ids of a batch in the state first, and send it.
+
+        Whatever stops the run then, the next one knows what may be in the target.
+        """
+        if self.keeps_ids and batch.window is not None and batch.listed:
+            ids = Seen()
+            self._note(company, batch, ids)
+            state = self._state_of(company)
+            state["emitted"] = [*state.get("emitted", ()), ids.pack()]
+            self._tap.state_writer.write_state(self.tap_state)
 
     def written(self, company: Company, batch: Batch) -> None:
-        """Keep the progress in the state; sometimes send it, always at the end of a window."""
+        """Keep the progress in the state: now and then, and at the end of a window."""
+        state = self._state_of(company)
         if batch.census is not None:
-            self._state_of(company)["census"] = batch.census.to_state()
+            state["census"] = batch.census.to_state()
+            state.pop("emitted", None)
             self._tap.state_writer.write_state(self.tap_state)
         if batch.window is None:
             return
-        self._bookmark(company).save(batch.window)
-        self._documents_since_state += len(batch.documents)
-        if batch.window.is_done or self._documents_since_state >= _DOCUMENTS_PER_STATE:
-            self._documents_since_state = 0
+        self._unsaved_documents += len(batch.documents)
+        is_due = batch.window.is_done or self._unsaved_documents >= _DOCUMENTS_PER_STATE
+        if is_due and not self._tap.deletion_guard(company).hides_rows:
+            self._unsaved_documents = 0
+            self._bookmark(company).save(batch.window)
             self._tap.state_writer.write_state(self.tap_state)
 
     def _bookmark(self, company: Company) -> Bookmark:
@@ -345,16 +411,21 @@ class IncrementalStream(ReadStream):
     def _state_of(self, company: Company) -> dict[str, Any]:
         return self.get_context_state({"company_id": company.id})
 
-    def _read(self, company: Company, windows: list[Window], before: Census) -> Iterator[Batch]:
-        # A run that reads everything sees all ids in passing.
-        seen = Seen() if windows[0].is_whole and self.keeps_ids else None
+    def _read(
+        self, company: Company, windows: list[Window], before: Census, emitted: Seen
+    ) -> Iterator[Batch]:
         for window in windows:
             for batch in self._read_window(company, window):
-                if seen is not None:
-                    for row in batch.listed:
-                        seen[self.region_of(company, row)].append(row.id)
+                if self.keeps_ids:
+                    self._note(company, batch, emitted)
                 yield batch
-        yield from self.take_census(company, before, seen)
+        self._tap.deletion_guard(company).check_rights()
+        yield from self.take_census(company, before, emitted, is_whole=windows[0].is_whole)
+
+    def _note(self, company: Company, batch: Batch, ids: Seen) -> None:
+        """Note the ids of a batch."""
+        for row in batch.listed:
+            ids[self.region_of(company, row)].append(row.id)
 
     @property
     def keeps_ids(self) -> bool:
@@ -365,15 +436,25 @@ class IncrementalStream(ReadStream):
         """Return the part of the census that a row of the list belongs to."""
         return ""
 
-    def take_census(self, company: Company, before: Census, seen: Seen | None) -> Iterator[Batch]:
-        """Compare the ids of the whole list with those of the last run."""
+    def take_census(
+        self, company: Company, before: Census, emitted: Seen, *, is_whole: bool
+    ) -> Iterator[Batch]:
+        """Compare the ids of the whole list with those that the target has.
+
+        Args:
+            company: The company.
+            before: The census of the last run that came so far.
+            emitted: The ids written since then.
+            is_whole: Whether this run has just read everything.
+        """
         if not self.keeps_ids:
             return
-        ids = set(seen[""]) if seen is not None else self._list_ids(company)
-        known = before.ids("")
-        gone = self.confirmed_gone(company, known - ids, before.count)
+        ids = set(emitted[""]) if is_whole else self._list_ids(company)
+        known = before.ids("") | set(emitted[""])
+        missing = known - ids
+        gone = self.confirmed_gone(company, missing, len(known))
         census = Census(taken=format_utc(company.opened))
-        census.replace("", ids | known - gone)
+        census.replace("", ids | (missing - gone))
         yield Batch([], deleted=sorted(gone), census=census)
 
     def _list_ids(self, company: Company) -> set[int]:
@@ -457,11 +538,11 @@ class RowStream(ProcountorStream):
 
     def row(self, inherited: Record, item: Record) -> Record:
         """Make a row; fields that the specification does not know move out of the root."""
-        row = {**inherited, **item}
-        if not row.keys() <= self._known_fields:
-            row[ADDITIONAL_FIELDS] = {
-                name: row.pop(name) for name in row.keys() - self._known_fields
-            }
+        row = {**item, **inherited}
+        if not row.keys() <= self._known_fields or not item.keys().isdisjoint(inherited):
+            clashing = {name: item[name] for name in item.keys() & inherited.keys()}
+            unknown = {name: row.pop(name) for name in row.keys() - self._known_fields}
+            row[ADDITIONAL_FIELDS] = unknown | clashing
         self.check_key(row)
         return row
 

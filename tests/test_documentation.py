@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,6 +185,11 @@ def test_views_of_current_rows_equal_the_truth(tmp_path: Path) -> None:
             assert_table_is(view(database, stream), truth(sandbox, stream))
         ids = [(row["company_id"], row["id"]) for row in view(database, "attachments")]
         assert sorted(ids) == sorted(attachment_ids(sandbox))
+        assert ledger_sums(database) == {
+            (company.id, *key): total
+            for company in sandbox.companies
+            for key, total in company.ledger_report().items()
+        }
 
 
 #: The views but that of the attachments, whose owner is whichever was read last.
@@ -210,6 +216,19 @@ def work(company: Company) -> None:
 def view(database: Database, name: str) -> list[Record]:
     rows = database.rows(f"select * from procountor.{name}")
     return [{k: _as_written(v) for k, v in row.items() if k[:5] != "_sdc_"} for row in rows]
+
+
+def ledger_sums(database: Database) -> dict[tuple[int, str, str], Decimal]:
+    """Sum the ledger by company, account and month, in SQL on the views."""
+    rows = database.rows(
+        "select t.company_id, t.account, to_char(r.receipt_date, 'YYYY-MM') as month,"
+        " sum(t.accounting_value) as total from procountor.ledger_transactions t"
+        " join procountor.ledger_receipts r"
+        " on r.company_id = t.company_id and r.id = t.ledger_receipt_id group by 1, 2, 3"
+    )
+    return {
+        (row["company_id"], row["account"], row["month"]): Decimal(row["total"]) for row in rows
+    }
 
 
 def attachment_ids(sandbox: Sandbox) -> set[tuple[int, int]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from copy import deepcopy
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from .books.editing import Bookkeeper
@@ -43,6 +45,15 @@ class Company:
                 return deepcopy(small[kind])
             collection = self.books.collection(kind)
             return [collection.document(row) for row in collection]
+
+    def ledger_report(self) -> dict[tuple[str, str], Decimal]:
+        """Return the sum of each account in each month, as the ledger accounts' report has it."""
+        sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        for receipt in self.truth("ledgerreceipts"):
+            for transaction in receipt["transactions"]:
+                key = (transaction["account"], receipt["receiptDate"][:7])
+                sums[key] += transaction["accountingValue"]
+        return dict(sums)
 
     def edit(self, kind: str, number: int, changes: Document | None = None) -> None:
         """Edit a document: new content and version, and another ledger receipt.

@@ -344,6 +344,19 @@ class DocumentList:
         return dict(zip(ids, _raws_decoder.decode(array), strict=True))
 
 
+def records_in(answer: Any, name: str, path: str) -> list[Source]:  # noqa: ANN401 - any JSON
+    """Return the records inside an answer; one without them is not empty but another.
+
+    Raises:
+        ApiError: If there are none.
+    """
+    records = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(records, list):
+        msg = f"The answer of {path} is not as documented: it has no '{name}'."
+        raise ApiError(msg)
+    return records
+
+
 def numbered_rows(company: Company, path: str, filters: Params) -> list[Source]:
     """Read a list that the API gives by page number only, as a whole.
 
@@ -370,10 +383,7 @@ def _numbered_rows_once(
     totals: set[int | None] = set()
     for number in count():
         answer = company.get_json(path, {**filters, "size": PAGE_SIZE, "page": number})
-        if not isinstance(answer.get("results"), list):
-            msg = f"The list {path} is not as documented: it has no 'results'."
-            raise ApiError(msg)
-        page = answer["results"]
+        page = records_in(answer, "results", path)
         meta = answer.get("meta") or {}
         rows += page
         totals.add(meta.get("totalCount"))

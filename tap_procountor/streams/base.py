@@ -36,6 +36,7 @@ from tap_procountor.reading import (
     Row,
     Source,
     numbered_rows,
+    records_in,
 )
 from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, SPECIFICATION, RecordSchema
 from tap_procountor.times import format_utc
@@ -310,17 +311,8 @@ class SingleCallStream(FullTableStream):
         for params in self.variants:
             answer = company.get_json(self.path, params)
             if self.records_field:
-                answer = _field(answer, self.records_field, self.path)
+                answer = records_in(answer, self.records_field, self.path)
             yield Batch(answer if isinstance(answer, list) else [answer])
-
-
-def _field(answer: Any, name: str, path: str) -> list[Source]:  # noqa: ANN401 - any JSON
-    """Return the records inside an answer; without them it is not empty but another one."""
-    records = answer.get(name) if isinstance(answer, dict) else None
-    if not isinstance(records, list):
-        msg = f"The answer of {path} is not as documented: it has no '{name}'."
-        raise ApiError(msg)
-    return records
 
 
 class PagedStream(FullTableStream):

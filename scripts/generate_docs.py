@@ -69,8 +69,9 @@ def source(stream: type[ProcountorStream]) -> str:
         return f"`{stream.path}`, `{stream.path}/{{ids}}`"
     if issubclass(stream, DetailedStream):
         return f"`{stream.path}`, `{stream.path}/{{id}}`"
-    assert issubclass(stream, ReadStream)  # noqa: S101 - there is no third kind
-    return f"`{stream.path}`"
+    if issubclass(stream, ReadStream):
+        return f"`{stream.path}`"
+    return "the other streams"
 
 
 def replication(stream: type[ProcountorStream]) -> str:
@@ -78,6 +79,8 @@ def replication(stream: type[ProcountorStream]) -> str:
     if issubclass(stream, RowStream):
         is_incremental = any(issubclass(owner, IncrementalStream) for owner in stream.owners)
         return "with its documents" if is_incremental else "full table"
+    if not issubclass(stream, ReadStream):
+        return "when there are any"
     return "incremental by `version`" if issubclass(stream, IncrementalStream) else "full table"
 
 

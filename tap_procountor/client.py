@@ -7,6 +7,7 @@ streams neither sleep, retry nor look at status codes.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import re
 import threading
@@ -143,6 +144,43 @@ class Answer:
         return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's classes
 
 
+class Usage:
+    """What requests have cost; counted from several threads.
+
+    Attributes:
+        requests: Requests sent, repeats included.
+        retries: How many of them repeated one that had failed.
+        bytes: Size of the answers' bodies, unpacked.
+        seconds_waited: Seconds that requests waited for the limiter, added up over the threads.
+    """
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.retries = 0
+        self.bytes = 0
+        self.seconds_waited = 0.0
+        self._lock = threading.Lock()
+
+    def add(
+        self, *, requests: int = 0, retries: int = 0, size: int = 0, seconds_waited: float = 0.0
+    ) -> None:
+        """Count."""
+        with self._lock:
+            self.requests += requests
+            self.retries += retries
+            self.bytes += size
+            self.seconds_waited += seconds_waited
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the figures by name."""
+        return {
+            "requests": self.requests,
+            "retries": self.retries,
+            "bytes": self.bytes,
+            "seconds_waited_for_the_limit": round(self.seconds_waited, 1),
+        }
+
+
 class ProcountorClient:
     """Sends the requests of all companies and streams of a run.
 
@@ -158,9 +196,10 @@ class ProcountorClient:
         self.concurrency = int(config["max_concurrency"])
         self.limiter = RateLimiter(float(config["requests_per_second"]))
         self._is_closed = False
-        self.requests_sent = 0
-        self.requests_repeated = 0
+        self.usage = Usage()
         self._session = requests.Session()
+        # Certificates are always verified; a company's own authority may be among those trusted.
+        self._certificates = os.environ.get("REQUESTS_CA_BUNDLE") or True
         adapter = _LimitedAdapter(self.limiter, self.concurrency)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -184,8 +223,20 @@ class ProcountorClient:
             exchange=self._exchange,
         )
 
-    def get(self, auth: CompanyAuthenticator, path: str, params: Params | None = None) -> Answer:
+    def get(
+        self,
+        auth: CompanyAuthenticator,
+        path: str,
+        params: Params | None = None,
+        usage: Usage | None = None,
+    ) -> Answer:
         """Get a resource; the answer's body is known to be JSON.
+
+        Args:
+            auth: Gives the company's token.
+            path: Below ``api_url``.
+            params: The query.
+            usage: Where the request is counted beside the client's own ``usage``.
 
         Raises:
             AuthenticationError: If the company's token is refused even after a renewal.
@@ -194,10 +245,10 @@ class ProcountorClient:
             ApiError: For any other answer that cannot be used, after the repeats that may help.
         """
         request = requests.Request("GET", f"{self._api_url}{path}", params=params, auth=auth)
-        answer = self._send_patiently(request, MAX_TRIES)
+        answer = self._send_patiently(request, MAX_TRIES, usage)
         if answer.status == _UNAUTHORIZED:
             auth.discard(answer.authorization)
-            answer = self._send_patiently(request, MAX_TRIES)
+            answer = self._send_patiently(request, MAX_TRIES, usage)
         if answer.is_success:
             return answer
         raise self._error(answer, path)
@@ -251,11 +302,15 @@ class ProcountorClient:
         )
         raise AuthenticationError(msg)
 
-    def _send_patiently(self, request: requests.Request, max_tries: int) -> Answer:
+    def _send_patiently(
+        self, request: requests.Request, max_tries: int, usage: Usage | None = None
+    ) -> Answer:
         """Send a request, again after faults that may pass."""
+        usages = [self.usage, usage] if usage else [self.usage]
 
         def slow_down(details: Any) -> None:  # noqa: ANN401 - backoff's details
-            self.requests_repeated += 1
+            for one in usages:
+                one.add(retries=1)
             fault = details["exception"]
             if isinstance(fault, TransientError) and fault.retry_after:
                 self.limiter.pause(fault.retry_after)
@@ -269,16 +324,29 @@ class ProcountorClient:
             on_backoff=slow_down,
             logger=None,
         )(self._send)
-        return send(request)
+        return send(request, usages)
 
-    def _send(self, request: requests.Request) -> Answer:
-        """Send a request once."""
+    def _send(self, request: requests.Request, usages: list[Usage]) -> Answer:
+        """Send a request once, and count what it costs."""
         if self._is_closed:
             msg = "The run has ended."
             raise ApiError(msg)
+        # If a token is needed, it is asked for here, and counted for itself.
         prepared = self._session.prepare_request(request)
+        waited_before = self.limiter.seconds_waited
+        size = 0
+        try:
+            answer = self._send_prepared(prepared)
+            size = len(answer.body)
+        finally:
+            waited = self.limiter.seconds_waited - waited_before
+            for usage in usages:
+                usage.add(requests=1, size=size, seconds_waited=waited)
+        _check_passing_faults(answer, urlsplit(prepared.url or "").path)
+        return answer
+
+    def _send_prepared(self, prepared: requests.PreparedRequest) -> Answer:
         place = urlsplit(prepared.url or "").path
-        self.requests_sent += 1
         try:
             # A redirect is never followed: it would carry the token to another place.
             with (
@@ -288,6 +356,7 @@ class ProcountorClient:
                     timeout=self._config["request_timeout"],
                     allow_redirects=False,
                     stream=True,
+                    verify=self._certificates,
                 ) as response,
             ):
                 # Large pieces: requests' own way, 10 KB at a time, takes several times as long.
@@ -298,15 +367,13 @@ class ProcountorClient:
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
             msg = f"{self._api_url} is no valid address: check api_url and token_url."
             raise ApiError(msg) from None
-        except requests.RequestException as error:
+        except OSError as error:  # requests' own, and certificates that cannot be read
             host = urlsplit(prepared.url or "").netloc
             msg = f"The connection to {host} failed ({type(error).__name__}): check api_url."
             raise TransientError(msg) from None
-        answer = Answer(
+        return Answer(
             response.status_code, response.headers, body, prepared.headers.get("Authorization")
         )
-        _check_passing_faults(answer, place)
-        return answer
 
     def _error(self, answer: Answer, path: str) -> Exception:
         outline = _outline(answer)

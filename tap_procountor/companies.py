@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_procountor.auth import CompanyAuthenticator
-    from tap_procountor.client import Answer, Params
+    from tap_procountor.client import Answer, Params, Usage
     from tap_procountor.report import RunReport
 
 
@@ -26,13 +26,17 @@ class Company:
         name: Its name, for people.
         opened: When the run began for this company, by the server's clock. What changes later is
             left to the next run.
+        discusses_invoices: Whether the discussion of invoices is in use; None if it is not said.
+        usage: Where the requests made through this object are counted.
     """
 
     id: int
     name: str
     opened: datetime
+    discusses_invoices: bool | None
     client: ProcountorClient = field(repr=False)
     _auth: CompanyAuthenticator = field(repr=False)
+    usage: Usage | None = None
 
     @classmethod
     def open(cls, client: ProcountorClient, api_key: str) -> Company:
@@ -47,13 +51,23 @@ class Company:
         if not isinstance(session, dict) or not isinstance(session.get("companyId"), int):
             msg = "The API's /sessioninfo names no company: check api_url."
             raise ApiError(msg)
+        settings = session.get("companySettings")
         return cls(
-            session["companyId"], str(session.get("name")), server_time(answer), client, auth
+            session["companyId"],
+            str(session.get("name")),
+            server_time(answer),
+            settings.get("invoiceDiscussionEnabled") if isinstance(settings, dict) else None,
+            client,
+            auth,
         )
+
+    def counting(self, usage: Usage) -> Company:
+        """Return the same company with its requests counted."""
+        return replace(self, usage=usage)
 
     def get(self, path: str, params: Params | None = None) -> Answer:
         """Get one of the company's resources; see ``ProcountorClient.get``."""
-        return self.client.get(self._auth, path, params)
+        return self.client.get(self._auth, path, params, self.usage)
 
     def get_json(self, path: str, params: Params | None = None) -> Any:  # noqa: ANN401 - any JSON
         """Get one of the company's resources, parsed."""

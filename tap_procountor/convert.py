@@ -5,9 +5,11 @@ Numbers are not touched: they were parsed as int or Decimal and are written as s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_procountor.errors import ApiError
+import msgspec
+
+from tap_procountor.errors import RecordError
 from tap_procountor.schema import ADDITIONAL_FIELDS, Schema, snake_case
 
 if TYPE_CHECKING:
@@ -16,6 +18,29 @@ if TYPE_CHECKING:
     Converter = Callable[[Any], Any]
 
 Record = dict[str, Any]
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class Rejection(NamedTuple):
+    """A record that cannot be used.
+
+    Attributes:
+        key: What is known of its key, such as ``id 5``.
+        reason: What is wrong with it, in a sentence.
+        text: The record as JSON.
+    """
+
+    key: str
+    reason: str
+    text: str
+
+    @classmethod
+    def of(cls, source: Any, error: RecordError) -> Rejection:  # noqa: ANN401 - any JSON
+        """Return the rejection of a parsed record."""
+        number = source.get("id") if isinstance(source, dict) else None
+        key = "without id" if number is None else f"id {number}"
+        return cls(key, str(error), _encoder.encode(source).decode())
 
 
 def rename(value: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -61,11 +86,11 @@ class ObjectConverter:
         """Convert one object.
 
         Raises:
-            ApiError: If a value is not of the type that it must have to be converted.
+            RecordError: If a value is not of the type that it must have to be converted.
         """
         if type(source) is not dict:
             msg = f"The API sent no object where the field '{self._path}' should hold one."
-            raise ApiError(msg)
+            raise RecordError(msg)
         names = self._names
         try:
             record = {names[name]: value for name, value in source.items()}
@@ -125,7 +150,7 @@ def _array(convert_item: Converter, path: str) -> Converter:
     def convert(value: Any) -> list[Any]:  # noqa: ANN401
         if type(value) is not list:
             msg = f"The API sent no array where the field '{path}' should hold one."
-            raise ApiError(msg)
+            raise RecordError(msg)
         return [item if item is None else convert_item(item) for item in value]
 
     return convert
@@ -137,6 +162,6 @@ def _time(to_utc: Converter, path: str) -> Converter:
             return str(to_utc(value))
         except (OverflowError, TypeError, ValueError):
             msg = f"The API sent no time where the field '{path}' should hold one."
-            raise ApiError(msg) from None
+            raise RecordError(msg) from None
 
     return convert

@@ -30,6 +30,10 @@ class ApiError(ProcountorError):
     """The API answered something that cannot be used."""
 
 
+class RecordError(ProcountorError):
+    """A record that no table can hold: it goes to ``rejected_records``, the others go on."""
+
+
 class TransientError(ApiError):
     """A fault that may pass: the request is sent again.
 

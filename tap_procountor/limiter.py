@@ -27,19 +27,25 @@ class RateLimiter:
         self._last_sent: deque[float] = deque(maxlen=math.ceil(requests_per_second))
         self._next_slot = 0.0
         self._lock = threading.Lock()
-        self.seconds_waited = 0.0
+        self._of_thread = threading.local()
+
+    @property
+    def seconds_waited(self) -> float:
+        """How long the calling thread has waited so far, for its turn too."""
+        return getattr(self._of_thread, "seconds_waited", 0.0)
 
     def wait(self) -> None:
         """Return when the next request may be sent; call it right before sending."""
+        began = time.monotonic()
         with self._lock:
             delay = self._next_free_moment() - time.monotonic()
             if delay > 0:
                 time.sleep(delay)
-                self.seconds_waited += delay
             sent = time.monotonic()
             self._last_sent.append(sent)
             # A late wake-up is made good by at most one interval.
             self._next_slot = max(self._next_slot, sent - self._interval) + self._interval
+        self._of_thread.seconds_waited = self.seconds_waited + sent - began
 
     def pause(self, seconds: float) -> None:
         """Let no request pass for a while: the server has asked for it."""

@@ -35,7 +35,7 @@ class Progress:
         self._is_terminal = sys.stderr.isatty()
         self._pause = _SECONDS_BETWEEN_DRAWINGS if self._is_terminal else _SECONDS_BETWEEN_LOG_LINES
         self._began = time.monotonic()
-        self._requests_before = client.requests_sent
+        self._requests_before = client.usage.requests
         self._next = self._began + _SECONDS_BETWEEN_LOG_LINES
         self._is_drawn = False
 
@@ -65,7 +65,7 @@ class Progress:
             sys.stderr.write("\n")
 
     def _figures(self, rows: int, batch: Batch, seconds: float) -> list[str]:
-        requests = (self._client.requests_sent - self._requests_before) / seconds
+        requests = (self._client.usage.requests - self._requests_before) / seconds
         done = batch.window.done if batch.window else 0
         if not batch.total or not done:
             return [f"{rows:,} records", f"{requests:.1f} requests/s"]

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from tap_procountor.client import decode
-from tap_procountor.errors import ApiError, NotFoundError
+from tap_procountor.convert import Rejection
+from tap_procountor.errors import ApiError, NotFoundError, RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -70,6 +71,7 @@ class _Listing(msgspec.Struct):
 
 class _Results(msgspec.Struct):
     results: list[msgspec.Raw]
+    meta: _Meta | None = None
 
 
 _listing_decoder = msgspec.json.Decoder(_Listing)
@@ -106,24 +108,32 @@ class Page:
 
     Attributes:
         listed: What must be known of the rows, in ascending order of their ids.
+        rejected: Rows without an id.
         total: Rows in the whole list, if the API says so (it does since 24.05).
         is_last: Whether the list ends here.
     """
 
     def __init__(self, body: bytes, size: int, after: int, path: str) -> None:
+        self._body = body
+        self.rejected: list[Rejection] = []
         try:
             listing = _listing_decoder.decode(body)
-        except msgspec.ValidationError as error:
-            msg = f"The list {path} is not as documented: {error}."
-            raise ApiError(msg) from None
-        self._body = body
+        except msgspec.ValidationError:
+            listing = self._salvaged(path)
         self.listed = listing.rows
         meta = listing.meta or _Meta()
         self.total = meta.total
-        self.is_last = len(self.listed) < min(size, meta.size or size)
+        self.is_last = len(self) < min(size, meta.size or size)
+        if self.rejected and not (self.listed or self.is_last):
+            msg = f"The list {path} is not as documented: no row has an id."
+            raise ApiError(msg)
         if any(low >= high for low, high in pairwise([after, *self.ids])):
             msg = f"The list {path} does not come in ascending order of ids, as it was asked to."
             raise ApiError(msg)
+
+    def __len__(self) -> int:
+        """Return how many rows came, rejected ones included."""
+        return len(self.listed) + len(self.rejected)
 
     @property
     def ids(self) -> list[int]:
@@ -132,11 +142,43 @@ class Page:
 
     def texts(self) -> list[msgspec.Raw]:
         """Return the text of each row."""
-        return _results_decoder.decode(self._body).results[: len(self.listed)]
+        texts = _results_decoder.decode(self._body).results
+        if self.rejected:
+            texts = list(_by_id(texts, []).values())
+        return texts[: len(self.listed)]
 
     def cut(self, border: int) -> None:
         """Drop the rows from an id on: they belong to the next segment."""
         self.listed = [row for row in self.listed if row.id < border]
+
+    def _salvaged(self, path: str) -> _Listing:
+        """Take the rows that can be used from a page with others."""
+        try:
+            results = _results_decoder.decode(self._body)
+        except msgspec.ValidationError as error:
+            msg = f"The list {path} is not as documented: {error}."
+            raise ApiError(msg) from None
+        texts = _by_id(results.results, self.rejected)
+        dates = (decode(text).get("receiptDate") for text in texts.values())
+        rows = [
+            Row(number, date if isinstance(date, str) else None)
+            for number, date in zip(texts, dates, strict=True)
+        ]
+        return _Listing(rows, results.meta)
+
+
+def _by_id(texts: Iterable[msgspec.Raw], rejected: list[Rejection]) -> dict[int, msgspec.Raw]:
+    """Index objects by their ids; note those that have none."""
+    indexed = {}
+    for text in texts:
+        source = decode(text)
+        number = source.get("id") if isinstance(source, dict) else None
+        if type(number) is int:
+            indexed[number] = text
+        else:
+            error = RecordError("The API sent a record without an id.")
+            rejected.append(Rejection.of(source, error))
+    return indexed
 
 
 class KeysetList:
@@ -172,7 +214,7 @@ class KeysetList:
         """
         read, least_total = done, None
         for page in self._pages(after, done):
-            read += len(page.ids)
+            read += len(page)
             if page.total is not None:
                 least_total = min(page.total, page.total if least_total is None else least_total)
             yield page
@@ -205,12 +247,12 @@ class KeysetList:
 
     def _following(self, page: Page, total: int | None) -> Iterator[Page]:
         """Yield the pages after one, one after the other."""
-        read = len(page.ids)
+        read = len(page)
         # A total that is more than the first page has been seen to count the whole list.
         expected = total if total and total > read else None
         while not page.is_last and read != expected:
             page = self._page(page.ids[-1])
-            read += len(page.ids)
+            read += len(page)
             yield page
 
     def _segments(self, first: Page, done: int, total: int) -> Iterator[Page]:
@@ -262,6 +304,7 @@ class Batch(NamedTuple):
         documents: Objects of the API; where there are list and detail, merged.
         listed: The rows of the list's page, where there is one.
         vanished: Ids that were listed but had been deleted when their details were asked for.
+        rejected: Records that cannot be used.
         total: How many rows the list has, if the API says so.
         window: The progress of an incremental stream once these have been written.
         deleted: Ids that are gone since the last run.
@@ -271,6 +314,7 @@ class Batch(NamedTuple):
     documents: Documents | Sequence[Source]
     listed: Sequence[Row] = ()
     vanished: Sequence[int] = ()
+    rejected: Sequence[Rejection] = ()
     total: int | None = None
     window: Window | None = None
     deleted: Sequence[int] = ()
@@ -293,7 +337,7 @@ class DocumentList:
 
     def batches(self, after: int = 0, done: int = 0) -> Iterator[Batch]:
         """Yield the documents that follow an id; ``done`` as in ``KeysetList.pages``."""
-        pages = (page for page in self._list.pages(after, done) if page.ids)
+        pages = (page for page in self._list.pages(after, done) if len(page))
         # The first batch must not wait until others are under way.
         for page in pages:
             yield self._merge(*self._with_details(page))
@@ -306,11 +350,11 @@ class DocumentList:
         """Return those of the ids that there still are, asking for each."""
         ordered = sorted(ids)
         batches = [ordered[n : n + PAGE_SIZE] for n in range(0, len(ordered), PAGE_SIZE)]
-        details = map(self._by_id, self._company.client.ahead(self._details, batches))
-        return set().union(*details)
+        bodies = self._company.client.ahead(self._details, batches)
+        return set().union(*map(self._by_id, bodies))
 
     def _with_details(self, page: Page) -> tuple[Page, bytes]:
-        return page, self._details(page.ids)
+        return page, self._details(page.ids) if page.ids else b"[]"
 
     def _details(self, ids: list[int]) -> bytes:
         """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
@@ -322,26 +366,35 @@ class DocumentList:
     def _merge(self, page: Page, body: bytes) -> Batch:
         """Complete the list's rows, which have fields that the details lack."""
         details = self._by_id(body)
-        vanished = [number for number in page.ids if number not in details]
-        if any(self._list.contains(number) for number in vanished):
+        rejected = page.rejected
+        sources = []
+        vanished = []
+        for row, text in zip(page.listed, page.texts(), strict=True):
+            if row.id in details:
+                sources.append((text, details[row.id]))
+            elif self._list.contains(row.id):
+                error = RecordError(f"Its details did not come from {self._path}.")
+                rejected.append(Rejection.of(decode(text), error))
+            else:
+                vanished.append(row.id)
+        if page.ids and not sources and not vanished:
             msg = f"Rows of the list {self._path} come without details."
             raise ApiError(msg)
-        sources = [
-            (text, details[row.id])
-            for row, text in zip(page.listed, page.texts(), strict=True)
-            if row.id in details
-        ]
-        return Batch(Documents(sources), page.listed, vanished, page.total)
+        return Batch(Documents(sources), page.listed, vanished, rejected, page.total)
 
-    def _by_id(self, body: bytes) -> dict[int, msgspec.Raw]:
-        """Index the text of details: one id asked for gives an object, several give an array."""
+    @staticmethod
+    def _by_id(body: bytes) -> dict[int, msgspec.Raw]:
+        """Index the text of details: one id asked for gives an object, several give an array.
+
+        Those without an id are left out: their rows in the list are then without details.
+        """
         array = body if body.lstrip().startswith(b"[") else b"[" + body + b"]"
+        texts = _raws_decoder.decode(array)
         try:
             ids = [row.id for row in _rows_decoder.decode(array)]
         except msgspec.ValidationError:
-            msg = f"The details of {self._path} are not as documented: one has no id."
-            raise ApiError(msg) from None
-        return dict(zip(ids, _raws_decoder.decode(array), strict=True))
+            return _by_id(texts, [])
+        return dict(zip(ids, texts, strict=True))
 
 
 def records_in(answer: Any, name: str, path: str) -> list[Source]:  # noqa: ANN401 - any JSON
@@ -368,8 +421,8 @@ def numbered_rows(company: Company, path: str, filters: Params) -> list[Source]:
     """
     for _ in range(_MAX_READINGS):
         rows, totals = _numbered_rows_once(company, path, filters)
-        distinct = {row.get("id") for row in rows}
-        if len(distinct) == len(rows) and totals <= {len(rows), None}:
+        ids = [row["id"] for row in rows if isinstance(row, dict) and "id" in row]
+        if len(set(ids)) == len(ids) and totals <= {len(rows), None}:
             return rows
     msg = f"The list {path} keeps changing while it is read, or is not as long as the API says."
     raise ApiError(msg)

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass, field
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tap_procountor.client import Usage
+from tap_procountor.verdicts import Finding, Verdict
+
+if TYPE_CHECKING:
+    from tap_procountor.convert import Rejection
+
+#: So many rejected records of a stream are named in the log; all of them are in the table.
+_MOST_NAMED = 10
+
+_NOT_JUDGED = Finding(Verdict.READABLE)
 
 logger = logging.getLogger("tap-procountor.report")
 
@@ -18,35 +31,109 @@ class Outcome:
     Attributes:
         stream: The stream's name.
         company_id: The company.
+        documents: Documents read, written or not.
         rows: Records written.
         deleted: Tombstones written.
+        rejected: Records that could not be used and went to ``rejected_records`` instead.
         vanished: Ids that were deleted while the run was reading them.
+        finding: Whether all rows can be read, and what to do if not.
         failure: Why the stream ended early, in a sentence.
-        tolerated: Whether the failure leaves the exit code at zero.
+        tolerated: Whether a missing permission leaves the exit code at zero.
+        bookmark_before: The bookmark that the run began with, if the stream has one.
+        bookmark_after: The bookmark that it left.
+        usage: What the stream's requests have cost.
     """
 
     stream: str
     company_id: int
+    documents: int = 0
     rows: int = 0
     deleted: int = 0
+    rejected: int = 0
     vanished: list[int] = field(default_factory=list)
+    finding: Finding = _NOT_JUDGED
     failure: str | None = None
     tolerated: bool = False
+    bookmark_before: str | None = None
+    bookmark_after: str | None = None
+    usage: Usage = field(default_factory=Usage)
 
-    def fail(self, error: Exception, *, tolerated: bool = False) -> None:
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+        return f"{self.stream} of company {self.company_id}"
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether all rows have been read."""
+        return Verdict.FAILED if self.failure else self.finding.verdict
+
+    @property
+    def shortfall(self) -> str | None:
+        """Why rows are missing or may be, rejected ones aside."""
+        return self.failure or (self.finding.advice if self.finding.is_short else None)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all rows have been written, as far as can be told."""
+        return not (self.shortfall or self.rejected)
+
+    def fail(self, error: Exception) -> None:
         """Note that the stream ended early; its bookmark stays where it was."""
-        self.failure, self.tolerated = str(error), tolerated
-        level = logging.WARNING if tolerated else logging.ERROR
-        logger.log(level, "%s of company %d: %s", self.stream, self.company_id, error)
+        self.failure = str(error)
+        self._log("%s: %s", self.failure)
+
+    def find(self, finding: Finding, *, tolerated: bool) -> None:
+        """Note whether all rows can be read; of several findings the first bad one counts."""
+        if not self.finding.is_short:
+            self.finding, self.tolerated = finding, tolerated
+            if finding.is_short:
+                self._log("%s: %s", finding.advice)
+
+    def reject(self, rejection: Rejection) -> None:
+        """Count a record that cannot be used; the first ones are named."""
+        self.rejected += 1
+        if self.rejected <= _MOST_NAMED:
+            logger.error("%s: the record %s is rejected: %s", self.name, *rejection[:2])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the report file says."""
+        return {
+            "stream": self.stream,
+            "company_id": self.company_id,
+            "verdict": self.verdict,
+            "advice": self.finding.advice,
+            "documents": self.documents,
+            "rows": self.rows,
+            "deleted": self.deleted,
+            "rejected": self.rejected,
+            "vanished": self.vanished,
+            "failure": self.failure,
+            "tolerated": self.tolerated,
+            "bookmark_before": self.bookmark_before,
+            "bookmark_after": self.bookmark_after,
+            **self.usage.to_dict(),
+        }
+
+    def _log(self, message: str, what: str | None) -> None:
+        logger.log(logging.WARNING if self.tolerated else logging.ERROR, message, self.name, what)
 
 
 class RunReport:
-    """Collects the outcomes of a run."""
+    """Collects the outcomes of a run.
 
-    def __init__(self) -> None:
+    Args:
+        tolerated_rejections: So many rejected records leave the exit code at zero.
+    """
+
+    def __init__(self, tolerated_rejections: int = 0) -> None:
+        self._tolerated_rejections = tolerated_rejections
+        self._began = time.monotonic()
         self._outcomes: dict[tuple[str, int], Outcome] = {}
         self._unknown_fields: dict[str, list[str]] = {}
         self._company_failures: list[str] = []
+        #: The version that the API says it has.
+        self.api_version: str | None = None
 
     def outcome(self, stream: str, company_id: int) -> Outcome:
         """Return the outcome of a stream of a company, to be added to."""
@@ -70,52 +157,92 @@ class RunReport:
             path,
         )
 
-    def has_failed(self, stream: str) -> bool:
-        """Tell whether a stream is incomplete, for whichever company and reason."""
-        return bool(self._company_failures) or any(
-            outcome.failure for outcome in self._outcomes.values() if outcome.stream == stream
+    def is_complete(self, stream: str) -> bool:
+        """Tell whether every row of a stream has been written, for all companies."""
+        return not self._company_failures and all(
+            outcome.is_complete for outcome in self._outcomes.values() if outcome.stream == stream
         )
 
     @property
     def failures(self) -> list[str]:
         """What is missing, a line each."""
-        return self._company_failures + [
-            f"{outcome.stream} of company {outcome.company_id}: {outcome.failure}"
-            for outcome in self._outcomes.values()
-            if outcome.failure and not outcome.tolerated
+        outcomes = self._outcomes.values()
+        lines = [
+            f"{outcome.name}: {outcome.shortfall}"
+            for outcome in outcomes
+            if outcome.shortfall and not outcome.tolerated
         ]
+        if sum(outcome.rejected for outcome in outcomes) > self._tolerated_rejections:
+            lines += [
+                f"{outcome.name}: {outcome.rejected} records were rejected; they are in "
+                "rejected_records."
+                for outcome in outcomes
+                if outcome.rejected
+            ]
+        return self._company_failures + lines
 
-    def log(self) -> None:
-        """Sum the run up; failures come last, where they are seen."""
+    def log(self, usage: Usage, requests_per_second: float) -> None:
+        """Sum the run up; failures come last, where they are seen.
+
+        Args:
+            usage: What all requests have cost.
+            requests_per_second: The permitted rate.
+        """
+        by_stream: dict[str, list[Outcome]] = defaultdict(list)
         for outcome in self._outcomes.values():
+            by_stream[outcome.stream].append(outcome)
+        for stream, outcomes in by_stream.items():
             logger.info(
-                "%s of company %d: %d rows, %d deletions",
-                outcome.stream,
-                outcome.company_id,
-                outcome.rows,
-                outcome.deleted,
+                "%s: %s rows, %s deletions, %s rejected, %s",
+                stream,
+                *(
+                    f"{sum(getattr(outcome, name) for outcome in outcomes):,}"
+                    for name in ("rows", "deleted", "rejected")
+                ),
+                _verdicts(outcomes),
             )
+        for outcome in self._outcomes.values():
             if outcome.vanished:
-                logger.warning(
-                    "%s of company %d: deleted while being read: %s",
-                    outcome.stream,
-                    outcome.company_id,
-                    ", ".join(map(str, outcome.vanished)),
-                )
+                ids = ", ".join(map(str, outcome.vanished))
+                logger.warning("%s: deleted while being read: %s", outcome.name, ids)
+        seconds = time.monotonic() - self._began
+        logger.info(
+            "The run took %.0f s: %d requests (%.0f %% of the permitted rate), %d of them "
+            "repeats, %.1f MB, API version %s.",
+            seconds,
+            usage.requests,
+            100 * usage.requests / (seconds * requests_per_second),
+            usage.retries,
+            usage.bytes / 1e6,
+            self.api_version or "unknown",
+        )
         for failure in self.failures:
             logger.error("Incomplete: %s", failure)
 
-    def write(self, path: str, figures: dict[str, Any]) -> None:
+    def write(
+        self, path: str, usage: Usage, requests_per_second: float, ended_by: str | None
+    ) -> None:
         """Write the report as JSON.
 
         Args:
             path: The file.
-            figures: What concerns the run as a whole.
+            usage: What all requests have cost.
+            requests_per_second: The permitted rate.
+            ended_by: What ended the run before its time, if anything did.
         """
+        seconds = time.monotonic() - self._began
         report = {
-            **figures,
-            "streams": [asdict(outcome) for outcome in self._outcomes.values()],
+            "api_version": self.api_version,
+            "seconds": round(seconds, 1),
+            **usage.to_dict(),
+            "used_share_of_rate": round(usage.requests / (seconds * requests_per_second), 3),
+            "streams": [outcome.to_dict() for outcome in self._outcomes.values()],
             "unknown_fields": self._unknown_fields,
-            "failures": self.failures,
+            "failures": self.failures + ([ended_by] if ended_by else []),
         }
         Path(path).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _verdicts(outcomes: list[Outcome]) -> str:
+    """Name the verdicts of a stream's companies, each once."""
+    return ", ".join(dict.fromkeys(outcome.verdict for outcome in outcomes))

@@ -97,7 +97,7 @@ class RecordSchema(StreamSchema[str]):
     """Declares what a stream's records are made of: ``schema = RecordSchema("Invoice")``.
 
     Args:
-        components: Components of the specification; the later win.
+        components: Components of the specification; the later win. None for a table of our own.
         added: Fields that the tap adds, by name.
     """
 
@@ -116,13 +116,9 @@ class RecordSchema(StreamSchema[str]):
 
     def _build(self, key: tuple[str, ...]) -> Schema:
         body = SPECIFICATION.preprocess_schema(SPECIFICATION.component(*self.components))
-        properties = {
-            "company_id": INTEGER,
-            **self.added,
-            **body["properties"],
-            ADDITIONAL_FIELDS: {"type": ["object", "null"]},
-            DELETED_AT: DATE_TIME,
-        }
+        properties = {"company_id": INTEGER, **self.added, **body["properties"]}
+        if self.components:
+            properties |= {ADDITIONAL_FIELDS: {"type": ["object", "null"]}, DELETED_AT: DATE_TIME}
         for name in key:
             properties[name] = {**properties[name], "type": properties[name]["type"][:1]}
         return {"type": "object", "properties": properties}

@@ -183,6 +183,16 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        "max_rejected_records",
+        th.IntegerType(minimum=0),
+        default=0,
+        title="Tolerated rejected records",
+        description=(
+            "So many records that cannot be used leave the exit code at zero. They are kept out of "
+            "their tables and written to `rejected_records` in any case."
+        ),
+    ),
+    th.Property(
         "run_report_path",
         th.StringType,
         title="Run report path",

@@ -32,13 +32,21 @@ from tap_procountor import settings
 from tap_procountor.census import DeletionGuard
 from tap_procountor.client import ProcountorClient
 from tap_procountor.companies import Company, open_companies
+from tap_procountor.connection_test import look, table
 from tap_procountor.errors import ConfigurationError, IncompleteError, ProcountorError
 from tap_procountor.output import MessageWriter, Terminated
+from tap_procountor.preflight import Examination, examine, warn_of_end
 from tap_procountor.reading import ReadAhead
 from tap_procountor.report import RunReport
-from tap_procountor.rights import Rights, lost_rights, rights_or_fault
+from tap_procountor.rights import Rights, changes, gained_rights, lost_rights
 from tap_procountor.streams import STREAM_TYPES
-from tap_procountor.streams.base import ReadStream, RowStream
+from tap_procountor.streams.base import (
+    IncrementalStream,
+    ProcountorStream,
+    ReadStream,
+    RowStream,
+)
+from tap_procountor.streams.rejected import RejectedRecords
 from tap_procountor.times import ApiClock
 from tap_procountor.windows import Bookmark, check_state
 
@@ -48,6 +56,8 @@ if TYPE_CHECKING:
 
     import click
     from singer_sdk import Stream
+
+    from tap_procountor.convert import Rejection
 
 
 class TapProcountor(Tap):
@@ -87,7 +97,7 @@ class TapProcountor(Tap):
     @cached_property
     def report(self) -> RunReport:
         """What the run has brought."""
-        return RunReport()
+        return RunReport(self.config["max_rejected_records"])
 
     @cached_property
     def companies(self) -> dict[int, Company]:
@@ -96,10 +106,32 @@ class TapProcountor(Tap):
         return open_companies(self.client, keys, self.report)
 
     @cached_property
+    def examination(self) -> Examination:
+        """What is known of the API and the users' rights before anything is read."""
+        return examine(self.client, list(self.companies.values()))
+
+    def rights_of(self, company: Company) -> Rights:
+        """Return the rights of a company's user; none if they cannot be told."""
+        rights = self.examination.rights[company.id]
+        return rights if isinstance(rights, dict) else {}
+
+    def reject(self, stream: ProcountorStream, company: Company, rejection: Rejection) -> None:
+        """Keep a record out of its table, but do not lose it."""
+        self.report.outcome(stream.name, company.id).reject(rejection)
+        self.rejected_records.keep(stream.name, company, rejection)
+
+    @property
+    def rejected_records(self) -> RejectedRecords:
+        """The stream of what no table can hold."""
+        stream = self.streams[RejectedRecords.name]
+        assert isinstance(stream, RejectedRecords)  # noqa: S101 - for the type checker
+        return stream
+
+    @cached_property
     def read_ahead(self) -> ReadAhead:
         """Reads the parts of the run ahead of the writer."""
         parts = [
-            (stream, company)
+            (stream, company.counting(self.report.outcome(stream.name, company.id).usage))
             for stream in self._streams_to_read()
             for company in self.companies.values()
         ]
@@ -123,32 +155,49 @@ class TapProcountor(Tap):
         return check in wanted and not self.config.get("end_date")
 
     def deletion_guard(self, company: Company) -> DeletionGuard:
-        """Return what decides about a company's deletions.
-
-        The state keeps the rights that the user had. Smaller rights do not replace them until the
-        loss is confirmed: the rows that they hide must not count as deleted by the next run either.
-        """
+        """Return what decides about a company's deletions."""
         if company.id not in self._guards:
-            rights = rights_or_fault(company) if self.checks_deletions(of_all_streams=False) else {}
-            self._set_guard(company, rights)
+            self._guards[company.id] = DeletionGuard(
+                self._lost_rights(company),
+                self.config["max_deleted_share"],
+                self.config["confirm_deletions"],
+            )
         return self._guards[company.id]
-
-    def _set_guard(self, company: Company, rights: Rights | ProcountorError) -> None:
-        is_confirmed = self.config["confirm_deletions"]
-        state = self.streams["company"].get_context_state({"company_id": company.id})
-        if isinstance(rights, ProcountorError):
-            lost: tuple[str, ...] = (str(rights),)
-        else:
-            lost = lost_rights(state.get("rights", {}), rights) if rights else ()
-            if rights and (is_confirmed or not lost):
-                state["rights"] = rights
-        self._guards[company.id] = DeletionGuard(
-            lost, self.config["max_deleted_share"], is_confirmed
-        )
 
     @cached_property
     def _guards(self) -> dict[int, DeletionGuard]:
         return {}
+
+    def _lost_rights(self, company: Company) -> tuple[str, ...]:
+        """Compare the rights with those of the last run, and keep them for the next.
+
+        A loss is kept only when it is confirmed: the rows that it hides must not count as deleted
+        by the next run either.
+        """
+        rights = self.examination.rights[company.id]
+        if isinstance(rights, ProcountorError):
+            return (str(rights),)
+        if not rights or self.config.get("end_date"):
+            return ()
+        state = self.streams["company"].get_context_state({"company_id": company.id})
+        before = state.get("rights", {})
+        if before and before != rights:
+            self.logger.warning(
+                "Company %d: the rights or settings have changed since the last run: %s",
+                company.id,
+                changes(before, rights),
+            )
+            self._read_again(company, gained_rights(before, rights))
+        lost = lost_rights(before, rights)
+        is_confirmed = self.config["confirm_deletions"]
+        state["rights"] = rights | ({} if is_confirmed else {name: before[name] for name in lost})
+        return lost
+
+    def _read_again(self, company: Company, gained: tuple[str, ...]) -> None:
+        """Let streams begin anew if rights have been granted: older rows may have been hidden."""
+        for stream in self.streams.values():
+            if isinstance(stream, IncrementalStream) and any(map(stream.access.concerns, gained)):
+                stream.forget_bookmark(company)
 
     # The SDK's hooks
 
@@ -216,23 +265,27 @@ class TapProcountor(Tap):
                 self._sync_streams()
         except Terminated as stop:
             self._end_at_once(stop.signal_number)
+        except BaseException as error:
+            self._write_report(ended_by=str(error) or type(error).__name__)
+            raise
         finally:
             self.client.close()
         self._finish()
 
     def _open_companies(self) -> None:
-        """Ask for the companies and their users' rights, before anything is read."""
+        """Ask for the companies, their users' rights and the API, before anything is read."""
         companies = list(self.companies.values())
         for company in companies:
             self.logger.info("Reading company %d: %s", company.id, company.name)
-        if self.checks_deletions(of_all_streams=False):
-            for company, rights in zip(
-                companies, self.client.ahead(rights_or_fault, companies), strict=True
-            ):
-                self._set_guard(company, rights)
+        warn_of_end(self.config["api_url"], companies[0].opened.date())
+        self.report.api_version = self.examination.api_version
+        for company in companies:
+            self.deletion_guard(company)
 
     def _sync_streams(self) -> None:
         announced: set[str] = set()
+        if self.rejected_records.selected:
+            self.rejected_records.announce()
         for stream in self._streams_to_read():
             row_streams = [rows for rows in stream.row_streams if rows.selected]
             for rows in row_streams:
@@ -241,7 +294,7 @@ class TapProcountor(Tap):
                     announced.add(rows.name)
             stream.start_version()
             stream.sync()
-            if not self.report.has_failed(stream.name):
+            if self.report.is_complete(stream.name):
                 for complete in (stream, *row_streams):
                     complete.activate_version()
 
@@ -255,19 +308,16 @@ class TapProcountor(Tap):
         ]
 
     def _finish(self) -> None:
-        self.report.log()
-        if path := self.config.get("run_report_path"):
-            self.report.write(
-                path,
-                {
-                    "requests": self.client.requests_sent,
-                    "requests_repeated": self.client.requests_repeated,
-                    "seconds_waited_for_the_limit": round(self.client.limiter.seconds_waited, 1),
-                },
-            )
+        self.report.log(self.client.usage, self.config["requests_per_second"])
+        self._write_report()
         if count := len(self.report.failures):
             msg = f"The run is incomplete: {count} of its parts failed, as listed above."
             raise IncompleteError(msg)
+
+    def _write_report(self, ended_by: str | None = None) -> None:
+        if path := self.config.get("run_report_path"):
+            rate = self.config["requests_per_second"]
+            self.report.write(path, self.client.usage, rate, ended_by)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Stop the run on SIGTERM or Ctrl-C; the SDK would end it with exit code 0."""
@@ -279,6 +329,7 @@ class TapProcountor(Tap):
             signal.signal(number, signal.SIG_IGN)
         self.write_message(StateMessage(value=self.state))
         self.logger.error("Stopped by signal %d; the next run goes on from here.", signum)
+        self._write_report(ended_by=f"Stopped by signal {signum}.")
         logging.shutdown()
         os._exit(128 + signum)
 
@@ -296,10 +347,12 @@ class TapProcountor(Tap):
     def _check_settings(self) -> None:
         """Raise a ConfigurationError now, not once per stream."""
         _ = self.api_clock.zone
-        report = self.config.get("run_report_path")
-        if report and not Path(report).parent.is_dir():
-            msg = f"The folder of run_report_path does not exist: {Path(report).parent}."
-            raise ConfigurationError(msg)
+        if report := self.config.get("run_report_path"):
+            try:
+                Path(report).touch()
+            except OSError as error:
+                msg = f"The file of run_report_path cannot be written: {error.strerror}."
+                raise ConfigurationError(msg) from None
         start, end = self.moment("start_date"), self.moment("end_date")
         if start and end and start >= end:
             msg = "The setting 'end_date' must be later than 'start_date'."
@@ -354,24 +407,46 @@ class TapProcountor(Tap):
             return
         with cls._one_sentence_errors():
             given = ctx.params["config"]
-            tap = cls(config=given.config, parse_env_config=given.parse_env)
+            catalog = _checked_json(ctx.params.get("catalog"), "catalog", _check_catalog)
+            tap = cls(
+                config=given.config,
+                parse_env_config=given.parse_env,
+                catalog=json.load(catalog) if catalog else None,
+            )
             tap.test_connection()
         ctx.exit()
 
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the command; the catalog is read before ``--test`` runs, wherever it stands."""
+        command = super().get_singer_command()
+        for option in command.params:
+            option.is_eager |= option.name == "catalog"
+        return command
+
     def test_connection(self) -> None:
-        """Log in to each company and say which it is.
+        """Look at every selected stream of every company, and print what can be read.
 
         Raises:
-            ProcountorError: If a key opens no company.
+            ProcountorError: If no key opens a company, or if a stream cannot be read in full.
         """
+        self._check_settings()
+        self._check_selection()
         try:
+            self._open_companies()
             companies = self.companies.values()
+            rights = {company.id: self.rights_of(company) for company in companies}
+            findings = look(companies, self._streams_to_read(), rights, self.client.concurrency)
         finally:
             self.client.close()
         for company in companies:
-            print(f"Company {company.id}: {company.name}")  # noqa: T201 - for people
-        if self.report.failures:
-            msg = "Not every API key opens a company; see above."
+            print("\n".join(table(company, findings)))  # noqa: T201 - for people
+        count = sum(finding.is_short for finding in findings.values())
+        if count or self.report.failures:
+            msg = (
+                f"{count + len(self.report.failures)} of the selected streams or companies cannot "
+                "be read in full; see above."
+            )
             raise IncompleteError(msg)
 
     @classmethod

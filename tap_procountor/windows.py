@@ -74,7 +74,9 @@ class Window:
 
     def moved(self, batch: Batch) -> Window:
         """Return the window after a batch has been written."""
-        return replace(self, after=batch.listed[-1].id, done=self.done + len(batch.listed))
+        last = batch.listed[-1].id if batch.listed else self.after
+        done = self.done + len(batch.listed) + len(batch.rejected)
+        return replace(self, after=last, done=done)
 
     def done_with(self) -> Window:
         """Return the window with everything written."""
@@ -120,7 +122,10 @@ class Bookmark:
             yield self._window(self._start_date, self._end_date)
             return
         if self._state.get("replication_key_value") and not self._covers_all():
-            logger.info("%s: read from the beginning, for a table is new.", self._streams)
+            logger.info(
+                "%s: read from the beginning, for a table is new or rights have been granted.",
+                self._streams,
+            )
         value = self._state.get("replication_key_value") if self._covers_all() else None
         start = self._start_after(value)
         unfinished = self._unfinished(start)

@@ -15,6 +15,7 @@ from tap_procountor.reading import Batch, DocumentList, KeysetList
 from tap_procountor.schema import DATE_TIME, INTEGER, STRING, RecordSchema
 from tap_procountor.streams.base import DocumentStream, RowStream, SingleCallStream
 from tap_procountor.times import format_utc
+from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,6 +43,7 @@ class ChartOfAccounts(SingleCallStream):
     path = "/coa"
     records_field = "ledgerAccounts"
     primary_keys = ("company_id", "ledger_account_code")
+    access = Access(any_of=("management.chartOfAccountsAndDefaultReports",))
     schema = RecordSchema("LedgerAccount")
 
 
@@ -50,6 +52,7 @@ class Dimensions(SingleCallStream):
 
     name = "dimensions"
     path = "/dimensions"
+    access = Access(any_of=("management.basicAccountingInfo",))
     schema = RecordSchema("Dimension")
 
 
@@ -99,6 +102,17 @@ class LedgerReceipts(DocumentStream):
 
     name = "ledger_receipts"
     path = "/ledgerreceipts"
+    access = Access(
+        any_of=("accounting.journalReceiptSearch",),
+        parts={
+            "salaries.payroll": "receipts of salaries, without which the ledger does not balance,"
+        },
+        limits=(
+            "accounting.personalJournalReceiptsOnly",
+            "salaries.personalSalariesOnly",
+            "user.limitedDimensions",
+        ),
+    )
     schema = RecordSchema("LedgerReceiptBasicInfo", "LedgerReceipt")
 
     @property

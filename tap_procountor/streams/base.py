@@ -19,13 +19,15 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_procountor.census import Census, Key, Seen, pack_keys, unpack_keys
-from tap_procountor.convert import Record, RecordConverter
+from tap_procountor.convert import Record, RecordConverter, Rejection
 from tap_procountor.errors import (
     ApiError,
     ConfigurationError,
     ForbiddenError,
+    IncompleteError,
     NotFoundError,
     ProcountorError,
+    RecordError,
 )
 from tap_procountor.progress import Progress
 from tap_procountor.reading import (
@@ -40,6 +42,7 @@ from tap_procountor.reading import (
 )
 from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, SPECIFICATION, RecordSchema
 from tap_procountor.times import format_utc
+from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,7 +52,9 @@ if TYPE_CHECKING:
 
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
+    from tap_procountor.report import Outcome
     from tap_procountor.tap import TapProcountor
+    from tap_procountor.verdicts import Finding
     from tap_procountor.windows import Bookmark, Window
 
 #: Documents after which the progress is sent to the target as a STATE message.
@@ -113,10 +118,19 @@ class ProcountorStream(Stream):
         ):
             self._stream_version = self._tap.initialized_at
 
+    def announce(self) -> None:
+        """Write the schema, before the first record that is written outside of the SDK's loop."""
+        self.start_version()
+        self._write_schema_message()
+
     def activate_version(self) -> None:
         """Tell the target that the table is complete; call it after the last record."""
         if self._stream_version is not None:
             self._write_activate_version_message(self._stream_version)
+
+    def state_of(self, company: Company) -> dict[str, Any]:
+        """Return the writable part of the state that is this stream's and the company's."""
+        return self.get_context_state({"company_id": company.id})
 
     def write(self, record: Record) -> None:
         """Write a record outside of the SDK's own loop."""
@@ -135,12 +149,12 @@ class ProcountorStream(Stream):
         """Refuse a record that no table can hold.
 
         Raises:
-            ApiError: If a part of the key is missing.
+            RecordError: If a part of the key is missing.
         """
         for name in self.primary_keys:
             if record.get(name) is None:
                 msg = f"The API sent a record without '{name}', which is part of its key."
-                raise ApiError(msg)
+                raise RecordError(msg)
         if self.keys_seen is not None:
             self.keys_seen.add(tuple(record[name] for name in self.primary_keys[1:]))
 
@@ -177,6 +191,8 @@ class ReadStream(ProcountorStream):
     """A stream with requests of its own."""
 
     path: ClassVar[str]
+    #: The rights that the rows depend on.
+    access: ClassVar[Access] = Access()
 
     @cached_property
     def convert(self) -> RecordConverter:
@@ -196,13 +212,50 @@ class ReadStream(ProcountorStream):
             ProcountorError: When iterated, if something cannot be read.
         """
 
+    def is_empty(self, company: Company) -> bool:
+        """Ask for as little as shows whether there is anything to read, and that it may be."""
+        first = next(self.read(company), None)
+        return first is None or not len(first.documents)
+
     def get_records(self, context: Context | None) -> Iterator[Record]:
         """Yield a company's records; a failure ends this company's part of this stream alone."""
         company = self._tap.companies[(context or {})["company_id"]]
         outcome = self._tap.report.outcome(self.name, company.id)
+        outcome.bookmark_before = self._bookmark_value(company)
+        yield from self._records_until_fault(company.counting(outcome.usage), outcome)
+        outcome.bookmark_after = self._bookmark_value(company)
+        if outcome.failure is None:
+            is_empty = not (outcome.documents or outcome.bookmark_before)
+            rights = self._tap.rights_of(company)
+            self._find(company, self.access.judge(rights, is_empty=is_empty))
+        else:
+            self._fail_rows(company)
+
+    def _fail_rows(self, company: Company) -> None:
+        for rows in self._selected_row_streams:
+            outcome = self._tap.report.outcome(rows.name, company.id)
+            if not outcome.shortfall:
+                outcome.fail(IncompleteError(f"Its rows come with {self.name}, which failed."))
+
+    def _find(self, company: Company, finding: Finding) -> None:
+        """Note a finding for all tables that come from here."""
+        tolerated = self.config["on_missing_permission"] == "warn"
+        for stream in (self, *self._selected_row_streams):
+            self._tap.report.outcome(stream.name, company.id).find(finding, tolerated=tolerated)
+
+    @cached_property
+    def _selected_row_streams(self) -> list[RowStream]:
+        return [rows for rows in self.row_streams if rows.selected]
+
+    def _bookmark_value(self, company: Company) -> str | None:
+        value: str | None = self.state_of(company).get("replication_key_value")
+        return value
+
+    def _records_until_fault(self, company: Company, outcome: Outcome) -> Iterator[Record]:
         progress = Progress(self.name, company.id, self._tap.client)
         try:
             for batch in self._tap.read_ahead.take(self, company):
+                outcome.documents += len(batch.documents)
                 self.before_writing(company, batch)
                 self._tap.message_writer.begin_batch()
                 for record in self._records(company, batch):
@@ -211,11 +264,15 @@ class ReadStream(ProcountorStream):
                 for number in batch.deleted:
                     outcome.deleted += self.selected
                     yield self.tombstone(company, (number,))
+                for rejection in batch.rejected:
+                    self._tap.reject(self, company, rejection)
                 outcome.vanished.extend(batch.vanished)
                 self.written(company, batch)
                 progress.show(outcome.rows, batch)
         except ForbiddenError as error:
-            outcome.fail(error, tolerated=self.config["on_missing_permission"] == "warn")
+            refusal = self.access.refused(self._tap.rights_of(company), str(error))
+            self._find(company, refusal)
+            outcome.failure = refusal.advice
         except ProcountorError as error:
             outcome.fail(error)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -235,22 +292,32 @@ class ReadStream(ProcountorStream):
 
     def _records(self, company: Company, batch: Batch) -> Iterator[Record]:
         """Yield the records of a batch, and write the rows inside each right after it."""
-        row_streams = [
-            (stream, self._tap.report.outcome(stream.name, company.id))
-            for stream in self.row_streams
-            if stream.selected
-        ]
         for source in batch.documents:
-            record = self.convert(source)
-            record["company_id"] = company.id
-            self.check_key(record)
+            try:
+                record = self.convert(source)
+                record["company_id"] = company.id
+                self.check_key(record)
+            except RecordError as error:
+                self._tap.reject(self, company, Rejection.of(source, error))
+                continue
             # Taken before the record is written: writing may remove deselected fields.
-            rows = [(*stream, list(stream[0].rows(self, record))) for stream in row_streams]
+            rows = [
+                (stream, list(stream.rows(self, record))) for stream in self._selected_row_streams
+            ]
             yield record
-            for stream, outcome, its_rows in rows:
-                for row in its_rows:
-                    stream.write(row)
-                outcome.rows += len(its_rows)
+            for stream, its_rows in rows:
+                self._write_rows(stream, company, its_rows)
+
+    def _write_rows(self, stream: RowStream, company: Company, rows: list[Record]) -> None:
+        outcome = self._tap.report.outcome(stream.name, company.id)
+        for row in rows:
+            try:
+                stream.check_key(row)
+            except RecordError as error:
+                self._tap.reject(stream, company, Rejection.of(row, error))
+                continue
+            stream.write(row)
+            outcome.rows += 1
 
 
 class FullTableStream(ReadStream):
@@ -262,12 +329,13 @@ class FullTableStream(ReadStream):
             yield from super().get_records(context)
             return
         company = self._tap.companies[(context or {})["company_id"]]
-        tables = [self, *(rows for rows in self.row_streams if rows.selected)]
+        tables = [self, *self._selected_row_streams]
         for table in tables:
             table.keys_seen = set()
         yield from super().get_records(context)
         outcome = self._tap.report.outcome(self.name, company.id)
-        if outcome.failure is None:
+        # A rejected record is not gone, but which one it is cannot be told.
+        if all(self._tap.report.outcome(table.name, company.id).is_complete for table in tables):
             try:
                 gone = {table: self._gone(table, company) for table in tables}
             except ProcountorError as error:
@@ -278,7 +346,7 @@ class FullTableStream(ReadStream):
 
     def _gone(self, table: ProcountorStream, company: Company) -> set[Key]:
         """Return the keys that a table has no more."""
-        state = table.get_context_state({"company_id": company.id})
+        state = table.state_of(company)
         known = unpack_keys(state["keys"]) if "keys" in state else set()
         gone = known - (table.keys_seen or set())
         self._tap.deletion_guard(company).check(len(gone), len(known))
@@ -294,7 +362,7 @@ class FullTableStream(ReadStream):
             else:
                 table.write(table.tombstone(company, key))
         self._tap.report.outcome(table.name, company.id).deleted += len(gone)
-        state = table.get_context_state({"company_id": company.id})
+        state = table.state_of(company)
         state["keys"] = pack_keys(table.keys_seen or ())
 
 
@@ -319,6 +387,11 @@ class PagedStream(FullTableStream):
     """A list whose rows are complete and that the API gives by page number only."""
 
     filters: ClassVar[Params] = {}
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one row."""
+        answer = company.get_json(self.path, {**self.filters, "size": 1})
+        return not records_in(answer, "results", self.path)
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the pages."""
@@ -360,9 +433,21 @@ class IncrementalStream(ReadStream):
         """Read the windows that are due, then look for what has been deleted."""
         # The state is looked at now: the iterator may run in another thread.
         windows = list(self._bookmark(company).windows())
-        state = self._state_of(company)
+        state = self.state_of(company)
         emitted = Seen(state.get("emitted", ()))
         return self._read(company, windows, Census.from_state(state), emitted)
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one row of each list."""
+        return not any(
+            records_in(company.get_json(self.path, {**variant, "size": 1}), "results", self.path)
+            for variant in self.variants
+        )
+
+    def forget_bookmark(self, company: Company) -> None:
+        """Let the next read begin at the beginning."""
+        if self.state_of(company).get("streams"):
+            self.state_of(company)["streams"] = []
 
     def before_writing(self, company: Company, batch: Batch) -> None:
         """Keep the ids of a batch in the state first, and send it.
@@ -372,13 +457,13 @@ class IncrementalStream(ReadStream):
         if self.keeps_ids and batch.window is not None and batch.listed:
             ids = Seen()
             self._note(company, batch, ids)
-            state = self._state_of(company)
+            state = self.state_of(company)
             state["emitted"] = [*state.get("emitted", ()), ids.pack()]
             self._tap.state_writer.write_state(self.tap_state)
 
     def written(self, company: Company, batch: Batch) -> None:
         """Keep the progress in the state: now and then, and at the end of a window."""
-        state = self._state_of(company)
+        state = self.state_of(company)
         if batch.census is not None:
             state["census"] = batch.census.to_state()
             state.pop("emitted", None)
@@ -395,13 +480,10 @@ class IncrementalStream(ReadStream):
     def _bookmark(self, company: Company) -> Bookmark:
         streams = [self, *self.row_streams]
         return self._tap.bookmark(
-            self._state_of(company),
+            self.state_of(company),
             company,
             [stream.name for stream in streams if stream.selected],
         )
-
-    def _state_of(self, company: Company) -> dict[str, Any]:
-        return self.get_context_state({"company_id": company.id})
 
     def _read(
         self, company: Company, windows: list[Window], before: Census, emitted: Seen
@@ -511,11 +593,6 @@ class RowStream(ProcountorStream):
         """Yield nothing: the rows are written with their owners."""
         return ()
 
-    def announce(self) -> None:
-        """Write the schema, before the first owner's records."""
-        self.start_version()
-        self._write_schema_message()
-
     def rows(self, owner: ReadStream, record: Record) -> Iterator[Record]:  # noqa: ARG002
         """Yield the rows of an owner's record."""
         inherited = self.inherited(record)
@@ -535,7 +612,6 @@ class RowStream(ProcountorStream):
             clashing = {name: item[name] for name in item.keys() & inherited.keys()}
             unknown = {name: row.pop(name) for name in row.keys() - self._known_fields}
             row[ADDITIONAL_FIELDS] = unknown | clashing
-        self.check_key(row)
         return row
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tap_procountor.schema import RecordSchema
 from tap_procountor.streams.base import SingleCallStream
+from tap_procountor.verdicts import Access
 
 
 class CompanyStream(SingleCallStream):
@@ -12,4 +13,5 @@ class CompanyStream(SingleCallStream):
     name = "company"
     path = "/company"
     primary_keys = ("company_id",)
+    access = Access(any_of=("management.basicCompanyInfo",))
     schema = RecordSchema("Company")

@@ -8,6 +8,7 @@ from tap_procountor.schema import DATE_TIME, INTEGER, STRING, RecordSchema
 from tap_procountor.streams.accounting import LedgerReceipts
 from tap_procountor.streams.base import DocumentStream, RowStream
 from tap_procountor.streams.registers import BusinessPartners
+from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,19 @@ class Invoices(DocumentStream):
     path = "/invoices"
     # Offers are hidden by default and exist among sales orders only.
     variants = ({}, {"types": "SALES_ORDER", "isOffer": "true"})
+    access = Access(
+        parts={
+            "sales.salesInvoiceSearch": "sales invoices and orders",
+            "purchases.purchaseInvoiceSearch": "purchase invoices and orders",
+            "travelAndExpenses.travelAndExpenseInvoiceSearch": "travel and expense invoices",
+        },
+        limits=(
+            "sales.personalSalesInvoicesOnly",
+            "purchases.personalPurchaseInvoicesOnly",
+            "travelAndExpenses.personalTravelAndExpenseInvoiceOnly",
+            "user.limitedDimensions",
+        ),
+    )
     schema = RecordSchema("InvoiceBasicInfo", "Invoice")
 
 

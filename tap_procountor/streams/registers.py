@@ -10,6 +10,14 @@ from tap_procountor.streams.base import (
     PagedStream,
     SingleCallStream,
 )
+from tap_procountor.verdicts import Access
+
+_PRODUCT_REGISTERS = Access(
+    parts={
+        "sales.productRegister": "sales products",
+        "purchases.productRegister": "purchase products",
+    }
+)
 
 
 class Products(IncrementalStream):
@@ -23,6 +31,7 @@ class Products(IncrementalStream):
         {"includeLocalizations": "true"},
         {"includeLocalizations": "true", "type": "TRAVEL"},
     )
+    access = _PRODUCT_REGISTERS
     schema = RecordSchema("Product")
 
 
@@ -34,6 +43,7 @@ class ProductGroups(SingleCallStream):
     records_field = "productGroups"
     # Without a type the API gives the groups of sales and purchase products only.
     variants = ({}, {"type": "TRAVEL"})
+    access = _PRODUCT_REGISTERS
     schema = RecordSchema("ProductGroup")
 
 
@@ -44,6 +54,13 @@ class BusinessPartners(DocumentStream):
     path = "/businesspartners"
     # The API gives active partners by default, and has no way to ask for both.
     variants = ({"active": "true"}, {"active": "false"})
+    access = Access(
+        parts={
+            "sales.customerRegister": "customers",
+            "purchases.supplierRegister": "suppliers",
+            "salaries.personRegister": "persons",
+        }
+    )
     schema = RecordSchema("BusinessPartnerBasicInfo", "BusinessPartner")
 
 
@@ -52,6 +69,12 @@ class BusinessPartnerGroups(PagedStream):
 
     name = "business_partner_groups"
     path = "/businesspartners/groups"
+    access = Access(
+        parts={
+            "sales.customerRegister": "groups of customers",
+            "purchases.supplierRegister": "groups of suppliers",
+        }
+    )
     schema = RecordSchema("BusinessPartnerGroup")
 
 
@@ -61,4 +84,5 @@ class Persons(DetailedStream):
     name = "persons"
     path = "/persons"
     filters = {"includeInactive": "true", "orderById": "ASC"}
+    access = Access(any_of=("salaries.personRegister",))
     schema = RecordSchema("PersonBasicInfo", "Person")

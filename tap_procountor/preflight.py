@@ -1,0 +1,95 @@
+"""What is asked before anything is read: the state of the API and the users' rights."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import date, timedelta
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from tap_procountor.errors import ProcountorError
+from tap_procountor.rights import read_rights, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tap_procountor.client import ProcountorClient
+    from tap_procountor.companies import Company
+    from tap_procountor.rights import Rights
+
+#: A numbered version is kept for so many months after its release, which is mid-month.
+_SUPPORTED_MONTHS = 9
+_DAY_OF_RELEASE = 15
+_WARNING_DAYS = 60
+
+logger = logging.getLogger("tap-procountor.preflight")
+
+
+class Examination(NamedTuple):
+    """What is known before anything is read.
+
+    Attributes:
+        api_version: The version that the API says it has.
+        rights: The users' rights and the companies' settings by company, or why the rights cannot
+            be told.
+    """
+
+    api_version: str | None
+    rights: dict[int, Rights | ProcountorError]
+
+
+def examine(client: ProcountorClient, companies: Sequence[Company]) -> Examination:
+    """Ask for the state of the API, the rights and the settings, all at once."""
+
+    def ask(question: tuple[Company, Callable[[Company], Any]]) -> Any:  # noqa: ANN401
+        company, read = question
+        try:
+            return read(company)
+        except ProcountorError as fault:
+            return fault
+
+    questions = [(companies[0], _api_version), *product(companies, (read_rights, read_settings))]
+    answers = client.ahead(ask, questions)
+    version = next(answers)
+    known = {}
+    for company, rights, settings in zip(companies, answers, answers, strict=False):
+        is_told = isinstance(rights, dict) and isinstance(settings, dict)
+        known[company.id] = rights | settings if is_told else rights
+    return Examination(version, known)
+
+
+def warn_of_end(api_url: str, today: date) -> None:
+    """Warn if the version of the API in the URL ends soon, or has ended.
+
+    Versions are named after their month: ``/v2602`` came in February 2026.
+    """
+    version = re.search(r"/v(\d\d)(0[1-9]|1[0-2])(/|$)", urlsplit(api_url).path)
+    if not version:
+        return
+    months = int(version[1]) * 12 + int(version[2]) - 1 + _SUPPORTED_MONTHS
+    end = date(2000 + months // 12, months % 12 + 1, _DAY_OF_RELEASE)
+    if today >= end - timedelta(days=_WARNING_DAYS):
+        logger.warning(
+            "The API version v%s%s is supported until about %s: set api_url to a newer one, or to "
+            "/latest/api.",
+            version[1],
+            version[2],
+            end,
+        )
+
+
+def _api_version(company: Company) -> str | None:
+    """Ask which version the API has, and warn if it does not feel well."""
+    try:
+        status = company.get_json("/status")
+    except ProcountorError as fault:
+        logger.warning("The API does not tell its state: %s", fault)
+        return None
+    if not isinstance(status, dict):
+        return None
+    if status.get("status") not in {"OK", None}:
+        logger.warning("The API says that its state is %s: expect faults.", status["status"])
+    version = status.get("version")
+    return version if isinstance(version, str) else None

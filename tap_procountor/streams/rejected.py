@@ -1,0 +1,54 @@
+"""Records that cannot be used: they are not lost but kept here, as they came."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from tap_procountor.schema import DATE_TIME, STRING, RecordSchema
+from tap_procountor.streams.base import ProcountorStream
+from tap_procountor.times import format_utc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from singer_sdk.helpers.types import Context
+
+    from tap_procountor.companies import Company
+    from tap_procountor.convert import Record, Rejection
+
+
+class RejectedRecords(ProcountorStream):
+    """Records without a key or with a value of a wrong type, as text, and what is wrong."""
+
+    name = "rejected_records"
+    primary_keys = ("company_id", "stream", "digest")
+    schema = RecordSchema(
+        added={
+            "stream": STRING,
+            "digest": STRING,
+            "record_key": STRING,
+            "reason": STRING,
+            "record": STRING,
+            "rejected_at": DATE_TIME,
+        }
+    )
+
+    def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
+        """Yield nothing: the records are written when they are met."""
+        return ()
+
+    def keep(self, stream: str, company: Company, rejection: Rejection) -> None:
+        """Write a record that another stream has rejected."""
+        if self.selected:
+            self.write(
+                {
+                    "company_id": company.id,
+                    "stream": stream,
+                    "digest": sha256(rejection.text.encode()).hexdigest(),
+                    "record_key": rejection.key,
+                    "reason": rejection.reason,
+                    "record": rejection.text,
+                    "rejected_at": format_utc(company.opened),
+                }
+            )

@@ -5,6 +5,7 @@ Numbers are not touched: they were parsed as int or Decimal and are written as s
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     Converter = Callable[[Any], Any]
 
 Record = dict[str, Any]
+
+#: What a parsed value of each type of the specification may be.
+_PYTHON_TYPES = {
+    "boolean": frozenset({bool, type(None)}),
+    "integer": frozenset({int, type(None)}),
+    "number": frozenset({int, Decimal, type(None)}),
+    "string": frozenset({str, type(None)}),
+}
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -76,6 +85,11 @@ class ObjectConverter:
         self._path = path
         properties: Schema = schema.get("properties", {})
         self._names = {name: snake_case(name) for name in properties}
+        self._scalars = {
+            name: _PYTHON_TYPES[field["type"]]
+            for name, field in properties.items()
+            if field.get("type") in _PYTHON_TYPES
+        }
         self._converters: list[tuple[str, Converter]] = []
         for name, field in properties.items():
             converter = self._converter(field, to_utc, f"{path}{name}")
@@ -86,7 +100,7 @@ class ObjectConverter:
         """Convert one object.
 
         Raises:
-            RecordError: If a value is not of the type that it must have to be converted.
+            RecordError: If a value is not of the type that the specification says.
         """
         if type(source) is not dict:
             msg = f"The API sent no object where the field '{self._path}' should hold one."
@@ -97,6 +111,10 @@ class ObjectConverter:
         except KeyError:
             self._learn(source)
             record = {names[name]: value for name, value in source.items()}
+        for name, types in self._scalars.items():
+            if type(source.get(name)) not in types:
+                msg = f"The API sent a value of a wrong type in the field '{self._path}{name}'."
+                raise RecordError(msg)
         for name, convert in self._converters:
             value = record.get(name)
             if value is not None:

@@ -76,7 +76,7 @@ class _Results(msgspec.Struct):
 
 _listing_decoder = msgspec.json.Decoder(_Listing)
 _results_decoder = msgspec.json.Decoder(_Results)
-_rows_decoder = msgspec.json.Decoder(list[Row])
+_id_decoder = msgspec.json.Decoder(Row)
 _raws_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -165,6 +165,11 @@ class Page:
             for number, date in zip(texts, dates, strict=True)
         ]
         return _Listing(rows, results.meta)
+
+
+def _array(body: bytes) -> list[msgspec.Raw]:
+    """Split details: one id asked for gives an object, several give an array."""
+    return _raws_decoder.decode(body if body.lstrip().startswith(b"[") else b"[" + body + b"]")
 
 
 def _by_id(texts: Iterable[msgspec.Raw], rejected: list[Rejection]) -> dict[int, msgspec.Raw]:
@@ -350,8 +355,15 @@ class DocumentList:
         """Return those of the ids that there still are, asking for each."""
         ordered = sorted(ids)
         batches = [ordered[n : n + PAGE_SIZE] for n in range(0, len(ordered), PAGE_SIZE)]
-        bodies = self._company.client.ahead(self._details, batches)
-        return set().union(*map(self._by_id, bodies))
+        existing: set[int] = set()
+        for batch, body in zip(
+            batches, self._company.client.ahead(self._details, batches), strict=True
+        ):
+            texts = _array(body)
+            found = self._by_id(texts).keys()
+            # One without an id may be any of those asked for.
+            existing.update(found if len(found) == len(texts) else batch)
+        return existing
 
     def _with_details(self, page: Page) -> tuple[Page, bytes]:
         return page, self._details(page.ids) if page.ids else b"[]"
@@ -365,7 +377,7 @@ class DocumentList:
 
     def _merge(self, page: Page, body: bytes) -> Batch:
         """Complete the list's rows, which have fields that the details lack."""
-        details = self._by_id(body)
+        details = self._by_id(_array(body))
         rejected = page.rejected
         sources = []
         vanished = []
@@ -383,18 +395,12 @@ class DocumentList:
         return Batch(Documents(sources), page.listed, vanished, rejected, page.total)
 
     @staticmethod
-    def _by_id(body: bytes) -> dict[int, msgspec.Raw]:
-        """Index the text of details: one id asked for gives an object, several give an array.
-
-        Those without an id are left out: their rows in the list are then without details.
-        """
-        array = body if body.lstrip().startswith(b"[") else b"[" + body + b"]"
-        texts = _raws_decoder.decode(array)
+    def _by_id(texts: list[msgspec.Raw]) -> dict[int, msgspec.Raw]:
+        """Index details; those without an id are left out, so that their rows have none."""
         try:
-            ids = [row.id for row in _rows_decoder.decode(array)]
+            return {_id_decoder.decode(text).id: text for text in texts}
         except msgspec.ValidationError:
             return _by_id(texts, [])
-        return dict(zip(ids, texts, strict=True))
 
 
 def records_in(answer: Any, name: str, path: str) -> list[Source]:  # noqa: ANN401 - any JSON

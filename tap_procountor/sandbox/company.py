@@ -28,6 +28,8 @@ class Company:
         self.id = books.company_id
         self.rights = Rights(load_spec())
         self.documents = True
+        #: What is wrong with single documents, by resource and id.
+        self.spoilt: dict[tuple[str, int], Document] = {}
         self.api_key = keyring.new_key(self.id)
         self._keyring = keyring
         self._clock = clock
@@ -93,6 +95,17 @@ class Company:
     def reopen_periods(self, start: str, end: str) -> int:
         """Open the tracking periods that touch the dates; return how many changed."""
         return self._set_periods(start, end, "OPEN")
+
+    def spoil(self, kind: str, number: int, changes: Document) -> None:
+        """Serve a document with values that the specification does not allow.
+
+        Args:
+            kind: The resource, like ``invoices``.
+            number: The document's id.
+            changes: The values by field.
+        """
+        with self._lock:
+            self.spoilt[kind, number] = changes
 
     def set_right(self, name: str, value: str | bool = "NO_ACCESS") -> None:  # noqa: FBT001
         """Set a right of the user, named like ``salaries.payroll``."""

@@ -35,6 +35,7 @@ COMPANY_ACTIONS = (
     "delete",
     "close_periods",
     "reopen_periods",
+    "spoil",
     "set_right",
     "set_documents",
     "revoke_key",

@@ -57,7 +57,7 @@ class RegisterEndpoint:
             raise ApiError(_BAD_REQUEST, f"size must be 1 to {MAX_PAGE_SIZE}, page 0 or more")
         start = number * size + _first_after(collection, positions, order, call)
         results = [
-            self._shape.row(self._cut(collection.summary(collection.row_at(at)), call))
+            self._served(self._shape.row(collection.summary(collection.row_at(at))), call)
             for at in positions[start : start + size]
         ]
         meta = {
@@ -78,7 +78,7 @@ class RegisterEndpoint:
         for condition in self._hidden(call):
             positions = collection.keep(condition, positions)
         details = [
-            self._shape.detail(self._cut(collection.document(collection.row_at(at)), call))
+            self._served(self._shape.detail(collection.document(collection.row_at(at))), call)
             for at in positions
         ]
         if not details or not readable:
@@ -143,11 +143,12 @@ class RegisterEndpoint:
             raise ApiError(_BAD_REQUEST, "Too many ids")
         return ids
 
-    def _cut(self, document: Document, call: Call) -> Document:
+    def _served(self, document: Document, call: Call) -> Document:
         for parameter, name in self._register.optional.items():
             if not call.query.get(parameter):
                 document.pop(name, None)
-        return document
+        spoilt = call.company.spoilt.get((self._register.name, document.get("id", 0)), {})
+        return document | {name: value for name, value in spoilt.items() if name in document}
 
 
 def _first_after(

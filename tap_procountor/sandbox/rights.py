@@ -21,9 +21,10 @@ class Rights:
         }
 
     def allows(self, name: str) -> bool:
-        """Tell whether the right to read is granted."""
+        """Tell whether the right to read is granted; a limit grants as long as it is off."""
         group, right = name.split(".")
-        return self._rights[group][right] in _READABLE
+        value = self._rights[group][right]
+        return not value if isinstance(value, bool) else value in _READABLE
 
     def set(self, name: str, value: str | bool) -> None:  # noqa: FBT001 - some rights are switches
         """Set a right; an unknown name raises LookupError."""

@@ -405,6 +405,8 @@ class DetailedStream(PagedStream):
         """Read the pages and, several at once, the details."""
 
         def complete(row: Source) -> Batch:
+            if row.get("id") is None:
+                return Batch([row])
             try:
                 detail = company.get_json(f"{self.path}/{row['id']}")
             except NotFoundError:

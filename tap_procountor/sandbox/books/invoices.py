@@ -186,7 +186,7 @@ class Invoices:
                     "invoiceSumTotal": euros(amounts.gross),
                 }
             ],
-            "creatorId": 501,
+            "creatorId": 502,
             "isOffer": row.offer,
         }
         _add_rarities(invoice, row, random)

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 _NOT_FOUND = 404
 
+# The user of the key has entered nothing itself: limited to its own documents it sees none.
+_NO_SALES = but("type", "SALES_INVOICE", "SALES_ORDER")
+_NO_PURCHASES = but("type", "PURCHASE_INVOICE", "PURCHASE_ORDER")
+_NO_TRAVELS = but("type", "TRAVEL_INVOICE", "BILL_OF_CHARGES")
+
 _VERSIONS = {"versionStartDate": since("version"), "versionEndDate": until("version")}
 _CREATED = {"createdStartDate": since("created"), "createdEndDate": until("created")}
 _DATES = {"startDate": since("date"), "endDate": until("date")}
@@ -57,11 +62,12 @@ REGISTERS = (
             "travelAndExpenses.travelAndExpenseInvoiceSearch",
         ),
         hidden={
-            "sales.salesInvoiceSearch": but("type", "SALES_INVOICE", "SALES_ORDER"),
-            "purchases.purchaseInvoiceSearch": but("type", "PURCHASE_INVOICE", "PURCHASE_ORDER"),
-            "travelAndExpenses.travelAndExpenseInvoiceSearch": but(
-                "type", "TRAVEL_INVOICE", "BILL_OF_CHARGES"
-            ),
+            "sales.salesInvoiceSearch": _NO_SALES,
+            "sales.personalSalesInvoicesOnly": _NO_SALES,
+            "purchases.purchaseInvoiceSearch": _NO_PURCHASES,
+            "purchases.personalPurchaseInvoicesOnly": _NO_PURCHASES,
+            "travelAndExpenses.travelAndExpenseInvoiceSearch": _NO_TRAVELS,
+            "travelAndExpenses.personalTravelAndExpenseInvoiceOnly": _NO_TRAVELS,
         },
     ),
     Register(
@@ -75,7 +81,11 @@ REGISTERS = (
             "status": equal("status"),
         },
         rights=("accounting.journalReceiptSearch",),
-        hidden={"salaries.payroll": but("type", "SALARY")},
+        hidden={
+            "salaries.payroll": but("type", "SALARY"),
+            "salaries.personalSalariesOnly": but("type", "SALARY"),
+            "accounting.personalJournalReceiptsOnly": but("type", "JOURNAL"),
+        },
     ),
     Register(
         path="/businesspartners",

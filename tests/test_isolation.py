@@ -1,0 +1,242 @@
+"""What fails, fails alone: streams, records and companies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import Record, Run, Target, run_tap, selecting, truth
+
+from tap_procountor.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Config = dict[str, Any]
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "403": {"status": 403, "html": False},
+    "500": {"status": 500, "html": False},
+    "a gateway's page": {"status": 404, "html": True},
+    "half a body": {"kind": "truncate"},
+}
+
+
+@pytest.fixture
+def reporting(config: Config, tmp_path: Path) -> Config:
+    return config | {"run_report_path": str(tmp_path / "report.json")}
+
+
+def report(config: Config) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(Path(config["run_report_path"]).read_text("utf-8"))
+    return content
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_permanent_fault_in_one_endpoint_leaves_the_others_exact(
+    sandbox: Sandbox, reporting: Config, tmp_path: Path, fault: str
+) -> None:
+    sandbox.add_fault(path="/products", times=None, **FAULTS[fault])
+    run = run_tap(tmp_path, reporting | {"request_timeout": 5})
+    assert run.exit_code == 1
+    assert "Traceback" not in run.log
+    target = Target().load(run)
+    for stream in ("invoices", "ledger_receipts", "business_partners", "persons", "invoice_rows"):
+        assert target.rows(stream) == truth(sandbox, stream)
+    assert not run.records("products")
+    assert "replication_key_value" not in json.dumps(run.state["bookmarks"].get("products", {}))
+    assert "Incomplete: products of company" in run.log.splitlines()[-2]
+    (failure,) = report(reporting)["failures"]
+    assert failure.startswith("products of company")
+
+
+SPOILT: list[tuple[str, str, dict[str, Any], str]] = [
+    ("invoices", "invoices", {"id": None}, "without id"),
+    ("invoices", "invoices", {"id": "12"}, "id 12"),
+    ("invoices", "invoices", {"version": "yesterday"}, "no time"),
+    ("invoices", "invoices", {"invoiceRows": {"id": 1}}, "no array"),
+    ("invoices", "invoices", {"invoiceRows": [5]}, "no object"),
+    ("ledger_receipts", "ledgerreceipts", {"id": None}, "without an id"),
+    (
+        "ledger_receipts",
+        "ledgerreceipts",
+        {"receiptDate": 5},
+        "wrong type in the field 'receiptDate'",
+    ),
+    ("ledger_receipts", "ledgerreceipts", {"name": ["a"]}, "name"),
+    ("business_partner_groups", "businesspartner_groups", {"id": None}, "'id'"),
+    ("persons", "persons", {"id": None}, "'id'"),
+    ("products", "products", {"price": "free"}, "price"),
+    ("products", "products", {"active": "yes"}, "active"),
+]
+
+
+@pytest.mark.parametrize(("stream", "kind", "changes", "reason"), SPOILT)
+def test_a_record_that_cannot_be_used_is_kept_apart(  # noqa: PLR0913, PLR0917 - a table of cases
+    sandbox: Sandbox,
+    reporting: Config,
+    tmp_path: Path,
+    stream: str,
+    kind: str,
+    changes: dict[str, Any],
+    reason: str,
+) -> None:
+    company = sandbox.companies[0]
+    number = company.truth(kind)[1]["id"]
+    company.spoil(kind, number, changes)
+    run = run_tap(tmp_path, reporting, catalog=selecting(stream, "rejected_records"))
+    assert run.exit_code == 1
+    assert "Traceback" not in run.log
+    expected = [row for row in truth(sandbox, stream) if row["id"] != number]
+    assert Target().load(run).rows(stream) == expected
+    (rejected,) = Target().load(run).rows("rejected_records")
+    assert rejected["stream"] == stream
+    assert reason in f"{rejected['record_key']} {rejected['reason']}"
+    (name,) = changes
+    assert json.loads(rejected["record"])[name] == changes[name]
+    assert "1 records were rejected" in run.log.splitlines()[-2]
+    (outcome,) = [one for one in report(reporting)["streams"] if one["stream"] == stream]
+    assert outcome["rejected"] == 1
+
+
+def test_a_row_without_its_key_is_kept_apart(
+    sandbox: Sandbox, reporting: Config, tmp_path: Path
+) -> None:
+    company = sandbox.companies[0]
+    invoice = next(one for one in company.truth("invoices") if len(one["invoiceRows"]) > 1)
+    rows = [dict(row) for row in invoice["invoiceRows"]]
+    rows[1]["id"] = None
+    company.spoil("invoices", invoice["id"], {"invoiceRows": rows})
+    catalog = selecting("invoices", "invoice_rows", "rejected_records")
+    run = run_tap(tmp_path, reporting, catalog=catalog)
+    assert run.exit_code == 1
+    target = Target().load(run)
+    (rejected,) = target.rows("rejected_records")
+    assert rejected["stream"] == "invoice_rows"
+    assert len(target.rows("invoice_rows")) == len(truth(sandbox, "invoice_rows")) - 1
+    assert len(target.rows("invoices")) == len(truth(sandbox, "invoices"))
+
+
+def test_some_rejections_may_be_tolerated(sandbox: Sandbox, config: Config, tmp_path: Path) -> None:
+    company = sandbox.companies[0]
+    for invoice in company.truth("invoices")[:2]:
+        company.spoil("invoices", invoice["id"], {"id": None})
+    catalog = selecting("invoices", "rejected_records")
+    run = run_tap(tmp_path, config | {"max_rejected_records": 2}, catalog=catalog)
+    assert run.exit_code == 0, run.log
+    assert len(run.records("rejected_records")) == 2
+    assert run_tap(tmp_path, config | {"max_rejected_records": 1}, catalog=catalog).exit_code == 1
+
+
+def test_a_rejected_record_is_no_deleted_one(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    catalog = selecting("business_partner_groups", "invoices", "rejected_records")
+    config |= {"deletion_check": "full"}
+    first = run_tap(tmp_path, config, catalog=catalog)
+    company = sandbox.companies[0]
+    for kind in ("businesspartner_groups", "invoices"):
+        company.spoil(kind, company.truth(kind)[2]["id"], {"id": None})
+    second = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+    assert second.exit_code == 1
+    assert not [row for row in second.records("business_partner_groups") if is_tombstone(row)]
+    assert not [row for row in second.records("invoices") if is_tombstone(row)]
+
+
+def is_tombstone(row: Record) -> bool:
+    return "_sdc_deleted_at" in row
+
+
+@pytest.fixture(scope="module")
+def companies() -> Iterator[Sandbox]:
+    """Fifty companies whose ids collide."""
+    with Sandbox(companies=50, invoices=30, colliding_ids=True, requests_per_second=50) as sandbox:
+        yield sandbox
+
+
+def test_three_of_fifty_companies_are_broken(companies: Sandbox, tmp_path: Path) -> None:
+    revoked, faulty, forbidden = (companies.companies[number] for number in (7, 23, 41))
+    revoked.revoke_key(tokens=True)
+    companies.add_fault(path="/invoices", times=None, status=500, company=faulty.id)
+    forbidden.set_right("accounting.journalReceiptSearch")
+    config = {
+        **companies.config(),
+        "requests_per_second": 50,
+        "run_report_path": str(tmp_path / "report.json"),
+    }
+    run = run_tap(tmp_path, config, catalog=selecting("invoices", "ledger_receipts", "company"))
+    assert run.exit_code == 1
+    assert "Traceback" not in run.log
+    assert companies.statistics().rate_limit_violations == 0
+    assert companies.statistics().peak_per_second() <= 50
+    target = Target().load(run)
+    whole = {company.id for company in companies.companies} - {
+        revoked.id,
+        faulty.id,
+        forbidden.id,
+    }
+    assert len(whole) == 47
+    expected = {stream: truth(companies, stream) for stream in ("invoices", "ledger_receipts")}
+    for stream, rows in expected.items():
+        of_whole = [row for row in target.rows(stream) if row["company_id"] in whole]
+        assert of_whole == [row for row in rows if row["company_id"] in whole]
+    of_faulty = [r for r in target.rows("ledger_receipts") if r["company_id"] == faulty.id]
+    assert of_faulty == [r for r in expected["ledger_receipts"] if r["company_id"] == faulty.id]
+    failures = report(config)["failures"]
+    assert len(failures) == 3
+    assert failures[0].startswith("api_keys[7]: ")
+    assert {text.split(":")[0] for text in failures[1:]} == {
+        f"invoices of company {faulty.id}",
+        f"ledger_receipts of company {forbidden.id}",
+    }
+    assert len({row["id"] for row in expected["invoices"]}) < len(expected["invoices"])
+
+
+def test_a_new_key_of_the_same_company_goes_on_from_its_bookmarks(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    config |= {"lookback": 0}
+    first = run_tap(tmp_path, config, catalog=selecting("invoices"))
+    key = sandbox.companies[0].replace_key()
+    second = run_tap(
+        tmp_path, config | {"api_key": key}, catalog=selecting("invoices"), state=first.state
+    )
+    assert first.records("invoices")
+    assert second.exit_code == 0, second.log
+    assert not second.records("invoices")
+
+
+def test_the_report_says_what_each_stream_has_cost(
+    sandbox: Sandbox, reporting: Config, tmp_path: Path
+) -> None:
+    sandbox.add_fault(path="/invoices", status=503, times=2)
+    first = run_tap(tmp_path, reporting)
+    content = report(reporting)
+    assert content["requests"] == len(sandbox.statistics().requests)
+    assert content["retries"] == 2
+    assert content["api_version"] == "26.04"
+    by_stream = {one["stream"]: one for one in content["streams"]}
+    routes = sandbox.statistics().by_route()
+    invoices = by_stream["invoices"]
+    assert invoices["requests"] == routes["/invoices"] + routes["/invoices/{id}"]
+    assert invoices["retries"] == 2
+    assert invoices["bytes"] > 1000
+    assert invoices["bookmark_before"] is None
+    after = invoices["bookmark_after"]
+    assert after is not None
+    assert by_stream["invoice_rows"]["rows"] == len(truth(sandbox, "invoice_rows"))
+    run_tap(tmp_path, reporting, state=first.state)
+    again = {one["stream"]: one for one in report(reporting)["streams"]}["invoices"]
+    assert again["bookmark_before"] == after < again["bookmark_after"]
+
+
+def test_the_report_is_written_when_no_key_opens_a_company(
+    sandbox: Sandbox, reporting: Config, tmp_path: Path
+) -> None:
+    sandbox.companies[0].revoke_key(tokens=True)
+    run: Run = run_tap(tmp_path, reporting)
+    assert run.exit_code == 1
+    (failure,) = report(reporting)["failures"]
+    assert "the key may have been revoked" in failure

@@ -1,0 +1,236 @@
+"""Missing rights never show up as tables that are silently empty or too short."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import Target, run_tap, selecting, truth
+
+from tap_procountor.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Config = dict[str, Any]
+
+#: Each right, the stream that it opens, what is said without it, and what is done about it.
+VERDICTS = [
+    ("management.basicCompanyInfo", "company", "forbidden", "'Management: Basic company info'"),
+    ("management.basicAccountingInfo", "dimensions", "forbidden", "Basic accounting info"),
+    (
+        "management.chartOfAccountsAndDefaultReports",
+        "chart_of_accounts",
+        "forbidden",
+        "Chart of accounts",
+    ),
+    ("accounting.journalReceiptSearch", "ledger_receipts", "forbidden", "Journal receipt search"),
+    ("salaries.personRegister", "persons", "forbidden", "'Salaries: Person register'"),
+    ("salaries.personRegister", "business_partners", "rows may be hidden", "Persons are hidden"),
+    ("sales.customerRegister", "business_partners", "rows may be hidden", "Customers are hidden"),
+    ("purchases.supplierRegister", "business_partners", "rows may be hidden", "Suppliers are"),
+    ("salaries.payroll", "ledger_receipts", "rows may be hidden", "does not balance"),
+    ("sales.salesInvoiceSearch", "invoices", "rows may be hidden", "Sales invoices and orders"),
+    ("purchases.purchaseInvoiceSearch", "invoices", "rows may be hidden", "Purchase invoices"),
+    (
+        "travelAndExpenses.travelAndExpenseInvoiceSearch",
+        "invoices",
+        "rows may be hidden",
+        "Travel and expense invoices",
+    ),
+]
+LIMITS = [
+    ("sales.personalSalesInvoicesOnly", "invoices"),
+    ("purchases.personalPurchaseInvoicesOnly", "invoices"),
+    ("travelAndExpenses.personalTravelAndExpenseInvoiceOnly", "invoices"),
+    ("accounting.personalJournalReceiptsOnly", "ledger_receipts"),
+    ("salaries.personalSalariesOnly", "ledger_receipts"),
+    ("user.limitedDimensions", "invoices"),
+]
+
+
+def read_report(config: Config) -> dict[str, Any]:
+    with open(config["run_report_path"], encoding="utf-8") as file:  # noqa: PTH123
+        report: dict[str, Any] = json.load(file)
+    return report
+
+
+def outcomes(config: Config) -> dict[str, dict[str, Any]]:
+    return {outcome["stream"]: outcome for outcome in read_report(config)["streams"]}
+
+
+@pytest.fixture
+def reporting(config: Config, tmp_path: Path) -> Config:
+    return config | {"run_report_path": str(tmp_path / "report.json")}
+
+
+@pytest.mark.parametrize(("right", "stream", "verdict", "advice"), VERDICTS)
+def test_each_missing_right_has_its_verdict(  # noqa: PLR0913, PLR0917 - a table of cases
+    sandbox: Sandbox,
+    reporting: Config,
+    tmp_path: Path,
+    right: str,
+    stream: str,
+    verdict: str,
+    advice: str,
+) -> None:
+    sandbox.companies[0].set_right(right)
+    run = run_tap(tmp_path, reporting, catalog=selecting(stream))
+    assert run.exit_code == 1
+    outcome = outcomes(reporting)[stream]
+    said = outcome["failure"] or outcome["advice"]
+    assert advice in said
+    assert right in said
+    assert outcome["verdict"] in {verdict, "failed"}
+    assert any(said in line for line in run.log.splitlines()[-2:])
+    if verdict == "forbidden":
+        assert not run.records(stream)
+    else:
+        assert run.records(stream)
+
+
+@pytest.mark.parametrize(("limit", "stream"), LIMITS)
+def test_each_limit_is_named(
+    sandbox: Sandbox, reporting: Config, tmp_path: Path, limit: str, stream: str
+) -> None:
+    sandbox.companies[0].set_right(limit, value=True)
+    run = run_tap(tmp_path, reporting, catalog=selecting(stream))
+    assert run.exit_code == 1
+    assert outcomes(reporting)[stream]["verdict"] == "rows may be hidden"
+    assert limit in outcomes(reporting)[stream]["advice"]
+
+
+def test_with_all_rights_everything_is_readable_or_empty(reporting: Config, tmp_path: Path) -> None:
+    run = run_tap(tmp_path, reporting)
+    assert run.exit_code == 0, run.log
+    verdicts = {outcome["verdict"] for outcome in read_report(reporting)["streams"]}
+    assert verdicts <= {"readable", "readable, but empty"}
+
+
+def test_missing_rights_may_be_tolerated(
+    sandbox: Sandbox, reporting: Config, tmp_path: Path
+) -> None:
+    sandbox.companies[0].set_right("salaries.payroll")
+    sandbox.companies[0].set_right("salaries.personRegister")
+    run = run_tap(tmp_path, reporting | {"on_missing_permission": "warn"})
+    assert run.exit_code == 0, run.log
+    assert "WARNING" in next(line for line in run.log.splitlines() if "salaries.payroll" in line)
+    assert outcomes(reporting)["persons"]["tolerated"]
+
+
+def test_an_empty_table_is_said_to_be_empty(tmp_path: Path) -> None:
+    with Sandbox(invoices=0, requests_per_second=0) as sandbox:
+        config = {
+            **sandbox.config(),
+            "requests_per_second": 1000,
+            "run_report_path": str(tmp_path / "report.json"),
+        }
+        run = run_tap(tmp_path, config, catalog=selecting("invoices"))
+    assert run.exit_code == 0, run.log
+    assert outcomes(config)["invoices"]["verdict"] == "readable, but empty"
+    assert "invoices: 0 rows, 0 deletions, 0 rejected, readable, but empty" in run.log
+
+
+def test_a_loss_of_rights_is_told_with_what_was_before(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    first = run_tap(tmp_path, config, catalog=selecting("invoices"))
+    sandbox.companies[0].set_right("salaries.payroll")
+    run = run_tap(tmp_path, config, catalog=selecting("invoices"), state=first.state)
+    assert "salaries.payroll (ALL_RIGHTS, now NO_ACCESS)" in run.log
+
+
+def test_a_right_that_is_granted_later_brings_the_older_rows(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    catalog = selecting("ledger_receipts", "ledger_transactions", "invoices")
+    lenient = config | {"on_missing_permission": "warn", "lookback": 0}
+    sandbox.companies[0].set_right("salaries.payroll")
+    first = run_tap(tmp_path, lenient, catalog=catalog)
+    types = {record["type"] for record in first.records("ledger_receipts")}
+    assert first.exit_code == 0
+    assert "SALARY" not in types
+    sandbox.companies[0].close_periods("2000-01-01", "2100-01-01")
+    sandbox.companies[0].set_right("salaries.payroll", "VIEWING_RIGHTS")
+    second = run_tap(tmp_path, lenient, catalog=catalog, state=first.state)
+    target = Target().load(first).load(second)
+    assert second.exit_code == 0, second.log
+    assert target.rows("ledger_receipts") == truth(sandbox, "ledger_receipts")
+    # What the right does not concern is not read again.
+    assert not second.records("invoices")
+    third = run_tap(tmp_path, lenient, catalog=catalog, state=second.state)
+    assert "read from the beginning" in second.log
+    assert "read from the beginning" not in third.log
+
+
+def check(config: Config, tmp_path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config), "utf-8")
+    return subprocess.run(
+        [sys.executable, "-m", "tap_procountor", "--test", "--config", str(path), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_test_prints_a_table_per_company(tmp_path: Path) -> None:
+    with Sandbox(companies=3, invoices=30, requests_per_second=0) as sandbox:
+        poor = sandbox.companies[1]
+        poor.set_right("salaries.payroll")
+        poor.set_right("management.chartOfAccountsAndDefaultReports")
+        run = check({**sandbox.config(), "requests_per_second": 1000}, tmp_path)
+        lists = sandbox.statistics().requests
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    tables = dict(zip([1, 2, 3], run.stdout.strip().split("Company ")[1:], strict=True))
+    for number, company in enumerate(sandbox.companies, 1):
+        assert tables[number].startswith(f"{company.id}: ")
+        lines = {line.split()[0]: line for line in tables[number].splitlines()[1:]}
+        if company is poor:
+            assert "forbidden" in lines["chart_of_accounts"]
+            assert "rows may be hidden" in lines["ledger_receipts"]
+            assert "'Salaries: Payroll' (salaries.payroll)" in lines["ledger_receipts"]
+        else:
+            assert "forbidden" not in tables[number]
+            assert "hidden" not in tables[number]
+    # It reads no table: whatever has many rows is asked for one.
+    assert all("size=1" in one.query for one in lists if one.path in {"/invoices", "/products"})
+
+
+def test_test_looks_at_the_selected_streams_only(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    sandbox.companies[0].set_right("salaries.personRegister")
+    catalog = tmp_path / "catalog.json"
+    catalog.write_text(json.dumps(selecting("invoices", "company")))
+    run = check(config, tmp_path, "--catalog", str(catalog))
+    assert run.returncode == 0, run.stderr
+    assert "persons" not in run.stdout
+    assert "invoices  readable" in run.stdout
+
+
+def test_rights_that_cannot_be_told_do_not_stop_a_first_run(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    sandbox.add_fault(path="/users/rights", status=404, html=False, times=None)
+    sandbox.add_fault(path="/company/usagesettings", status=403, html=False, times=None)
+    sandbox.add_fault(path="/status", status=404, html=False, times=None)
+    run = run_tap(tmp_path, config, catalog=selecting("ledger_receipts"))
+    assert run.exit_code == 0, run.log
+    assert Target().load(run).rows("ledger_receipts") == truth(sandbox, "ledger_receipts")
+
+
+@pytest.mark.parametrize(
+    ("version", "is_warned"), [("v2602", True), ("v2611", False), ("latest", False)]
+)
+def test_the_end_of_support_is_announced(
+    sandbox: Sandbox, config: Config, tmp_path: Path, version: str, *, is_warned: bool
+) -> None:
+    sandbox.set_clock("2026-11-24T12:00:00+00:00")
+    url = sandbox.api_url.replace("latest", version)
+    run = run_tap(tmp_path, config | {"api_url": url}, catalog=selecting("company"))
+    assert ("is supported until about 2026-11-15" in run.log) is is_warned

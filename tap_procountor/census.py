@@ -42,6 +42,11 @@ class Seen(defaultdict[str, "array[int]"]):
             for region, packed in chunk.items():
                 self[region].extend(unpack(packed))
 
+    def add(self, other: Seen) -> None:
+        """Take over other ids."""
+        for region, ids in other.items():
+            self[region].extend(ids)
+
     def pack(self) -> dict[str, str]:
         """Return the ids packed, as the state keeps them."""
         return {region: pack(ids) for region, ids in self.items()}

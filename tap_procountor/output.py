@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from singer_sdk.contrib.msgspec import MsgSpecWriter, serialize_jsonl
+from singer_sdk.singerlib import StateMessage
 
 if TYPE_CHECKING:
+    from singer_sdk.helpers.types import TapState
     from singer_sdk.singerlib import Message
 
     from tap_procountor.convert import Record
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Bytes that are handed to the target at once.
 _BUFFER_SIZE = 64 * 1024
+#: After a state has been written, so many times as long passes until the next.
+_PAUSE_PER_STATE = 20
 
 
 class Terminated(BaseException):
@@ -103,3 +108,34 @@ class MessageWriter(MsgSpecWriter):
             return
         self._stop_signal = None
         raise Terminated(signal_number)
+
+
+class StateWriter:
+    """Writes states, but spends a small share of the run on it.
+
+    With hundreds of companies a state is large, and each company has progress to be kept: written
+    each time, states would be many times the records. The SDK's own writer also keeps a deep copy.
+
+    Args:
+        message_writer: Writes the messages.
+    """
+
+    def __init__(self, message_writer: MessageWriter) -> None:
+        self._message_writer = message_writer
+        self._next = 0.0
+        self._is_pending = False
+
+    def write_state(self, state: TapState, *, at_once: bool = False) -> None:
+        """Write the state now, or leave it to the next one that is due."""
+        self._is_pending = True
+        if at_once or time.monotonic() >= self._next:
+            self.flush(state)
+
+    def flush(self, state: TapState) -> None:
+        """Write the state if there is progress that has not been written."""
+        if self._is_pending:
+            began = time.thread_time()
+            self._message_writer.write_message(StateMessage(value=state))
+            self._is_pending = False
+            # Not the time that the target needs: progress must not wait for it.
+            self._next = time.monotonic() + _PAUSE_PER_STATE * (time.thread_time() - began)

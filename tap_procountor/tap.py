@@ -25,16 +25,16 @@ from singer_sdk.helpers.capabilities import (
     PluginCapabilities,
     TapCapabilities,
 )
-from singer_sdk.singerlib import Catalog, StateMessage
+from singer_sdk.singerlib import Catalog
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 
 from tap_procountor import settings
-from tap_procountor.census import DeletionGuard
+from tap_procountor.census import DeletionGuard, pack_keys, unpack_keys
 from tap_procountor.client import ProcountorClient
 from tap_procountor.companies import Company, open_companies
 from tap_procountor.connection_test import look, table
 from tap_procountor.errors import ConfigurationError, IncompleteError, ProcountorError
-from tap_procountor.output import MessageWriter, Terminated
+from tap_procountor.output import MessageWriter, StateWriter, Terminated
 from tap_procountor.preflight import Examination, examine, warn_of_end
 from tap_procountor.reading import ReadAhead
 from tap_procountor.report import RunReport
@@ -88,6 +88,11 @@ class TapProcountor(Tap):
     def client(self) -> ProcountorClient:
         """The one that makes all requests."""
         return ProcountorClient(self.config)
+
+    @cached_property
+    def state_writer(self) -> StateWriter:  # type: ignore[override]
+        """Writes the state now and then."""
+        return StateWriter(self.message_writer)
 
     @cached_property
     def api_clock(self) -> ApiClock:
@@ -180,7 +185,7 @@ class TapProcountor(Tap):
         if not rights or self.config.get("end_date"):
             return ()
         state = self.streams["company"].get_context_state({"company_id": company.id})
-        before = state.get("rights", {})
+        before: Rights = dict(unpack_keys(state["rights"])) if "rights" in state else {}
         if before and before != rights:
             self.logger.warning(
                 "Company %d: the rights or settings have changed since the last run: %s",
@@ -190,7 +195,8 @@ class TapProcountor(Tap):
             self._read_again(company, gained_rights(before, rights))
         lost = lost_rights(before, rights)
         is_confirmed = self.config["confirm_deletions"]
-        state["rights"] = rights | ({} if is_confirmed else {name: before[name] for name in lost})
+        kept = {} if is_confirmed else {name: before[name] for name in lost}
+        state["rights"] = pack_keys((rights | kept).items())
         return lost
 
     def _read_again(self, company: Company, gained: tuple[str, ...]) -> None:
@@ -263,6 +269,7 @@ class TapProcountor(Tap):
             _relax_garbage_collection()
             with closing(self.read_ahead):
                 self._sync_streams()
+            self.state_writer.flush(self.state)
         except Terminated as stop:
             self._end_at_once(stop.signal_number)
         except BaseException as error:
@@ -327,7 +334,7 @@ class TapProcountor(Tap):
         """End without waiting for requests under way; what was written stays valid."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        self.write_message(StateMessage(value=self.state))
+        self.state_writer.write_state(self.state, at_once=True)
         self.logger.error("Stopped by signal %d; the next run goes on from here.", signum)
         self._write_report(ended_by=f"Stopped by signal {signum}.")
         logging.shutdown()

@@ -186,7 +186,7 @@ class _Partition(msgspec.Struct):
     census: Census | None = None
     emitted: list[dict[str, str]] = []
     keys: str | None = None
-    rights: dict[str, str | bool] = {}
+    rights: str | None = None
 
 
 class _StreamState(msgspec.Struct, forbid_unknown_fields=True):
@@ -233,5 +233,5 @@ def _check_partition(partition: _Partition) -> None:
     for chunk in [census.packed, *partition.emitted]:
         for packed in chunk.values():
             unpack(packed)
-    if partition.keys:
-        unpack_keys(partition.keys)
+    for keys in filter(None, [partition.keys, partition.rights]):
+        unpack_keys(keys)

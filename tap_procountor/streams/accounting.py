@@ -125,15 +125,15 @@ class LedgerReceipts(DocumentStream):
         return self._ledger(company).key_of(row.receipt_date)
 
     def take_census(
-        self, company: Company, before: Census, emitted: Seen, *, is_whole: bool
+        self, company: Company, before: Census, emitted: Seen, everything: Seen | None
     ) -> Iterator[Batch]:
         """Read the receipts that may have changed unnoticed again, and compare the ids."""
         if self.config.get("end_date"):
             return
         ledger = self._ledger(company)
-        seen = emitted if is_whole else Seen()
+        seen = everything or Seen()
         visits = [
-            (region, Visit.READ if is_whole else self._visit(region, before))
+            (region, self._visit(region, before) if everything is None else Visit.READ)
             for region in ledger.regions
         ]
         for visit, group in groupby(visits, key=itemgetter(1)):

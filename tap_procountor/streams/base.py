@@ -461,7 +461,7 @@ class IncrementalStream(ReadStream):
             self._note(company, batch, ids)
             state = self.state_of(company)
             state["emitted"] = [*state.get("emitted", ()), ids.pack()]
-            self._tap.state_writer.write_state(self.tap_state)
+            self._tap.state_writer.write_state(self.tap_state, at_once=True)
 
     def written(self, company: Company, batch: Batch) -> None:
         """Keep the progress in the state: now and then, and at the end of a window."""
@@ -490,13 +490,17 @@ class IncrementalStream(ReadStream):
     def _read(
         self, company: Company, windows: list[Window], before: Census, emitted: Seen
     ) -> Iterator[Batch]:
+        read = Seen()
         for window in windows:
             for batch in self._read_window(company, window):
                 if self.keeps_ids:
-                    self._note(company, batch, emitted)
+                    self._note(company, batch, read)
                 yield batch
         self._tap.deletion_guard(company).check_rights()
-        yield from self.take_census(company, before, emitted, is_whole=windows[0].is_whole)
+        # Ids of a run that was stopped are in the target, but need not be in the list any more.
+        emitted.add(read)
+        everything = read if windows[0].is_whole else None
+        yield from self.take_census(company, before, emitted, everything)
 
     def _note(self, company: Company, batch: Batch, ids: Seen) -> None:
         """Note the ids of a batch."""
@@ -513,7 +517,7 @@ class IncrementalStream(ReadStream):
         return ""
 
     def take_census(
-        self, company: Company, before: Census, emitted: Seen, *, is_whole: bool
+        self, company: Company, before: Census, emitted: Seen, everything: Seen | None
     ) -> Iterator[Batch]:
         """Compare the ids of the whole list with those that the target has.
 
@@ -521,11 +525,11 @@ class IncrementalStream(ReadStream):
             company: The company.
             before: The census of the last run that came so far.
             emitted: The ids written since then.
-            is_whole: Whether this run has just read everything.
+            everything: The ids that this run has read, if that was all there is.
         """
         if not self.keeps_ids:
             return
-        ids = set(emitted[""]) if is_whole else self._list_ids(company)
+        ids = self._list_ids(company) if everything is None else set(everything[""])
         known = before.ids("") | set(emitted[""])
         missing = known - ids
         gone = self.confirmed_gone(company, missing, len(known))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_procountor.auth import CompanyAuthenticator
-    from tap_procountor.client import Answer, Params, Usage
+    from tap_procountor.client import Params, Parse, Usage
     from tap_procountor.report import RunReport
 
 
@@ -47,7 +47,7 @@ class Company:
         """
         auth = client.authenticator(api_key)
         answer = client.get(auth, "/sessioninfo")
-        session = decode(answer.body)
+        session = answer.content
         if not isinstance(session, dict) or not isinstance(session.get("companyId"), int):
             msg = "The API's /sessioninfo names no company: check api_url."
             raise ApiError(msg)
@@ -65,13 +65,9 @@ class Company:
         """Return the same company with its requests counted."""
         return replace(self, usage=usage)
 
-    def get(self, path: str, params: Params | None = None) -> Answer:
-        """Get one of the company's resources; see ``ProcountorClient.get``."""
-        return self.client.get(self._auth, path, params, self.usage)
-
-    def get_json(self, path: str, params: Params | None = None) -> Any:  # noqa: ANN401 - any JSON
-        """Get one of the company's resources, parsed."""
-        return decode(self.get(path, params).body)
+    def get(self, path: str, params: Params | None = None, parse: Parse = decode) -> Any:  # noqa: ANN401
+        """Return one of the company's resources, parsed; see ``ProcountorClient.get``."""
+        return self.client.get(self._auth, path, params, self.usage, parse).content
 
 
 def open_companies(

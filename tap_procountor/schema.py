@@ -44,7 +44,7 @@ class _Normalizer(OpenAPISchemaNormalizer):
     def handle_object(self, schema: Schema, *, key_properties: Sequence[str] = ()) -> Schema:
         """Name the properties as the records do; all but the keys are nullable."""
         schema["properties"] = {
-            snake_case(name): _unwrapped(value)
+            snake_case(name): unwrapped(value)
             for name, value in schema.get("properties", {}).items()
         }
         return super().handle_object(schema, key_properties=key_properties)
@@ -57,7 +57,7 @@ class _Normalizer(OpenAPISchemaNormalizer):
         return {word: schema[word] for word in _KEPT_KEYWORDS if word in schema}
 
 
-def _unwrapped(field: Schema) -> Schema:
+def unwrapped(field: Schema) -> Schema:
     """Take the reference out of an ``allOf``, which only adds an example to it.
 
     The SDK would forget that such a field is nullable.

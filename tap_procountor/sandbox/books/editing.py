@@ -36,6 +36,8 @@ class Bookkeeper:
         if kind == "ledgerreceipts":
             self._edit_receipt(self._books.receipts.rows.row(number), changes)
             return
+        if kind == "journals" and (receipt := self._books.journals.rows.row(number).receipt):
+            self._edit_receipt(self._books.receipts.rows.row(receipt), None)
         rows = self._books.collection(kind)
         row = rows.row(number)
         row = row._replace(version=self._now(), revision=row.revision + 1)
@@ -107,6 +109,10 @@ class Bookkeeper:
         row = row._replace(id=rows.next_id, created=now, version=now)
         rows.append(row)
         rows.update(row, changes)
+        if row.type == "JOURNAL":
+            journals = self._books.journals.rows
+            journal = journals.row(row.document)
+            journals.update(journal._replace(receipt=row.id, version=now))
 
     def _with_new_receipt(self, row: InvoiceRow) -> InvoiceRow:
         self._remove_receipt(row)
@@ -132,7 +138,10 @@ class Bookkeeper:
             self._books.receipts.rows.remove(row.receipt)
 
     def _unlink(self, row: ReceiptRow) -> None:
-        if row.document and row.type != "JOURNAL":
+        if row.type == "JOURNAL":
+            journals = self._books.journals.rows
+            journals.update(journals.row(row.document)._replace(receipt=0))
+        elif row.document:
             invoices = self._books.invoices.rows
             invoices.update(invoices.row(row.document)._replace(receipt=0))
 

@@ -124,6 +124,8 @@ class ObjectConverter:
     def _converter(self, field: Schema, to_utc: Converter, path: str) -> Converter | None:
         kind = field.get("type")
         if kind == "object":
+            if "properties" not in field:
+                return rename
             return ObjectConverter(field, to_utc, self._on_unknown, f"{path}.")
         if kind == "array":
             item = self._converter(field["items"], to_utc, path)

@@ -36,6 +36,17 @@ class FiscalYears(SingleCallStream):
     schema = RecordSchema("FiscalYear")
 
 
+class TrackingPeriods(RowStream):
+    """Tracking periods of the fiscal years: nothing changes in those that are closed."""
+
+    name = "tracking_periods"
+    owners = (FiscalYears,)
+    field = "tracking_periods"
+    owner_fields = {"fiscal_year_id": "id"}
+    primary_keys = ("company_id", "fiscal_year_id", "id")
+    schema = RecordSchema("TrackingPeriod", added={"fiscal_year_id": INTEGER})
+
+
 class ChartOfAccounts(SingleCallStream):
     """Ledger accounts; they have no id but their code."""
 

@@ -40,7 +40,7 @@ from tap_procountor.reading import (
     numbered_rows,
     records_in,
 )
-from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, SPECIFICATION, RecordSchema
+from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, RecordSchema
 from tap_procountor.times import format_utc
 from tap_procountor.verdicts import Access
 
@@ -197,9 +197,8 @@ class ReadStream(ProcountorStream):
     @cached_property
     def convert(self) -> RecordConverter:
         """Turns an object of the API into a record."""
-        components = getattr_static(self, "schema").components
         return RecordConverter(
-            SPECIFICATION.component(*components),
+            getattr_static(self, "schema").source,
             self._tap.api_clock.to_utc,
             lambda path: self._tap.report.found_unknown_field(self.name, path),
         )
@@ -377,10 +376,22 @@ class SingleCallStream(FullTableStream):
     def read(self, company: Company) -> Iterator[Batch]:
         """Make the requests."""
         for params in self.variants:
-            answer = company.get_json(self.path, params)
-            if self.records_field:
-                answer = records_in(answer, self.records_field, self.path)
-            yield Batch(answer if isinstance(answer, list) else [answer])
+            yield Batch(self.sources(company.get_json(self.path, params), params))
+
+    def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401, ARG002 - any JSON
+        """Return the records inside the answer to one of the requests."""
+        if self.records_field:
+            return records_in(answer, self.records_field, self.path)
+        return answer if isinstance(answer, list) else [answer]
+
+
+class ValuesStream(SingleCallStream):
+    """An array of bare values in one answer; each becomes a row, its value the end of the key."""
+
+    def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401
+        """Make an object of each value."""
+        name = self.primary_keys[-1]
+        return [{name: value} for value in super().sources(answer, params)]
 
 
 class PagedStream(FullTableStream):
@@ -399,7 +410,14 @@ class PagedStream(FullTableStream):
 
 
 class DetailedStream(PagedStream):
-    """A list by page number whose rows are completed by a request each."""
+    """A list by page number, or in one piece, whose rows are completed by a request each."""
+
+    #: Whether the list comes in pages.
+    has_pages: ClassVar[bool] = True
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one row, or for the list if it has no pages."""
+        return super().is_empty(company) if self.has_pages else not company.get_json(self.path)
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the pages and, several at once, the details."""
@@ -413,7 +431,11 @@ class DetailedStream(PagedStream):
                 return Batch([], vanished=[row["id"]])
             return Batch([row | detail])
 
-        rows = numbered_rows(company, self.path, self.filters)
+        rows: list[Source] = (
+            numbered_rows(company, self.path, self.filters)
+            if self.has_pages
+            else company.get_json(self.path, self.filters)
+        )
         yield from company.client.ahead(complete, rows)
 
 

@@ -1,0 +1,252 @@
+"""Company settings, journals, taxes, currencies and defaults: exact, and refused with a reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import (
+    Digits,
+    Record,
+    Run,
+    Target,
+    expected_record,
+    run_tap,
+    selecting,
+)
+
+from tap_procountor.sandbox import Sandbox
+from tap_procountor.sandbox.books.rates import currencies, latest_rates
+from tap_procountor.sandbox.books.settings import DELIVERY_TERMS, FactoringRow, WebhookRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tap_procountor.sandbox.company import Company
+
+Config = dict[str, Any]
+
+#: Streams whose records are whole documents: kind of the sandbox's truth, component.
+DOCUMENTS = {
+    "circulation_settings": ("circulation_settings", "CirculationSettings"),
+    "collection_settings": ("collection_settings", "CollectionsAndPenalExpenses"),
+    "factoring_contracts": ("factoring_contracts", "FactoringContract"),
+    "invoice_templates": ("invoice_templates", "InvoiceTemplate"),
+    "usage_settings": ("usage_settings", "CompanyUsageSettings"),
+    "users": ("users", "User"),
+    "vat_settings": ("vat_settings", "VatSettings"),
+    "verifier_lists": ("verifier_lists", "VerifierList"),
+    "webhooks": ("webhooks", "Webhook"),
+}
+
+
+def vat_percentages(company: Company) -> Iterator[Record]:
+    (information,) = company.truth("vat_information")
+    for country in information["vatInformation"]:
+        for position, percentage in enumerate(country["percentages"]):
+            record = expected_record(percentage, "VatInfo", company_id=company.id)
+            yield record | {"country": country["country"], "position": position}
+
+
+def vat_statuses(company: Company) -> Iterator[Record]:
+    (information,) = company.truth("vat_information")
+    for status in information["vatStatuses"]:
+        yield expected_record(status, "VatStatusInfo", company_id=company.id)
+
+
+def exchange_rates(company: Company) -> Iterator[Record]:
+    names = (
+        "PROCOUNTOR_ACCOUNTING_EXCHANGE_RATE",
+        "ACCOUNT_CURRENCY_AVERAGE_RATE",
+        "ACCOUNT_CURRENCY_BUYING_RATE",
+        "ACCOUNT_CURRENCY_SELLING_RATE",
+        "CASH_BUYING_RATE",
+        "CASH_CURRENCY_SALE_EXCHANGE_RATE",
+    )
+    for number, name in enumerate(names, 1):
+        answer = latest_rates(company.books.seed, "EUR", number)
+        for rate in answer["rates"] or ():
+            yield {
+                "company_id": company.id,
+                "rate_type": name,
+                "base_currency": "EUR",
+                "currency_date": answer["currencyDate"],
+                "currency_code": rate["currencyCode"],
+                "currency_rate": rate["currencyRate"] and Digits(rate["currencyRate"]),
+            }
+
+
+def tracking_periods(company: Company) -> Iterator[Record]:
+    for year in company.truth("fiscalyears"):
+        for period in year["trackingPeriods"]:
+            record = expected_record(period, "TrackingPeriod", company_id=company.id)
+            yield record | {"fiscal_year_id": year["id"]}
+
+
+def einvoice_addresses(company: Company) -> Iterator[Record]:
+    for position, address in enumerate(company.truth("einvoice_addresses")):
+        record = expected_record(address, "EInvoiceData", company_id=company.id)
+        yield record | {"position": position}
+
+
+def se_factoring_contracts(company: Company) -> Iterator[Record]:
+    if company.books.company["country"] == "SWEDEN":
+        for contract in company.truth("se_factoring_contracts"):
+            yield expected_record(contract, "BasicFactoringContract", company_id=company.id)
+
+
+def queue(*statuses: str) -> Callable[[Company], Iterator[Record]]:
+    def waiting(company: Company) -> Iterator[Record]:
+        for invoice in company.truth("invoices"):
+            is_circulated = invoice["type"] in {
+                "PURCHASE_INVOICE",
+                "TRAVEL_INVOICE",
+                "BILL_OF_CHARGES",
+            }
+            if is_circulated and invoice["status"] in statuses and invoice["id"] % 2:
+                yield {"company_id": company.id, "invoice_id": invoice["id"]}
+
+    return waiting
+
+
+#: Streams whose records are parts of an answer.
+PARTS: dict[str, Callable[[Company], Iterator[Record]]] = {
+    "company_currency": lambda company: iter(
+        [{"company_id": company.id, "company_currency": "EUR"}]
+    ),
+    "currencies": lambda company: (
+        {"company_id": company.id, "code": code} for code in currencies()
+    ),
+    "delivery_terms": lambda company: (
+        {"company_id": company.id, "delivery_term": term} for term in DELIVERY_TERMS
+    ),
+    "einvoice_addresses": einvoice_addresses,
+    "exchange_rates": exchange_rates,
+    "personal_approvals": queue("RECEIVED", "VERIFIED"),
+    "personal_verifications": queue("RECEIVED"),
+    "se_factoring_contracts": se_factoring_contracts,
+    "tracking_periods": tracking_periods,
+    "vat_percentages": vat_percentages,
+    "vat_statuses": vat_statuses,
+}
+STREAMS = (*DOCUMENTS, *PARTS)
+OFF_BY_DEFAULT = {"personal_approvals", "personal_verifications", "webhooks"}
+
+
+def truth(sandbox: Sandbox, stream: str) -> list[Record]:
+    if stream in PARTS:
+        return [record for company in sandbox.companies for record in PARTS[stream](company)]
+    kind, component = DOCUMENTS[stream]
+    return [
+        expected_record(document, component, company_id=company.id)
+        for company in sandbox.companies
+        for document in company.truth(kind)
+    ]
+
+
+@pytest.fixture(scope="module")
+def companies() -> Iterator[Sandbox]:
+    """A Finnish and a Swedish company that use the same ids."""
+    with Sandbox(companies=2, invoices=250, colliding_ids=True, requests_per_second=0) as sandbox:
+        sandbox.companies[1].set_country("SWEDEN")
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def full_run(companies: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    config = {**companies.config(), "requests_per_second": 1000}
+    return run_tap(tmp_path_factory.mktemp("run"), config, catalog=selecting(*STREAMS))
+
+
+def test_a_full_run_succeeds(full_run: Run) -> None:
+    assert full_run.exit_code == 0, full_run.log
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_every_record_is_the_truth_field_by_field(
+    companies: Sandbox, full_run: Run, stream: str
+) -> None:
+    target = Target().load(full_run)
+    names = target.keys[stream]
+    expected = sorted(truth(companies, stream), key=lambda row: [row[name] for name in names])
+    assert target.rows(stream) == expected
+    assert len(full_run.records(stream)) == len(expected) > 0
+
+
+def test_the_truth_has_what_is_hard(companies: Sandbox) -> None:
+    rows = {stream: truth(companies, stream) for stream in STREAMS}
+    texts = str(rows)
+    for hard in ("ä", "ö", "€", "\\n", '"', "additional_fields", "7.460300", "None"):
+        assert hard in texts
+    assert any(row["authentication_meta"] for row in rows["webhooks"])
+
+
+def test_what_concerns_one_user_or_system_is_off_by_default(config: Config, tmp_path: Path) -> None:
+    run = run_tap(tmp_path, config)
+    assert run.exit_code == 0, run.log
+    assert run.streams() & set(STREAMS) == set(STREAMS) - OFF_BY_DEFAULT - {
+        "se_factoring_contracts"
+    }
+
+
+@pytest.mark.parametrize(
+    ("stream", "right"),
+    [
+        ("circulation_settings", "management.basicCompanyInfo"),
+        ("delivery_terms", "management.basicCompanyInfo"),
+        ("factoring_contracts", "management.basicCompanyInfo"),
+        ("invoice_templates", "management.basicCompanyInfo"),
+        ("usage_settings", "management.basicCompanyInfo"),
+        ("verifier_lists", "management.basicCompanyInfo"),
+        ("personal_approvals", "invoiceCirculation.approval"),
+        ("personal_verifications", "invoiceCirculation.verification"),
+    ],
+)
+def test_a_refusal_names_the_right(
+    sandbox: Sandbox, config: Config, tmp_path: Path, stream: str, right: str
+) -> None:
+    sandbox.companies[0].set_right(right)
+    run = run_tap(tmp_path, config, catalog=selecting(stream))
+    assert run.exit_code == 1
+    assert not run.records(stream)
+    assert f"{stream} of company {sandbox.companies[0].id}: " in run.log
+    assert f"({right})" in run.log
+
+
+def test_only_swedish_companies_are_asked_for_their_factoring_contracts(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    catalog = selecting("se_factoring_contracts")
+    finnish = run_tap(tmp_path, config, catalog=catalog)
+    assert finnish.exit_code == 0, finnish.log
+    assert not sandbox.statistics().by_route()["/se/factoringcontracts"]
+    sandbox.companies[0].set_country("SWEDEN")
+    swedish = run_tap(tmp_path, config, catalog=catalog)
+    assert swedish.exit_code == 0
+    assert swedish.records("se_factoring_contracts")
+
+
+def test_a_company_of_an_unknown_country_is_asked(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    sandbox.companies[0].books.company["country"] = None
+    run = run_tap(tmp_path, config, catalog=selecting("se_factoring_contracts"))
+    assert run.exit_code == 1
+    assert "check 'Management: Basic company info'" in run.log
+
+
+def test_long_lists_are_read_to_their_short_last_page(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    settings = sandbox.companies[0].books.settings
+    for number in range(6_000, 6_500):
+        settings.factoring_contracts.append(FactoringRow(number, 0, active=False))
+        settings.webhooks.append(WebhookRow(number, 0, number))
+    streams = ("factoring_contracts", "webhooks")
+    run = run_tap(tmp_path, config, catalog=selecting(*streams))
+    for stream in streams:
+        rows = Target().load(run).rows(stream)
+        assert rows == sorted(truth(sandbox, stream), key=lambda row: str(row.get("uuid")))
+        assert len(rows) > 500
+    assert sandbox.statistics().by_route()["/webhooks"] == 3

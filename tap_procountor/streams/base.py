@@ -194,6 +194,11 @@ class ReadStream(ProcountorStream):
     #: The rights that the rows depend on.
     access: ClassVar[Access] = Access()
 
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return all paths that the rows are read from; names of parameters do not matter."""
+        return (cls.path,)
+
     @cached_property
     def convert(self) -> RecordConverter:
         """Turns an object of the API into a record."""
@@ -415,6 +420,11 @@ class DetailedStream(PagedStream):
     #: Whether the list comes in pages.
     has_pages: ClassVar[bool] = True
 
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and detail."""
+        return (cls.path, f"{cls.path}/{{id}}")
+
     def is_empty(self, company: Company) -> bool:
         """Ask for one row, or for the list if it has no pages."""
         return super().is_empty(company) if self.has_pages else not company.get_json(self.path)
@@ -597,6 +607,11 @@ class IncrementalStream(ReadStream):
 
 class DocumentStream(IncrementalStream):
     """An incremental stream whose rows are completed by batches of details."""
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and batch."""
+        return (cls.path, f"{cls.path}/{{ids}}")
 
     def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
         documents = DocumentList(company, self.path, filters)

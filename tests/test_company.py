@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import inflection
 import pytest
 from support import (
     Digits,
@@ -13,6 +14,8 @@ from support import (
     expected_record,
     run_tap,
     selecting,
+    utc,
+    when_asked,
 )
 
 from tap_procountor.sandbox import Sandbox
@@ -32,6 +35,7 @@ DOCUMENTS = {
     "circulation_settings": ("circulation_settings", "CirculationSettings"),
     "collection_settings": ("collection_settings", "CollectionsAndPenalExpenses"),
     "factoring_contracts": ("factoring_contracts", "FactoringContract"),
+    "journals": ("journals", "Journal"),
     "invoice_templates": ("invoice_templates", "InvoiceTemplate"),
     "usage_settings": ("usage_settings", "CompanyUsageSettings"),
     "users": ("users", "User"),
@@ -96,6 +100,33 @@ def se_factoring_contracts(company: Company) -> Iterator[Record]:
             yield expected_record(contract, "BasicFactoringContract", company_id=company.id)
 
 
+#: Streams that ask for something of each owner: the owner's id, component.
+OWNED = {
+    "business_partner_default_accounts": ("businessPartnerId", "BusinessPartnerDefaultAccounts"),
+    "business_partner_default_dimensions": ("businessPartnerId", "DefaultDimensionBasicData"),
+    "business_partner_default_products": ("businessPartnerId", "DefaultProduct"),
+    "person_default_dimensions": ("personId", "DefaultDimensionBasicData"),
+    "person_default_products": ("personId", "DefaultProduct"),
+    "product_default_dimensions": ("productId", "DefaultDimensionBasicData"),
+}
+OWNERS = {"businessPartnerId": "businesspartners", "productId": "products"}
+
+
+def owned(stream: str) -> Callable[[Company], Iterator[Record]]:
+    owner_id, component = OWNED[stream]
+
+    def rows(company: Company) -> Iterator[Record]:
+        kind = OWNERS.get(owner_id)
+        versions = {one["id"]: one["version"] for one in company.truth(kind)} if kind else {}
+        for default in company.truth(stream):
+            number = default.pop(owner_id)
+            record = expected_record(default, component, company_id=company.id)
+            record[inflection.underscore(owner_id)] = number
+            yield record | ({"version": utc(versions[number])} if versions else {})
+
+    return rows
+
+
 def queue(*statuses: str) -> Callable[[Company], Iterator[Record]]:
     def waiting(company: Company) -> Iterator[Record]:
         for invoice in company.truth("invoices"):
@@ -129,9 +160,10 @@ PARTS: dict[str, Callable[[Company], Iterator[Record]]] = {
     "tracking_periods": tracking_periods,
     "vat_percentages": vat_percentages,
     "vat_statuses": vat_statuses,
+    **{stream: owned(stream) for stream in OWNED},
 }
 STREAMS = (*DOCUMENTS, *PARTS)
-OFF_BY_DEFAULT = {"personal_approvals", "personal_verifications", "webhooks"}
+OFF_BY_DEFAULT = {*OWNED, "personal_approvals", "personal_verifications", "webhooks"}
 
 
 def truth(sandbox: Sandbox, stream: str) -> list[Record]:
@@ -250,3 +282,103 @@ def test_long_lists_are_read_to_their_short_last_page(
         assert rows == sorted(truth(sandbox, stream), key=lambda row: str(row.get("uuid")))
         assert len(rows) > 500
     assert sandbox.statistics().by_route()["/webhooks"] == 3
+
+
+def test_journals_are_read_when_they_change(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    catalog = selecting("journals")
+    company = sandbox.companies[0]
+    first = run_tap(tmp_path, config, catalog=catalog)
+    journals = company.truth("journals")
+    posted = next(one for one in reversed(journals) if one["ledgerReceiptId"])
+    company.reopen_periods("2000-01-01", "2100-01-01")
+    company.edit("journals", posted["id"])
+    second = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+    assert [record["id"] for record in second.records("journals")] == [posted["id"]]
+    assert sandbox.statistics().by_route()["/journals"] == 2
+    assert Target().load(first).load(second).rows("journals") == truth(sandbox, "journals")
+    statuses = {record["status"] for record in first.records("journals")}
+    assert statuses >= {"APPROVED", "UNFINISHED", "INVALIDATED"}
+
+
+def test_deleted_journals_are_found(sandbox: Sandbox, config: Config, tmp_path: Path) -> None:
+    full = config | {"deletion_check": "full"}
+    catalog = selecting("journals")
+    company = sandbox.companies[0]
+    first = run_tap(tmp_path, full, catalog=catalog)
+    journal = company.truth("journals")[3]["id"]
+    company.delete("journals", journal)
+    second = run_tap(tmp_path, full, catalog=catalog, state=first.state)
+    assert second.exit_code == 0, second.log
+    (tombstone,) = second.records("journals")
+    assert (tombstone["id"], "_sdc_deleted_at" in tombstone) == (journal, True)
+
+
+def test_without_their_right_journals_are_refused(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    sandbox.companies[0].set_right("accounting.journalReceiptSearch")
+    refused = run_tap(tmp_path, config, catalog=selecting("journals"))
+    assert refused.exit_code == 1
+    assert "(accounting.journalReceiptSearch)" in refused.log
+    sandbox.companies[0].set_right("accounting.journalReceiptSearch", "VIEWING_RIGHTS")
+    sandbox.companies[0].set_right("accounting.personalJournalReceiptsOnly", value=True)
+    limited = run_tap(tmp_path, config, catalog=selecting("journals"))
+    assert limited.exit_code == 1
+    assert not limited.records("journals")
+    assert "(accounting.personalJournalReceiptsOnly)" in limited.log
+
+
+@pytest.mark.parametrize(
+    ("stream", "kind", "route"),
+    [
+        ("business_partner_default_accounts", "businesspartners", "accounts"),
+        ("business_partner_default_products", "businesspartners", "products"),
+        ("product_default_dimensions", "products", "dimensions"),
+    ],
+)
+def test_defaults_are_asked_for_again_when_their_owner_changes(  # noqa: PLR0913, PLR0917
+    sandbox: Sandbox, config: Config, tmp_path: Path, stream: str, kind: str, route: str
+) -> None:
+    catalog = selecting(stream)
+    company = sandbox.companies[0]
+    first = run_tap(tmp_path, config, catalog=catalog)
+    owner_id, _ = OWNED[stream]
+    owner = company.truth(stream)[-1][owner_id]
+    sandbox.reset_statistics()
+    company.edit(kind, owner)
+    second = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+    asked = f"/{kind}/{{id}}/defaults/{route}"
+    assert sandbox.statistics().by_route()[asked] == 1
+    expected = [row for row in truth(sandbox, stream) if owner in row.values()]
+    assert second.records(stream) == expected
+
+
+def test_defaults_of_persons_are_asked_for_in_every_run(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    catalog = selecting("person_default_dimensions")
+    first = run_tap(tmp_path, config, catalog=catalog)
+    second = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+    persons = len(sandbox.companies[0].truth("persons"))
+    route = "/persons/{id}/defaults/dimensions"
+    assert sandbox.statistics().by_route()[route] == 2 * persons
+    assert second.records("person_default_dimensions") == first.records("person_default_dimensions")
+
+
+def test_a_partner_deleted_meanwhile_has_no_defaults(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    company = sandbox.companies[0]
+    partner = company.truth("businesspartners")[-1]["id"]
+    route = "/businesspartners/{id}/defaults/accounts"
+    with when_asked(sandbox, route, lambda: company.delete("businesspartners", partner)):
+        run = run_tap(tmp_path, config, catalog=selecting("business_partner_default_accounts"))
+    assert run.exit_code == 0, run.log
+    ids = [record["business_partner_id"] for record in run.records(OWNED_ACCOUNTS)]
+    assert partner not in ids
+    assert len(ids) == len(company.truth("businesspartners"))
+
+
+OWNED_ACCOUNTS = "business_partner_default_accounts"

@@ -65,6 +65,11 @@ class DatedStream(IncrementalStream):
 class DetailedDatedStream(DatedStream):
     """A list by date whose rows are completed by a request each."""
 
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and detail."""
+        return (cls.path, f"{cls.path}/{{id}}")
+
     def is_empty(self, company: Company) -> bool:
         """Ask for one row, and for its details."""
         for variant in self.variants:

@@ -42,6 +42,11 @@ class _RowsOf(ReadStream):
     #: Whether rows are numbered, from 0, because they have no id.
     adds_position: ClassVar[bool] = False
 
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return the list of the owners, and where their rows are."""
+        return (cls.path, cls.rows_path)
+
     def rows_of(self, company: Company, owner: Source) -> Batch:
         """Ask for the rows of an owner; one that there is no more has vanished."""
         try:

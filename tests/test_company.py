@@ -302,12 +302,30 @@ def test_journals_are_read_when_they_change(
     assert statuses >= {"APPROVED", "UNFINISHED", "INVALIDATED"}
 
 
+def test_an_invalidated_journal_stays_and_its_receipt_goes(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    catalog = selecting("journals", "ledger_receipts")
+    company = sandbox.companies[0]
+    first = run_tap(tmp_path, config, catalog=catalog)
+    company.reopen_periods("2000-01-01", "2100-01-01")
+    journal = next(one for one in company.truth("journals") if one["ledgerReceiptId"])
+    company.invalidate(journal["id"])
+    second = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+    assert second.exit_code == 0, second.log
+    (record,) = second.records("journals")
+    assert (record["id"], record["status"]) == (journal["id"], "INVALIDATED")
+    gone = [one for one in second.records("ledger_receipts") if "_sdc_deleted_at" in one]
+    assert [one["id"] for one in gone] == [journal["ledgerReceiptId"]]
+
+
 def test_deleted_journals_are_found(sandbox: Sandbox, config: Config, tmp_path: Path) -> None:
     full = config | {"deletion_check": "full"}
     catalog = selecting("journals")
     company = sandbox.companies[0]
     first = run_tap(tmp_path, full, catalog=catalog)
     journal = company.truth("journals")[3]["id"]
+    company.reopen_periods("2000-01-01", "2100-01-01")
     company.delete("journals", journal)
     second = run_tap(tmp_path, full, catalog=catalog, state=first.state)
     assert second.exit_code == 0, second.log
@@ -373,12 +391,10 @@ def test_a_partner_deleted_meanwhile_has_no_defaults(
     company = sandbox.companies[0]
     partner = company.truth("businesspartners")[-1]["id"]
     route = "/businesspartners/{id}/defaults/accounts"
+    stream = "business_partner_default_accounts"
     with when_asked(sandbox, route, lambda: company.delete("businesspartners", partner)):
-        run = run_tap(tmp_path, config, catalog=selecting("business_partner_default_accounts"))
+        run = run_tap(tmp_path, config, catalog=selecting(stream))
     assert run.exit_code == 0, run.log
-    ids = [record["business_partner_id"] for record in run.records(OWNED_ACCOUNTS)]
+    ids = [record["business_partner_id"] for record in run.records(stream)]
     assert partner not in ids
     assert len(ids) == len(company.truth("businesspartners"))
-
-
-OWNED_ACCOUNTS = "business_partner_default_accounts"

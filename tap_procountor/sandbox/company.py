@@ -81,7 +81,7 @@ class Company:
             return self._bookkeeper.create_invoice(kind)
 
     def invalidate(self, number: int) -> None:
-        """Invalidate an invoice: its status changes, its receipt is deleted."""
+        """Invalidate an invoice or a journal: its status changes, its receipt is deleted."""
         with self._lock:
             self._bookkeeper.invalidate(number)
 

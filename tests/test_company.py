@@ -398,3 +398,23 @@ def test_a_partner_deleted_meanwhile_has_no_defaults(
     ids = [record["business_partner_id"] for record in run.records(stream)]
     assert partner not in ids
     assert len(ids) == len(company.truth("businesspartners"))
+
+
+def test_what_is_gone_is_found_and_nothing_else(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    full = config | {"deletion_check": "full"}
+    catalog = selecting(*STREAMS)
+    company = sandbox.companies[0]
+    first = run_tap(tmp_path, full, catalog=catalog)
+    contract = company.truth("factoring_contracts")[0]["id"]
+    company.delete("factoring_contracts", contract)
+    second = run_tap(tmp_path, full, catalog=catalog, state=first.state)
+    assert second.exit_code == 0, second.log
+    gone = {
+        (stream, record.get("id"))
+        for stream in STREAMS
+        for record in second.records(stream)
+        if "_sdc_deleted_at" in record
+    }
+    assert gone == {("factoring_contracts", contract)}

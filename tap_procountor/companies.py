@@ -26,6 +26,7 @@ class Company:
         name: Its name, for people.
         opened: When the run began for this company, by the server's clock. What changes later is
             left to the next run.
+        country: Its country in English upper case (``FINLAND``), if it is said.
         discusses_invoices: Whether the discussion of invoices is in use; None if it is not said.
         usage: Where the requests made through this object are counted.
     """
@@ -33,6 +34,7 @@ class Company:
     id: int
     name: str
     opened: datetime
+    country: str | None
     discusses_invoices: bool | None
     client: ProcountorClient = field(repr=False)
     _auth: CompanyAuthenticator = field(repr=False)
@@ -56,6 +58,7 @@ class Company:
             session["companyId"],
             str(session.get("name")),
             server_time(answer),
+            session.get("country"),
             settings.get("invoiceDiscussionEnabled") if isinstance(settings, dict) else None,
             client,
             auth,

@@ -107,6 +107,12 @@ class Documents:
             yield b"{%b}" % b",".join([text for text in fields if text.strip()])
 
 
+def parsed(source: bytes | Source) -> Source:
+    """Return an object of the API that may still be text."""
+    document: Source = decode(source) if isinstance(source, bytes) else source
+    return document
+
+
 class Page:
     """One page of a list; its rows stay unparsed until needed, because many pages wait in memory.
 
@@ -177,7 +183,7 @@ def _id_of(text: Raw) -> int:
     return int(first[1]) if first else _id_decoder.decode(text).id
 
 
-def _array(body: bytes) -> list[Raw]:
+def array(body: bytes) -> list[Raw]:
     """Split details: one id asked for gives an object, several give an array."""
     return _raws_decoder.decode(body if body.lstrip().startswith(b"[") else b"[" + body + b"]")
 
@@ -383,7 +389,7 @@ class DocumentList:
         """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
         path = f"{self._path}/{','.join(map(str, ids))}"
         try:
-            details: list[Raw] = self._company.get(path, parse=_array)
+            details: list[Raw] = self._company.get(path, parse=array)
         except NotFoundError:
             return []
         return details
@@ -427,6 +433,16 @@ def records_in(answer: Any, name: str, path: str) -> list[Source]:  # noqa: ANN4
         msg = f"The answer of {path} is not as documented: it has no '{name}'."
         raise ApiError(msg)
     return records
+
+
+def unpaged_batches(texts: list[Raw]) -> Iterator[Batch]:
+    """Cut a list that came as a whole into batches in ascending order of ids."""
+    rejected: list[Rejection] = []
+    rows = iter(sorted(_by_id(texts, rejected).items()))
+    while (chunk := [*islice(rows, PAGE_SIZE)]) or rejected:
+        documents = Documents([(text,) for _, text in chunk])
+        yield Batch(documents, [Row(number) for number, _ in chunk], rejected=rejected)
+        rejected = []
 
 
 def numbered_rows(company: Company, path: str, filters: Params) -> list[Source]:

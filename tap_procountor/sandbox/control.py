@@ -37,6 +37,7 @@ COMPANY_ACTIONS = (
     "reopen_periods",
     "spoil",
     "set_right",
+    "set_country",
     "set_documents",
     "revoke_key",
     "replace_key",

@@ -14,6 +14,7 @@ from tap_procountor.periods import Ledger
 from tap_procountor.reading import Batch, DocumentList, KeysetList
 from tap_procountor.schema import DATE_TIME, INTEGER, STRING, RecordSchema
 from tap_procountor.streams.base import DocumentStream, RowStream, SingleCallStream
+from tap_procountor.streams.lists import UnpagedIncrementalStream
 from tap_procountor.structs import number
 from tap_procountor.times import format_utc
 from tap_procountor.verdicts import Access
@@ -35,6 +36,17 @@ class FiscalYears(SingleCallStream):
     path = "/fiscalyears"
     records_field = "fiscalYears"
     schema = RecordSchema("FiscalYear")
+
+
+class TrackingPeriods(RowStream):
+    """Tracking periods of the fiscal years: nothing changes in those that are closed."""
+
+    name = "tracking_periods"
+    owners = (FiscalYears,)
+    field = "tracking_periods"
+    owner_fields = {"fiscal_year_id": "id"}
+    primary_keys = ("company_id", "fiscal_year_id", "id")
+    schema = RecordSchema("TrackingPeriod", added={"fiscal_year_id": INTEGER})
 
 
 class ChartOfAccounts(SingleCallStream):
@@ -216,6 +228,18 @@ class LedgerReceipts(DocumentStream):
     @cached_property
     def _ledgers(self) -> dict[int, Ledger]:
         return {}
+
+
+class Journals(UnpagedIncrementalStream):
+    """Journals as documents: those that are unfinished or invalidated, too."""
+
+    name = "journals"
+    path = "/journals"
+    access = Access(
+        any_of=("accounting.journalReceiptSearch",),
+        limits=("accounting.personalJournalReceiptsOnly",),
+    )
+    schema = RecordSchema("Journal")
 
 
 class LedgerTransactions(RowStream):

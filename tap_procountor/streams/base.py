@@ -3,13 +3,15 @@
 A stream names its path, its key and the component of the specification that its records follow,
 and picks the way it is read by its base class: ``SingleCallStream``, ``PagedStream``,
 ``DetailedStream``, ``IncrementalStream`` or ``DocumentStream``; rows that stand inside the records
-of another stream are a ``RowStream``.
+of another stream are a ``RowStream``. Lists without an order by ``version`` are in ``lists``, rows
+that take requests of their own in ``owned``.
 """
 
 from __future__ import annotations
 
 import sys
 from abc import abstractmethod
+from datetime import timedelta
 from functools import cached_property
 from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -40,10 +42,11 @@ from tap_procountor.reading import (
     numbered_rows,
     records_in,
 )
-from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, SPECIFICATION, RecordSchema
+from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, RecordSchema
 from tap_procountor.structs import Fields
 from tap_procountor.times import format_utc
 from tap_procountor.verdicts import Access
+from tap_procountor.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,7 +59,7 @@ if TYPE_CHECKING:
     from tap_procountor.report import Outcome
     from tap_procountor.tap import TapProcountor
     from tap_procountor.verdicts import Finding
-    from tap_procountor.windows import Bookmark, Window
+    from tap_procountor.windows import Bookmark
 
 #: Documents after which the progress is sent to the target as a STATE message.
 _DOCUMENTS_PER_STATE = 1000
@@ -195,12 +198,16 @@ class ReadStream(ProcountorStream):
     #: The rights that the rows depend on.
     access: ClassVar[Access] = Access()
 
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return all paths that the rows are read from; names of parameters do not matter."""
+        return (cls.path,)
+
     @cached_property
     def convert(self) -> RecordConverter:
         """Turns an object of the API into a record."""
-        components = getattr_static(self, "schema").components
         return RecordConverter(
-            SPECIFICATION.component(*components),
+            getattr_static(self, "schema").source,
             self._tap.api_clock.to_utc,
             lambda path: self._tap.report.found_unknown_field(self.name, path),
         )
@@ -378,10 +385,22 @@ class SingleCallStream(FullTableStream):
     def read(self, company: Company) -> Iterator[Batch]:
         """Make the requests."""
         for params in self.variants:
-            answer = company.get(self.path, params)
-            if self.records_field:
-                answer = records_in(answer, self.records_field, self.path)
-            yield Batch(answer if isinstance(answer, list) else [answer])
+            yield Batch(self.sources(company.get(self.path, params), params))
+
+    def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401, ARG002 - any JSON
+        """Return the records inside the answer to one of the requests."""
+        if self.records_field:
+            return records_in(answer, self.records_field, self.path)
+        return answer if isinstance(answer, list) else [answer]
+
+
+class ValuesStream(SingleCallStream):
+    """An array of bare values in one answer; each becomes a row, its value the end of the key."""
+
+    def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401
+        """Make an object of each value."""
+        name = self.primary_keys[-1]
+        return [{name: value} for value in super().sources(answer, params)]
 
 
 class PagedStream(FullTableStream):
@@ -400,7 +419,19 @@ class PagedStream(FullTableStream):
 
 
 class DetailedStream(PagedStream):
-    """A list by page number whose rows are completed by a request each."""
+    """A list by page number, or in one piece, whose rows are completed by a request each."""
+
+    #: Whether the list comes in pages.
+    has_pages: ClassVar[bool] = True
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and detail."""
+        return (cls.path, f"{cls.path}/{{id}}")
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one row, or for the list if it has no pages."""
+        return super().is_empty(company) if self.has_pages else not company.get(self.path)
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the pages and, several at once, the details."""
@@ -414,7 +445,11 @@ class DetailedStream(PagedStream):
                 return Batch([], vanished=[row["id"]])
             return Batch([row | detail])
 
-        rows = numbered_rows(company, self.path, self.filters)
+        rows: list[Source] = (
+            numbered_rows(company, self.path, self.filters)
+            if self.has_pages
+            else company.get(self.path, self.filters)
+        )
         yield from company.client.ahead(complete, rows)
 
 
@@ -447,6 +482,15 @@ class IncrementalStream(ReadStream):
             for variant in self.variants
         )
 
+    @property
+    def lookback(self) -> timedelta:
+        """How far a window reaches back before the end of the last one."""
+        return timedelta(seconds=self.config["lookback"])
+
+    def bounds(self, window: Window) -> Params:
+        """Return the API's filters for a window."""
+        return window.filters(self._tap.api_clock)
+
     def forget_bookmark(self, company: Company) -> None:
         """Let the next read begin at the beginning."""
         if self.state_of(company).get("streams"):
@@ -473,7 +517,7 @@ class IncrementalStream(ReadStream):
             self._tap.state_writer.write_state(self.tap_state)
         if batch.window is None:
             return
-        self._unsaved_documents += len(batch.documents)
+        self._unsaved_documents += max(len(batch.documents), len(batch.listed))
         is_due = batch.window.is_done or self._unsaved_documents >= _DOCUMENTS_PER_STATE
         if is_due and not self._tap.deletion_guard(company).hides_rows:
             self._unsaved_documents = 0
@@ -481,12 +525,7 @@ class IncrementalStream(ReadStream):
             self._tap.state_writer.write_state(self.tap_state)
 
     def _bookmark(self, company: Company) -> Bookmark:
-        streams = [self, *self.row_streams]
-        return self._tap.bookmark(
-            self.state_of(company),
-            company,
-            [stream.name for stream in streams if stream.selected],
-        )
+        return self._tap.bookmark(self, company)
 
     def _read(
         self, company: Company, windows: list[Window], before: Census, emitted: Seen
@@ -539,7 +578,7 @@ class IncrementalStream(ReadStream):
         yield Batch([], deleted=sorted(gone), census=census)
 
     def _list_ids(self, company: Company) -> set[int]:
-        bounds = {"versionEndDate": self._tap.api_clock.upper_bound(company.opened)}
+        bounds = self.bounds(Window(None, format_utc(company.opened)))
         lists = (
             KeysetList(company, self.path, {**variant, **bounds}, has_numbers=self.has_numbers)
             for variant in self.variants
@@ -557,7 +596,7 @@ class IncrementalStream(ReadStream):
         return gone
 
     def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
-        bounds = window.filters(self._tap.api_clock)
+        bounds = self.bounds(window)
         for number, variant in enumerate(self.variants[window.variant :], window.variant):
             progress = window.at_variant(number)
             for batch in self._batches(company, {**variant, **bounds}, progress):
@@ -576,6 +615,11 @@ class IncrementalStream(ReadStream):
 
 class DocumentStream(IncrementalStream):
     """An incremental stream whose rows are completed by batches of details."""
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and batch."""
+        return (cls.path, f"{cls.path}/{{ids}}")
 
     def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
         documents = DocumentList(company, self.path, filters)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_procountor.auth import CompanyAuthenticator
-    from tap_procountor.client import Answer, Params, Usage
+    from tap_procountor.client import Answer, Params, Receiver, Usage
     from tap_procountor.report import RunReport
 
 
@@ -68,6 +68,10 @@ class Company:
     def get(self, path: str, params: Params | None = None) -> Answer:
         """Get one of the company's resources; see ``ProcountorClient.get``."""
         return self.client.get(self._auth, path, params, self.usage)
+
+    def download(self, path: str, receive: Receiver, params: Params | None = None) -> Any:  # noqa: ANN401
+        """Get one of the company's files; see ``ProcountorClient.download``."""
+        return self.client.download(self._auth, path, receive, params, self.usage)
 
     def get_json(self, path: str, params: Params | None = None) -> Any:  # noqa: ANN401 - any JSON
         """Get one of the company's resources, parsed."""

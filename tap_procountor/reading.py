@@ -94,6 +94,10 @@ class Documents:
         """Return how many there are."""
         return len(self._sources)
 
+    def texts(self) -> Iterator[msgspec.Raw]:
+        """Return all parts, unparsed."""
+        return chain.from_iterable(self._sources)
+
     def __iter__(self) -> Iterator[Source]:
         """Parse one after the other."""
         for first, *others in self._sources:

@@ -29,7 +29,7 @@ class FileAnswer:
     """A file that arrives; iterate over it once to get its bytes, piece by piece.
 
     Args:
-        headers: The answer's headers.
+        headers: The answer's headers, to be looked up in any case.
         pieces: The answer's body.
 
     Attributes:
@@ -44,9 +44,7 @@ class FileAnswer:
         self._boundary = options.get(b"boundary") if kind.startswith(b"multipart/") else None
         self.mime_type = kind.decode("latin-1") or None
         # The connection tells if such a body breaks off.
-        self._has_end = not {"Content-Length", "Transfer-Encoding"}.isdisjoint(
-            name.title() for name in headers
-        )
+        self._has_end = "Content-Length" in headers or "Transfer-Encoding" in headers
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes.

@@ -329,13 +329,17 @@ class TapProcountor(Tap):
                     complete.activate_version()
 
     def _streams_to_read(self) -> list[ReadStream]:
-        """Return the streams that are selected themselves or hold the rows of one that is."""
-        return [
+        """Return the streams that are selected themselves or hold the rows of one that is.
+
+        Those that write files come last: the others tell them which.
+        """
+        streams = [
             stream
             for stream in self.streams.values()
             if isinstance(stream, ReadStream)
             and (stream.selected or any(rows.selected for rows in stream.row_streams))
         ]
+        return sorted(streams, key=lambda stream: stream.writes_files)
 
     def _finish(self) -> None:
         self.report.log(self.client.usage, self.config["requests_per_second"])

@@ -12,6 +12,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from inspect import getattr_static
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.census import pack, unpack
@@ -103,32 +104,30 @@ class Pending:
         """Add ids."""
         self._noted.extend(ids)
         if len(self._noted) >= _IDS_PER_CHUNK:
-            self._pack()
+            self._packed.append(pack(self._noted))
+            self._noted.clear()
 
-    def begin(self) -> frozenset[int]:
-        """Return the ids that have failed in the last run; they are the first to be tried."""
+    def begin(self) -> tuple[frozenset[int], list[list[int]]]:
+        """Put the ids in order, each once: two documents can have the same file.
+
+        Returns:
+            Those that have failed in the last run, and all ids in chunks.
+        """
         failed = frozenset(self._failed)
-        if failed:
-            self._packed.insert(0, pack(failed))
-            self._failed.clear()
-        return failed
-
-    def chunks(self) -> list[list[int]]:
-        """Return the ids in the order in which they were noted, each chunk sorted."""
-        if self._noted:
-            self._pack()
-        return [sorted(unpack(text)) for text in self._packed]
+        ids = sorted(failed.union(self._noted, *map(unpack, self._packed)))
+        chunks = [ids[at : at + _IDS_PER_CHUNK] for at in range(0, len(ids), _IDS_PER_CHUNK)]
+        self._packed[:] = map(pack, chunks)
+        self._noted.clear()
+        self._failed.clear()
+        return failed, chunks
 
     def settle(self, attempts: list[Attempt], vanished: list[int]) -> None:
         """Drop the first chunk, but for what is left of it."""
-        postponed = [one.number for one in attempts if one.is_postponed]
-        self._packed[:1] = [pack(postponed)] if postponed else []
+        # In this order: a signal between the two must lose nothing.
         failed = (one.number for one in attempts if one.has_failed)
         self._failed.extend(number for number in failed if number not in vanished)
-
-    def _pack(self) -> None:
-        self._packed.append(pack(set(self._noted)))
-        self._noted.clear()
+        postponed = [one.number for one in attempts if one.is_postponed]
+        self._packed[:1] = [pack(postponed)] if postponed else []
 
 
 class FileStream(ReadStream):
@@ -252,9 +251,9 @@ class DownloadStream(RowStream, FileStream):
 
     def _downloaded(self, company: Company) -> Iterator[Batch]:
         pending = Pending(self.state_of(company))
-        failed_before = pending.begin()
+        failed_before, chunks = pending.begin()
         left_out = 0
-        for attempts in self._attempts(company, pending.chunks()):
+        for attempts in self._attempts(company, chunks):
             left_out += sum(one.is_left_out for one in attempts)
             failed = [one for one in attempts if one.has_failed]
             # What does not exist at a second look has been deleted.
@@ -282,25 +281,15 @@ class DownloadStream(RowStream, FileStream):
         Raises:
             ProcountorError: If it is not single files that fail.
         """
-        under_way: set[int] = set()
-
-        def steps() -> Iterator[int | None]:
-            for chunk in chunks:
-                for number in chunk:
-                    # Two documents can have the same file.
-                    if number not in under_way:
-                        under_way.add(number)
-                        yield number
-                yield None
-
+        # A chunk ends with None; downloads go on beyond it.
+        steps = (step for chunk in chunks for step in (*chunk, None))
         attempts: list[Attempt] = []
         failures = 0
-        for attempt in company.client.ahead(partial(self._attempt, company), steps()):
+        for attempt in company.client.ahead(partial(self._attempt, company), steps):
             if attempt is None:
                 yield attempts
                 attempts = []
                 continue
-            under_way.discard(attempt.number)
             attempts.append(attempt)
             failures = failures + 1 if attempt.has_failed else 0
             if attempt.error and failures >= _MOST_FAILURES_IN_A_ROW:
@@ -325,9 +314,8 @@ class DownloadStream(RowStream, FileStream):
             except LeftOutError:
                 return -1
 
-        pending = Pending(self.state_of(company))
-        ids = pending.begin().union(*pending.chunks())
-        sizes = [one for one in company.client.ahead(size, sorted(ids)) if one != -1]
+        _, chunks = Pending(self.state_of(company)).begin()
+        sizes = [one for one in company.client.ahead(size, chain(*chunks)) if one != -1]
         known = [one for one in sizes if one is not None]
         plan = {"files": len(sizes), "bytes": sum(known), "unknown": len(sizes) - len(known)}
         self._tap.report.outcome(self.name, company.id).plan = plan

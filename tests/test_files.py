@@ -100,6 +100,7 @@ def test_a_thousand_files_through_two_kills(tmp_path: Path) -> None:
             # What was complete when the run was killed is not asked for by the next ones.
             asked_for = {int(path.rpartition("/")[2]) for path in downloads(sandbox)}
             assert not asked_for & complete
+            assert max(downloads(sandbox).values()) == 1
             complete |= ids_of_complete(files)
             sandbox.reset_statistics()
         assert_files_are(target.rows("attachment_files"), expected)

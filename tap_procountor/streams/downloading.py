@@ -246,8 +246,7 @@ class DownloadStream(RowStream, FileStream):
             PostponedError: If the run has made as many as it may.
         """
         if not self._tap.file_quota.take():
-            msg = "The run has downloaded as many files as max_attachment_downloads allows."
-            raise PostponedError(msg)
+            raise PostponedError
 
     def _downloaded(self, company: Company) -> Iterator[Batch]:
         pending = Pending(self.state_of(company))

@@ -11,7 +11,14 @@ from tap_procountor.convert import Rejection
 from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, RecordError
 from tap_procountor.files import Place, safe_name
 from tap_procountor.reading import Batch, records_in
-from tap_procountor.schema import DATE_TIME, INTEGER, STRING, RecordSchema, Schema
+from tap_procountor.schema import (
+    DATE_TIME,
+    DELETED_AT,
+    INTEGER,
+    STRING,
+    RecordSchema,
+    Schema,
+)
 from tap_procountor.streams.base import FullTableStream
 from tap_procountor.streams.downloading import DownloadStream, FileStream, LeftOutError
 from tap_procountor.streams.invoicing import Attachments, Invoices
@@ -96,8 +103,7 @@ class AttachmentFiles(DownloadStream):
     def planned_size(self, company: Company, number: int) -> int | None:
         """Look the size up where that is possible."""
         if self._tap.file_store.find(self._place(company, number)):
-            msg = "The file is there."
-            raise LeftOutError(msg)
+            raise LeftOutError
         return self._wanted_size(company, number)
 
     def _wanted_size(self, company: Company, number: int) -> int | None:
@@ -114,8 +120,7 @@ class AttachmentFiles(DownloadStream):
         size, attached = document.get("size"), document.get("attached")
         is_large = largest is not None and size is not None and size > largest
         if is_large or (since and attached and self._tap.api_clock.parse(attached) < since):
-            msg = "The settings do not want the file."
-            raise LeftOutError(msg)
+            raise LeftOutError
         return size
 
     def _is_of_wanted_type(self, attachment: Record) -> bool:
@@ -182,8 +187,7 @@ class InvoiceImages(DownloadStream):
     def planned_size(self, company: Company, number: int) -> int | None:
         """Look whether the invoice's pages are there; neither their number nor size is known."""
         if self._tap.file_store.note(self._end(company, number)) is not None:
-            msg = "The pages are there."
-            raise LeftOutError(msg)
+            raise LeftOutError
         return None
 
     def _download_page(self, company: Company, number: int, place: Place, page: int) -> StoredFile:
@@ -211,7 +215,12 @@ class SieFiles(FileStream, FullTableStream):
         any_of=("accounting.accountingReports",), module="SIE export, of Swedish companies"
     )
     schema = RecordSchema(
-        added={"accounting_period_start": _DATE, "export_end_date": _DATE, **_FILE_FIELDS}
+        added={
+            "accounting_period_start": _DATE,
+            "export_end_date": _DATE,
+            **_FILE_FIELDS,
+            DELETED_AT: DATE_TIME,
+        }
     )
 
     def read(self, company: Company) -> Iterator[Batch]:

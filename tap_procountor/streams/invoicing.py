@@ -110,7 +110,7 @@ class Attachments(RowStream):
     def rows(self, owner: ReadStream, record: Record) -> Iterator[Record]:
         """Yield the attachments of a document."""
         for row in super().rows(owner, record):
-            document = self._found.get(row["id"], {})
+            document = self._found.get(row.get("id", 0), {})
             additional = {**row.get(ADDITIONAL_FIELDS, {}), **document.get(ADDITIONAL_FIELDS, {})}
             yield {
                 **document,

@@ -321,5 +321,8 @@ def _faults(but: type[Exception] = ProcountorError) -> Iterator[None]:
         # Every kind of store has exceptions of its own.
         logger.debug("The store of files fails", exc_info=True)
         reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-        msg = f"Files cannot be written to the place of attachment_files_path: {reason}."
+        msg = (
+            f"Files cannot be kept at the place that attachment_files_path names ({reason}): check "
+            "that it exists and may be written to, and the credentials for it."
+        )
         raise StoreError(msg) from None

@@ -285,7 +285,7 @@ def test_files_need_a_place(sandbox: Sandbox, config: Record, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("/proc/nowhere", "Files cannot be written to the place of attachment_files_path"),
+        ("/proc/nowhere", "Files cannot be kept at the place that attachment_files_path names"),
         ("nonsense://bucket", "Files cannot be written to 'nonsense'"),
     ],
 )

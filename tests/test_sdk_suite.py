@@ -6,6 +6,7 @@ import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from tap_procountor.sandbox import Sandbox
+from tap_procountor.streams import STREAM_TYPES
 from tap_procountor.tap import TapProcountor
 
 # The sandbox has not a value for every field of the specification.
@@ -18,11 +19,16 @@ pytestmark = [
 _sandbox = Sandbox(invoices=60, requests_per_second=0)
 _sandbox.start()
 
+_NOT_SELECTED = [
+    str(vars(stream)["name"]) for stream in STREAM_TYPES if not stream.selected_by_default
+]
+
 TestTapProcountor = get_tap_test_class(
     TapProcountor,
     config={**_sandbox.config(), "requests_per_second": 1000},
     suite_config=SuiteConfig(
-        max_records_limit=50, ignore_no_records_for_streams=["rejected_records"]
+        max_records_limit=50,
+        ignore_no_records_for_streams=["rejected_records", *_NOT_SELECTED],
     ),
 )
 

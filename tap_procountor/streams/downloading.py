@@ -10,13 +10,12 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from functools import cached_property, partial
-from inspect import getattr_static
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.census import pack, unpack
-from tap_procountor.convert import RecordConverter, Rejection
+from tap_procountor.convert import Rejection
 from tap_procountor.errors import (
     AuthenticationError,
     NotFoundError,
@@ -135,16 +134,6 @@ class FileStream(ReadStream):
 
     selected_by_default = False
     writes_files = True
-
-    @cached_property
-    def convert(self) -> RecordConverter:
-        """Checks the rows, which are not the API's but made here."""
-        fields = getattr_static(self, "schema").added
-        return RecordConverter(
-            {"properties": {name: {"type": one["type"][0]} for name, one in fields.items()}},
-            self._tap.api_clock.to_utc,
-            lambda path: self._tap.report.found_unknown_field(self.name, path),
-        )
 
     def is_empty(self, company: Company) -> bool:  # noqa: ARG002
         """Say no: to ask for a file may cost something."""

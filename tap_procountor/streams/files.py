@@ -12,12 +12,12 @@ from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, Recor
 from tap_procountor.files import Place, safe_name
 from tap_procountor.reading import Batch, records_in
 from tap_procountor.schema import (
+    DATE,
     DATE_TIME,
     DELETED_AT,
     INTEGER,
     STRING,
     RecordSchema,
-    Schema,
 )
 from tap_procountor.streams.base import FullTableStream
 from tap_procountor.streams.downloading import DownloadStream, FileStream, LeftOutError
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from tap_procountor.companies import Company
     from tap_procountor.convert import Record
     from tap_procountor.files import StoredFile
-
-_DATE: Schema = {"type": ["string", "null"], "format": "date"}
 
 _FILE_FIELDS = {
     "size": INTEGER,
@@ -216,8 +214,8 @@ class SieFiles(FileStream, FullTableStream):
     )
     schema = RecordSchema(
         added={
-            "accounting_period_start": _DATE,
-            "export_end_date": _DATE,
+            "accounting_period_start": DATE,
+            "export_end_date": DATE,
             **_FILE_FIELDS,
             DELETED_AT: DATE_TIME,
         }

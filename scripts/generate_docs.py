@@ -20,6 +20,7 @@ from tap_procountor.streams.base import (
     ReadStream,
     RowStream,
 )
+from tap_procountor.streams.downloading import DownloadStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +63,8 @@ def name_of(stream: type[ProcountorStream]) -> str:
 
 def source(stream: type[ProcountorStream]) -> str:
     """Say which paths or which other streams hold the rows."""
+    if issubclass(stream, ReadStream) and stream.writes_files:
+        return f"`{stream.path}`"
     if issubclass(stream, RowStream):
         return "rows of " + ", ".join(f"`{name_of(owner)}`" for owner in stream.owners)
     if issubclass(stream, ReadStream):
@@ -81,6 +84,8 @@ def resources_table() -> Iterator[str]:
 
 def replication(stream: type[ProcountorStream]) -> str:
     """Say what a run after the first one reads."""
+    if issubclass(stream, DownloadStream):
+        return "new ones only"
     if issubclass(stream, RowStream):
         is_incremental = any(issubclass(owner, IncrementalStream) for owner in stream.owners)
         return "with its documents" if is_incremental else "full table"

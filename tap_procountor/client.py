@@ -12,6 +12,7 @@ import random
 import re
 import threading
 from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -39,7 +40,7 @@ from tap_procountor.errors import (
 from tap_procountor.limiter import RateLimiter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable
 
     from urllib3 import ProxyManager
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Params = dict[str, Any]
+#: Takes a file: the answer's headers, then its body piece by piece; called anew at each try.
+Receiver = Callable[[Mapping[str, str], Iterator[bytes]], Any]
 
 MAX_TRIES = 6
 #: The host may simply be mistyped: a first token is asked for fewer times.
@@ -56,8 +59,9 @@ _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
 #: A server that wants to be left alone for longer is not asked again.
 _LONGEST_RETRY_AFTER_SECONDS = 600.0
+_PIECE_SIZE = 1024 * 1024
 
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 401, 403, 404, 429
+_OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 200, 401, 403, 404, 429
 _SERVER_ERROR = 500
 
 #: Error texts that quote nothing of the company's data: codes, names of fields, known sentences.
@@ -133,7 +137,7 @@ class Answer:
         headers: The headers, whatever their case.
         body: The body as it came.
         authorization: The header that the request was sent with.
-        content: What the body holds, if the request was fulfilled.
+        content: What the body holds, or what a receiver has made of it; None if the request failed.
     """
 
     status: int
@@ -251,11 +255,48 @@ class ProcountorClient:
             NotFoundError: If there is no such resource.
             ApiError: For any other answer that cannot be used, after the repeats that may help.
         """
+        return self._get(auth, path, params, usage, parse)
+
+    def download(
+        self,
+        auth: CompanyAuthenticator,
+        path: str,
+        receive: Receiver,
+        params: Params | None = None,
+        usage: Usage | None = None,
+    ) -> Any:  # noqa: ANN401 - what the receiver returns
+        """Get a file, never in memory as a whole, and return what its receiver makes of it.
+
+        Args:
+            auth: Gives the company's token.
+            path: Below ``api_url``.
+            receive: Called in this thread; again if the file breaks off.
+            params: The query.
+            usage: Where the request is counted beside the client's own ``usage``.
+
+        Raises:
+            ProcountorError: As ``get``, and what the receiver raises.
+        """
+        answer = self._get(auth, path, params, usage, receive=receive)
+        if answer.body:
+            msg = f"The answer of {_resource(path)} holds no file."
+            raise ApiError(msg)
+        return answer.content
+
+    def _get(  # noqa: PLR0913, PLR0917 - what get and download take
+        self,
+        auth: CompanyAuthenticator,
+        path: str,
+        params: Params | None,
+        usage: Usage | None,
+        parse: Parse = decode,
+        receive: Receiver | None = None,
+    ) -> Answer:
         request = requests.Request("GET", f"{self._api_url}{path}", params=params, auth=auth)
-        answer = self._send_patiently(request, MAX_TRIES, usage, parse)
+        answer = self._send_patiently(request, MAX_TRIES, usage, parse, receive)
         if answer.status == _UNAUTHORIZED:
             auth.discard(answer.authorization)
-            answer = self._send_patiently(request, MAX_TRIES, usage, parse)
+            answer = self._send_patiently(request, MAX_TRIES, usage, parse, receive)
         if answer.is_success:
             return answer
         raise self._error(answer, path)
@@ -314,6 +355,7 @@ class ProcountorClient:
         max_tries: int,
         usage: Usage | None = None,
         parse: Parse = decode,
+        receive: Receiver | None = None,
     ) -> Answer:
         """Send a request, again after faults that may pass."""
         usages = [self.usage, usage] if usage else [self.usage]
@@ -334,9 +376,15 @@ class ProcountorClient:
             on_backoff=slow_down,
             logger=None,
         )(self._send)
-        return send(request, usages, parse)
+        return send(request, usages, parse, receive)
 
-    def _send(self, request: requests.Request, usages: list[Usage], parse: Parse) -> Answer:
+    def _send(
+        self,
+        request: requests.Request,
+        usages: list[Usage],
+        parse: Parse,
+        receive: Receiver | None,
+    ) -> Answer:
         """Send a request once, and count what it costs."""
         if self._is_closed:
             msg = "The run has ended."
@@ -345,13 +393,22 @@ class ProcountorClient:
         prepared = self._session.prepare_request(request)
         waited_before = self.limiter.seconds_waited
         size = 0
+
+        def count(response: requests.Response) -> Iterator[bytes]:
+            nonlocal size
+            for piece in response.iter_content(_PIECE_SIZE):
+                size += len(piece)
+                yield piece
+
         try:
-            answer = self._send_prepared(prepared)
-            size = len(answer.body)
+            answer = self._send_prepared(prepared, count, receive)
+            size += len(answer.body)
         finally:
             waited = self.limiter.seconds_waited - waited_before
             for usage in usages:
                 usage.add(requests=1, size=size, seconds_waited=waited)
+        if answer.content is not None:
+            return answer
         place = urlsplit(prepared.url or "").path
         _check_passing_faults(answer, place)
         try:
@@ -361,7 +418,13 @@ class ProcountorClient:
         except msgspec.DecodeError:
             raise _not_json(answer, place) from None
 
-    def _send_prepared(self, prepared: requests.PreparedRequest) -> Answer:
+    def _send_prepared(
+        self,
+        prepared: requests.PreparedRequest,
+        read: Callable[[requests.Response], Iterator[bytes]],
+        receive: Receiver | None,
+    ) -> Answer:
+        body, content = b"", None
         place = urlsplit(prepared.url or "").path
         try:
             # A redirect is never followed: it would carry the token to another place.
@@ -375,8 +438,11 @@ class ProcountorClient:
                     verify=self._certificates,
                 ) as response,
             ):
-                # In one piece: requests' own way, 10 KB at a time, takes several times as long.
-                body = response.raw.read(decode_content=True)
+                if receive and _is_file(response):
+                    content = receive(response.headers, read(response))
+                else:
+                    # In one piece: requests' way, 10 KB at a time, takes several times as long.
+                    body = response.raw.read(decode_content=True)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             msg = f"No answer from {place} within {self._config['request_timeout']} seconds."
             raise TransientError(msg) from None
@@ -388,12 +454,16 @@ class ProcountorClient:
             msg = f"The connection to {host} failed ({type(error).__name__}): check api_url."
             raise TransientError(msg) from None
         return Answer(
-            response.status_code, response.headers, body, prepared.headers.get("Authorization")
+            response.status_code,
+            response.headers,
+            body,
+            prepared.headers.get("Authorization"),
+            content,
         )
 
     def _error(self, answer: Answer, path: str) -> Exception:
         outline = _outline(answer)
-        resource = re.sub(r"\d[\d,]*", "{id}", path)
+        resource = _resource(path)
         match answer.status:
             case 401:
                 return AuthenticationError(
@@ -412,6 +482,17 @@ class ProcountorClient:
                 return ApiError(f"{self._api_url} only redirects elsewhere: check api_url.")
             case _:
                 return ApiError(f"Procountor refused the request {resource} ({outline}).")
+
+
+def _resource(path: str) -> str:
+    """Name what was asked for without its ids."""
+    return re.sub(r"\d[\d,]*", "{id}", path)
+
+
+def _is_file(response: requests.Response) -> bool:
+    """Tell whether an answer carries a file, and not what the API or the gateway has to say."""
+    kind = response.headers.get("Content-Type", "").lower()
+    return response.status_code == _OK and not kind.startswith(("text/html", "application/json"))
 
 
 def server_time(answer: Answer) -> datetime:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_procountor.auth import CompanyAuthenticator
-    from tap_procountor.client import Params, Parse, Usage
+    from tap_procountor.client import Params, Parse, Receiver, Usage
     from tap_procountor.report import RunReport
 
 
@@ -71,6 +71,10 @@ class Company:
     def get(self, path: str, params: Params | None = None, parse: Parse = decode) -> Any:  # noqa: ANN401
         """Return one of the company's resources, parsed; see ``ProcountorClient.get``."""
         return self.client.get(self._auth, path, params, self.usage, parse).content
+
+    def download(self, path: str, receive: Receiver, params: Params | None = None) -> Any:  # noqa: ANN401
+        """Get one of the company's files; see ``ProcountorClient.download``."""
+        return self.client.download(self._auth, path, receive, params, self.usage)
 
 
 def open_companies(

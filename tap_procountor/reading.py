@@ -97,6 +97,10 @@ class Documents:
         """Return how many there are."""
         return len(self._sources)
 
+    def texts(self) -> Iterator[Raw]:
+        """Return all parts, unparsed."""
+        return chain.from_iterable(self._sources)
+
     def __iter__(self) -> Iterator[bytes]:
         """Yield the text of one after the other.
 

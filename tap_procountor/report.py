@@ -41,6 +41,7 @@ class Outcome:
         tolerated: Whether a missing permission leaves the exit code at zero.
         bookmark_before: The bookmark that the run began with, if the stream has one.
         bookmark_after: The bookmark that it left.
+        plan: How many files would be downloaded, and their bytes, if the run only plans that.
         usage: What the stream's requests have cost.
     """
 
@@ -56,6 +57,7 @@ class Outcome:
     tolerated: bool = False
     bookmark_before: str | None = None
     bookmark_after: str | None = None
+    plan: dict[str, int] | None = None
     usage: Usage = field(default_factory=Usage)
 
     @property
@@ -112,6 +114,7 @@ class Outcome:
             "tolerated": self.tolerated,
             "bookmark_before": self.bookmark_before,
             "bookmark_after": self.bookmark_after,
+            **({"plan": self.plan} if self.plan else {}),
             **self.usage.to_dict(),
         }
 

@@ -193,6 +193,9 @@ class _Partition(msgspec.Struct):
     emitted: list[dict[str, str]] = []
     keys: str | None = None
     rights: str | None = None
+    pending: list[str] = []
+    noted: list[int] = []
+    failed: list[int] = []
 
 
 class _StreamState(msgspec.Struct, forbid_unknown_fields=True):
@@ -239,5 +242,7 @@ def _check_partition(partition: _Partition) -> None:
     for chunk in [census.packed, *partition.emitted]:
         for packed in chunk.values():
             unpack(packed)
+    for ids in partition.pending:
+        unpack(ids)
     for keys in filter(None, [partition.keys, partition.rights]):
         unpack_keys(keys)

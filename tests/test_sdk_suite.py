@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -22,7 +23,12 @@ _sandbox = Sandbox(invoices=60, requests_per_second=0)
 _sandbox.companies[0].set_country("SWEDEN")
 _sandbox.start()
 
-_config = {**_sandbox.config(), "requests_per_second": 1000}
+_files = TemporaryDirectory()
+_config = {
+    **_sandbox.config(),
+    "requests_per_second": 1000,
+    "attachment_files_path": _files.name,
+}
 
 
 def _everything() -> dict[str, Any]:
@@ -39,10 +45,12 @@ TestTapProcountor = get_tap_test_class(
     config=_config,
     catalog=_everything(),
     suite_config=SuiteConfig(
-        max_records_limit=50, ignore_no_records_for_streams=["rejected_records"]
+        max_records_limit=50,
+        ignore_no_records_for_streams=["rejected_records"],
     ),
 )
 
 
 def teardown_module() -> None:
     _sandbox.stop()
+    _files.cleanup()

@@ -28,6 +28,7 @@ class Company:
         self.id = books.company_id
         self.rights = Rights(load_spec())
         self.documents = True
+        self.sie = False
         #: What is wrong with single documents, by resource and id.
         self.spoilt: dict[tuple[str, int], Document] = {}
         self.api_key = keyring.new_key(self.id)
@@ -123,6 +124,16 @@ class Company:
         """Switch the Documents add-on on or off."""
         with self._lock:
             self.documents = enabled
+
+    def set_sie(self, *, enabled: bool) -> None:
+        """Switch the export of SIE files on or off: only Swedish companies have it."""
+        with self._lock:
+            self.sie = enabled
+
+    def resize_attachment(self, number: int, size: int) -> None:
+        """Give an attachment's file another length."""
+        with self._lock:
+            self.books.files.resize(number, size)
 
     def revoke_key(self, *, tokens: bool = False) -> None:
         """Revoke the key; tokens live on until they expire unless they are ended too."""

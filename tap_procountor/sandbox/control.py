@@ -39,6 +39,8 @@ COMPANY_ACTIONS = (
     "set_right",
     "set_country",
     "set_documents",
+    "set_sie",
+    "resize_attachment",
     "revoke_key",
     "replace_key",
 )

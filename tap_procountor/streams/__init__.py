@@ -8,6 +8,7 @@ from tap_procountor.streams import (
     accounting,
     company,
     defaults,
+    files,
     invoicing,
     rates,
     registers,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-_MODULES = (company, accounting, rates, registers, defaults, invoicing, rejected)
+_MODULES = (company, accounting, rates, registers, defaults, invoicing, files, rejected)
 
 
 def _declared_in(module: ModuleType) -> Iterator[type[ProcountorStream]]:

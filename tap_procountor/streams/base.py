@@ -84,6 +84,11 @@ class ProcountorStream(Stream):
         self.keys_seen: set[Key] | None = None
 
     @property
+    def bookmark_name(self) -> str:
+        """What the bookmarks of its owners call it: with another name they begin anew."""
+        return self.name
+
+    @property
     def partitions(self) -> list[dict[str, Any]]:
         """The companies: bookmarks, failures and reports are per company."""
         return [{"company_id": company_id} for company_id in self._tap.companies]
@@ -197,6 +202,8 @@ class ReadStream(ProcountorStream):
     path: ClassVar[str]
     #: The rights that the rows depend on.
     access: ClassVar[Access] = Access()
+    #: Whether the rows tell of files that are written.
+    writes_files: ClassVar[bool] = False
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:
@@ -261,8 +268,11 @@ class ReadStream(ProcountorStream):
 
     def _records_until_fault(self, company: Company, outcome: Outcome) -> Iterator[Record]:
         progress = Progress(self.name, company.id, self._tap.client)
+        batches = self._tap.read_ahead.take(self, company)
+        for rows in self._selected_row_streams:
+            batches = rows.prepare(company, batches)
         try:
-            for batch in self._tap.read_ahead.take(self, company):
+            for batch in batches:
                 outcome.documents += len(batch.documents)
                 self.before_writing(company, batch)
                 self._tap.message_writer.begin_batch()
@@ -643,6 +653,10 @@ class RowStream(ProcountorStream):
     def get_records(self, context: Context | None) -> Iterable[Any]:  # noqa: ARG002
         """Yield nothing: the rows are written with their owners."""
         return ()
+
+    def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:  # noqa: ARG002
+        """Learn what the rows need besides their owners; yield the batches one after the other."""
+        return batches
 
     def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
         """Yield the rows of an owner's record."""

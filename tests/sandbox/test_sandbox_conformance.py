@@ -57,6 +57,7 @@ PATHS = (
     "/products",
     "/products/groups",
     "/sessioninfo",
+    "/sie/availability",
     "/status",
     "/users",
     "/users/rights",
@@ -136,7 +137,8 @@ def without_unknown(value: Json) -> Json:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with running(invoices=100) as (_, client):
+    with running(invoices=100) as (sandbox, client):
+        sandbox.companies[0].set_sie(enabled=True)
         yield client
 
 

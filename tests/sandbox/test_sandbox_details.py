@@ -105,7 +105,7 @@ def test_files_come_in_two_parts(client: Client) -> None:
         boundary = message.get_boundary()
         _, metadata, rest = answer.content.split(f"--{boundary}\r\n".encode(), 2)
         assert f'"id":{row["attachmentId"]}'.encode() in metadata
-        body = rest.partition(b"\r\n\r\n")[2].removesuffix(f"\r\n--{boundary}--\r\n".encode())
+        body = rest.partition(b"\r\n\r\n")[2].rpartition(f"\r\n--{boundary}--".encode())[0]
         assert body == content(row["attachmentId"])
         assert len(body) == row["size"]
     assert client.get("/attachments/7").status_code == 404

@@ -64,16 +64,20 @@ def owner_of(attachment: int) -> tuple[Owner, int]:
     return Owner(key % len(Owner)), key // len(Owner)
 
 
-def size(attachment: int) -> int:
-    """Return the length of a file."""
+def usual_size(attachment: int) -> int:
+    """Return the length of a file that has no other."""
     return 200 + attachment * 7919 % 20_000
 
 
-def content(attachment: int) -> bytes:
-    """Return the bytes of a file: the same for the same id, of any byte value, of many sizes."""
-    length = size(attachment)
+def content(attachment: int, size: int | None = None) -> bytes:
+    """Return the bytes of a file: the same for the same id, of any byte value, of many sizes.
+
+    Every fifth begins with what resembles the end of a part.
+    """
+    length = usual_size(attachment) if size is None else size
     pattern = bytes((attachment + step * step) % 256 for step in range(256))
-    return (pattern * (length // 256 + 1))[:length]
+    start = b"\r\n--Boundary_1_" if attachment % 5 == 0 else b""
+    return (start + pattern * (length // 256 + 1))[:length]
 
 
 def write_file(row: FileRow) -> Document:

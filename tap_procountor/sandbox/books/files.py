@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .attachments import FileRow, Owner, attachments, owner_of, size, write_file
+from .attachments import FileRow, Owner, attachments, content, owner_of, usual_size, write_file
 from .collection import Collection, Document
 from .times import SECONDS_PER_DAY
 
@@ -29,6 +29,7 @@ class Files:
         self._partners = partners.rows
         self._rows = Collection(FileRow, write_file)
         self._changes = -1
+        self._sizes: dict[int, int] = {}
 
     @property
     def rows(self) -> Collection[FileRow]:
@@ -40,6 +41,18 @@ class Files:
             self._rows.fill(*(zip(*files, strict=True) if files else [()] * len(FileRow._fields)))
             self._changes = changes
         return self._rows
+
+    def content(self, number: int) -> bytes:
+        """Return the bytes of a file."""
+        return content(number, self._size(number))
+
+    def resize(self, number: int, size: int) -> None:
+        """Give a file another length."""
+        self._sizes[number] = size
+        self._changes = -1
+
+    def _size(self, number: int) -> int:
+        return self._sizes.get(number) or usual_size(number)
 
     def metadata(self, number: int) -> Document | None:
         """Return the metadata of a file as its owner shows it, or None."""
@@ -77,7 +90,7 @@ class Files:
             yield FileRow(
                 id=file["id"],
                 name=file["name"],
-                size=size(file["id"]),
+                size=self._size(file["id"]),
                 reference=number,
                 reference_type=reference_type,
                 type=kind,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_procountor.sandbox.answers import multipart_answer
-from tap_procountor.sandbox.books.attachments import content
 from tap_procountor.sandbox.books.company import session_document
 from tap_procountor.sandbox.errors import ApiError
 
@@ -200,7 +199,9 @@ def _attachment(call: Call) -> Response:
     metadata = call.company.books.files.metadata(int(text)) if text.isdecimal() else None
     if metadata is None:
         raise ApiError(_NOT_FOUND, "Not found")
-    return multipart_answer(metadata, content(metadata["id"]), metadata["mimeType"])
+    spoilt = call.company.spoilt.get(("attachments", metadata["id"]), {})
+    content = call.company.books.files.content(metadata["id"])
+    return multipart_answer(metadata | spoilt, content, metadata["mimeType"])
 
 
 def _with_id(documents: list[Document], text: str) -> Document:

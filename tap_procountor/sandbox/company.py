@@ -28,6 +28,7 @@ class Company:
         self.id = books.company_id
         self.rights = Rights(load_spec())
         self.documents = True
+        self.payroll = True
         #: What is wrong with single documents, by resource and id.
         self.spoilt: dict[tuple[str, int], Document] = {}
         self.api_key = keyring.new_key(self.id)
@@ -116,6 +117,11 @@ class Company:
         """Switch the Documents add-on on or off."""
         with self._lock:
             self.documents = enabled
+
+    def set_payroll(self, *, enabled: bool) -> None:
+        """Take the payroll into use or out of it."""
+        with self._lock:
+            self.payroll = enabled
 
     def revoke_key(self, *, tokens: bool = False) -> None:
         """Revoke the key; tokens live on until they expire unless they are ended too."""

@@ -38,6 +38,7 @@ COMPANY_ACTIONS = (
     "spoil",
     "set_right",
     "set_documents",
+    "set_payroll",
     "revoke_key",
     "replace_key",
 )

@@ -13,6 +13,7 @@ from .files import Files
 from .fiscal_years import FiscalYears
 from .invoices import Invoices
 from .partners import Partners
+from .payroll import Payroll
 from .products import Products
 from .randomness import Seed, Topic, growing_ids
 from .receipts import Receipts
@@ -57,6 +58,7 @@ class Books:
         self.invoices = Invoices(own, self.partners, self.products)
         self.receipts = Receipts(own, self.invoices, self.dimensions)
         self.files = Files(own, self.invoices, self.receipts, self.partners)
+        self.payroll = Payroll(own, shift + 5001, self.partners, _START, _END)
         self._collections: dict[str, Callable[[], Collection[Any]]] = {
             "invoices": lambda: self.invoices.rows,
             "ledgerreceipts": lambda: self.receipts.rows,
@@ -65,6 +67,7 @@ class Books:
             "persons": lambda: self.partners.persons,
             "products": lambda: self.products.rows,
             "attachments": lambda: self.files.rows,
+            **self.payroll.collections(),
         }
         self._fill(own, shift + 1_000_001, size.invoices)
 

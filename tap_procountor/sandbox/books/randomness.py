@@ -30,6 +30,8 @@ class Topic(IntEnum):
     ATTACHMENT = auto()
     FAULTS = auto()
     LATENCY = auto()
+    EMPLOYEE = auto()
+    SALARY_SLIP = auto()
 
 
 class Seed(NamedTuple):

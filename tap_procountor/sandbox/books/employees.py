@@ -26,6 +26,7 @@ _FEWEST = 12
 """So many employees there are at least, each with a salary slip a month."""
 
 _IDS_PER_EMPLOYEE = 10
+_EVERY_SO_MANYTH_HAS_LEFT = 6
 _MOST_CARDS = 3
 _DAYS_PER_YEAR = 365
 _CONTROL_CHARACTERS = "0123456789ABCDEFHJKLMNPRSTUVWXY"
@@ -354,7 +355,7 @@ def _employees(
     for at in range(max(_FEWEST, len(people))):
         # Most were there before the first salary slip.
         began = first_day + int((random.random() * 3 - 2) * (last_day - first_day))
-        is_over = happens(random, 0.15)
+        is_over = at % _EVERY_SO_MANYTH_HAS_LEFT == 3  # noqa: PLR2004 - neither first nor last
         yield EmployeeRow(
             id=first_id + at + at // 4,
             person=people[at % len(people)] if people else 0,

@@ -107,7 +107,9 @@ class Payroll:
         self.accounting.fill(self.slips.ids, self.slips.ids)
         self.types.fill(*zip(*_types(), strict=True))
         self.basic_infos.fill(years, years)
-        lists = [(first_id + 2 * at + kind, year) for at, year in enumerate(years) for kind in (0, 1)]
+        lists = [
+            (first_id + 2 * at + kind, year) for at, year in enumerate(years) for kind in (0, 1)
+        ]
         self.period_lists.fill(*zip(*lists, strict=True))
         periods = [(number * 20 + month, number) for number, _ in lists for month in range(_MONTHS)]
         self.periods.fill(*zip(*periods, strict=True))
@@ -329,7 +331,11 @@ class Payroll:
             "yearlyFigures": {
                 "year": row.year,
                 "paidSalariesSum": euros(
-                    sum(self._gross(one) for one in self.slips if to_date(one.payday).year == row.year)
+                    sum(
+                        self._gross(one)
+                        for one in self.slips
+                        if to_date(one.payday).year == row.year
+                    )
                 ),
                 "pensionInsuranceContributionPercent": Decimal("17.380"),
                 "unemploymentInsurancePercentBasic": Decimal("0.20"),
@@ -386,9 +392,7 @@ def _write_period_list(row: YearRow) -> Document:
     return {"id": row.id, "name": f"{kind} {row.year}"}
 
 
-def _slip_rows(
-    random: Random, row: SlipRow, gross: int, work_list: ListRow
-) -> Iterator[Document]:
+def _slip_rows(random: Random, row: SlipRow, gross: int, work_list: ListRow) -> Iterator[Document]:
     for at, (code, cents) in enumerate(
         ((1000, gross), (1120, -per_mille(gross, 250)), (1150, -per_mille(gross, 87)))
     ):
@@ -431,9 +435,7 @@ def _types() -> Iterator[TypeRow]:
 
 
 def _works(employee: EmployeeRow, work_list: ListRow) -> bool:
-    return employee.start <= work_list.end and (
-        not employee.end or work_list.start <= employee.end
-    )
+    return employee.start <= work_list.end and (not employee.end or work_list.start <= employee.end)
 
 
 def _payday(work_list: ListRow) -> int:

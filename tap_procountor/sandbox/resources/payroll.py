@@ -32,6 +32,7 @@ _NOT_FOUND = 404
 _RIGHTS = ("salaries.payroll",)
 # The user of the key is nobody's employee: limited to its own salaries it sees none.
 _OWN_ONLY = {"salaries.personalSalariesOnly": OneOf("id", frozenset())}
+_PERSONAL = {"employees", "salary_slips"}
 
 
 def _in_use(company: Company) -> bool:
@@ -102,8 +103,8 @@ def _collection(call: Call, name: str) -> Collection[Any]:
 def _owned_documents(call: Call, name: str, owners: str) -> list[Document]:
     """Return what belongs to the document in the path, of which the user must know."""
     owner = int(call.path["id"]) if call.path["id"].isdecimal() else 0
-    is_visible = call.company.rights.allows("salaries.personalSalariesOnly")
-    if not is_visible or _collection(call, owners).position(owner) is None:
+    is_hidden = owners in _PERSONAL and not all(map(call.company.rights.allows, _OWN_ONLY))
+    if is_hidden or _collection(call, owners).position(owner) is None:
         raise ApiError(_NOT_FOUND, "Not found")
     collection = _collection(call, name)
     return [collection.document(row) for row in of_owner(collection, owner)]

@@ -389,6 +389,8 @@ class PagedStream(FullTableStream):
     """A list whose rows are complete and that the API gives by page number only."""
 
     filters: ClassVar[Params] = {}
+    #: The field that tells the rows apart.
+    key_field: ClassVar[str] = "id"
 
     def is_empty(self, company: Company) -> bool:
         """Ask for one row."""
@@ -397,7 +399,7 @@ class PagedStream(FullTableStream):
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the pages."""
-        yield Batch(numbered_rows(company, self.path, self.filters))
+        yield Batch(numbered_rows(company, self.path, self.filters, self.key_field))
 
 
 class DetailedStream(PagedStream):

@@ -17,6 +17,7 @@ from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
+from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
@@ -175,10 +176,27 @@ class ProcountorStream(Stream):
         Looking for deselected fields and mapping take longer than all that the tap does itself.
         """
         if not self._is_plain:
-            super()._write_record_message(record)
+            self._write_mapped(record)
             return
         self._tap.message_writer.write_record(self.name, record, self._stream_version)
         self.state_manager.is_flushed = False
+
+    def _write_mapped(self, record: Record) -> None:
+        """Write a record by the SDK's steps.
+
+        Raises:
+            ConfigurationError: If a stream map cannot deal with it. It must not be kept among the
+                rejected records: the map may be there to take personal data away.
+        """
+        try:
+            super()._write_record_message(record)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MappingError):
+            msg = (
+                f"A stream map of '{self.name}' fails on a record: its expressions must deal with "
+                "fields that are null or missing, as all but the key are in rows marked as "
+                "deleted. Write record.get('name') instead of name."
+            )
+            raise ConfigurationError(msg) from None
 
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """Return nothing: windows are bounded by the server's clock, the SDK's would be ours."""

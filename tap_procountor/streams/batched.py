@@ -49,12 +49,12 @@ class BatchedStream(PagedStream):
 
     def _complete(self, company: Company, rows: list[Source]) -> _Completed:
         """Merge list and detail, each of which has fields that the other lacks."""
-        ids = [row["id"] for row in rows if isinstance(row, dict) and row.get("id") is not None]
-        details = self._details(company, ids) if ids else {}
+        ids = [row.get("id") if isinstance(row, dict) else None for row in rows]
+        details = self._details(company, [number for number in ids if type(number) is int])
         completed = _Completed([], {})
-        for row in rows:
-            number = row.get("id") if isinstance(row, dict) else None
-            if number is None:
+        for number, row in zip(ids, rows, strict=True):
+            if type(number) is not int:
+                # It is rejected when it is converted.
                 completed.documents.append(row)
             elif number in details:
                 completed.documents.append(row | details[number])
@@ -64,6 +64,8 @@ class BatchedStream(PagedStream):
 
     def _details(self, company: Company, ids: list[int]) -> dict[int, Source]:
         """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
+        if not ids:
+            return {}
         try:
             answer = company.get_json(f"{self.path}/{','.join(map(str, ids))}")
         except NotFoundError:

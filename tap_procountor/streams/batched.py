@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from tap_procountor.client import decode
 from tap_procountor.convert import Rejection
 from tap_procountor.errors import NotFoundError, RecordError
 from tap_procountor.reading import Batch, numbered_pages, numbered_rows
@@ -17,16 +18,24 @@ if TYPE_CHECKING:
     from tap_procountor.reading import Source
 
 
-class _Completed(NamedTuple):
-    """The rows of a page.
+class _Page(NamedTuple):
+    """A page of the list; the details stay unparsed until needed, because many wait in memory.
 
     Attributes:
-        documents: Those with their details, and those that cannot be used.
-        incomplete: Those whose details did not come, by id.
+        usable: Its rows by id.
+        others: Rows without an id, which are rejected when they are converted.
+        details: The answer with the details.
     """
 
-    documents: list[Source]
-    incomplete: dict[int, Source]
+    usable: dict[int, Source]
+    others: list[Source]
+    details: bytes
+
+    def details_by_id(self) -> dict[int, Source]:
+        """Parse the details: one id asked for gives an object, several give an array."""
+        answer = decode(self.details)
+        details = answer if isinstance(answer, list) else [answer]
+        return {one["id"]: one for one in details if isinstance(one, dict) and "id" in one}
 
 
 class BatchedStream(PagedStream):
@@ -41,38 +50,31 @@ class BatchedStream(PagedStream):
         """Read the pages and, several at once, the batches."""
         incomplete: dict[int, Source] = {}
         pages = numbered_pages(company, self.path, self.filters)
-        for page in company.client.ahead(partial(self._complete, company), pages):
-            incomplete |= page.incomplete
-            yield Batch(page.documents)
+        for page in company.client.ahead(partial(self._with_details, company), pages):
+            details = page.details_by_id()
+            incomplete |= {number: page.usable[number] for number in page.usable.keys() - details}
+            # List and detail each have fields that the other lacks.
+            merged = [
+                row | details[number] for number, row in page.usable.items() if number in details
+            ]
+            yield Batch([*merged, *page.others])
         if incomplete:
             yield self._explained(company, incomplete)
 
-    def _complete(self, company: Company, rows: list[Source]) -> _Completed:
-        """Merge list and detail, each of which has fields that the other lacks."""
+    def _with_details(self, company: Company, rows: list[Source]) -> _Page:
         ids = [row.get("id") if isinstance(row, dict) else None for row in rows]
-        details = self._details(company, [number for number in ids if type(number) is int])
-        completed = _Completed([], {})
-        for number, row in zip(ids, rows, strict=True):
-            if type(number) is not int:
-                # It is rejected when it is converted.
-                completed.documents.append(row)
-            elif number in details:
-                completed.documents.append(row | details[number])
-            else:
-                completed.incomplete[number] = row
-        return completed
+        usable = {number: row for number, row in zip(ids, rows, strict=True) if type(number) is int}
+        others = [row for number, row in zip(ids, rows, strict=True) if type(number) is not int]
+        return _Page(usable, others, self._details(company, [*usable]))
 
-    def _details(self, company: Company, ids: list[int]) -> dict[int, Source]:
+    def _details(self, company: Company, ids: list[int]) -> bytes:
         """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
         if not ids:
-            return {}
+            return b"[]"
         try:
-            answer = company.get_json(f"{self.path}/{','.join(map(str, ids))}")
+            return company.get(f"{self.path}/{','.join(map(str, ids))}").body
         except NotFoundError:
-            return {}
-        # One id asked for gives an object, several give an array.
-        details = answer if isinstance(answer, list) else [answer]
-        return {detail["id"]: detail for detail in details if isinstance(detail, dict)}
+            return b"[]"
 
     def _explained(self, company: Company, rows: dict[int, Source]) -> Batch:
         """Tell the rows that have been deleted from those whose details are withheld."""
@@ -80,6 +82,6 @@ class BatchedStream(PagedStream):
         error = RecordError(f"Its details did not come from {self.path}.")
         return Batch(
             [],
-            vanished=[number for number in rows if number not in listed],
-            rejected=[Rejection.of(row, error) for number, row in rows.items() if number in listed],
+            vanished=sorted(rows.keys() - listed),
+            rejected=[Rejection.of(rows[number], error) for number in sorted(rows.keys() & listed)],
         )

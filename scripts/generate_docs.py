@@ -1,4 +1,4 @@
-"""Write README's tables of settings and streams from the code that declares them.
+"""Write README's tables of settings, streams and resources from the code that declares them.
 
 Usage: ``python scripts/generate_docs.py``; with ``--check`` nothing is written, and the exit code
 is 1 if the tables are out of date.
@@ -12,11 +12,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tap_procountor.coverage import NOT_READ, READ_BY_THE_TAP, readers
 from tap_procountor.settings import SETTINGS
 from tap_procountor.streams import STREAM_TYPES
 from tap_procountor.streams.base import (
-    DetailedStream,
-    DocumentStream,
     IncrementalStream,
     ReadStream,
     RowStream,
@@ -65,13 +64,19 @@ def source(stream: type[ProcountorStream]) -> str:
     """Say which paths or which other streams hold the rows."""
     if issubclass(stream, RowStream):
         return "rows of " + ", ".join(f"`{name_of(owner)}`" for owner in stream.owners)
-    if issubclass(stream, DocumentStream):
-        return f"`{stream.path}`, `{stream.path}/{{ids}}`"
-    if issubclass(stream, DetailedStream):
-        return f"`{stream.path}`, `{stream.path}/{{id}}`"
     if issubclass(stream, ReadStream):
-        return f"`{stream.path}`"
+        return ", ".join(f"`{path}`" for path in stream.paths())
     return "the other streams"
+
+
+def resources_table() -> Iterator[str]:
+    """Yield the lines of the table of the API's resources."""
+    yield "| Resource | Streams, or why there is none |"
+    yield "| --- | --- |"
+    reasons = READ_BY_THE_TAP | NOT_READ
+    for path, streams in readers().items():
+        names = ", ".join(f"`{name_of(stream)}`" for stream in streams)
+        yield f"| `{path}` | {names or reasons.get(path, 'not yet')} |"
 
 
 def replication(stream: type[ProcountorStream]) -> str:
@@ -86,7 +91,8 @@ def replication(stream: type[ProcountorStream]) -> str:
 
 def renewed(text: str) -> str:
     """Return README's text with current tables."""
-    for name, table in (("settings", settings_table), ("streams", streams_table)):
+    tables = {"settings": settings_table, "streams": streams_table, "resources": resources_table}
+    for name, table in tables.items():
         begin, end = f"<!-- {name}: scripts/generate_docs.py -->", f"<!-- end of {name} -->"
         before, _, rest = text.partition(begin)
         _, found, after = rest.partition(end)

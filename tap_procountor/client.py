@@ -13,7 +13,7 @@ import re
 import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import backoff
 import msgspec
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
     from urllib3 import ProxyManager
 
+    Parse = Callable[[bytes], Any]
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Params = dict[str, Any]
@@ -53,7 +56,6 @@ _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
 #: A server that wants to be left alone for longer is not asked again.
 _LONGEST_RETRY_AFTER_SECONDS = 600.0
-_PIECE_SIZE = 1024 * 1024
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 401, 403, 404, 429
 _SERVER_ERROR = 500
@@ -131,12 +133,14 @@ class Answer:
         headers: The headers, whatever their case.
         body: The body as it came.
         authorization: The header that the request was sent with.
+        content: What the body holds, if the request was fulfilled.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     authorization: str | None
+    content: Any = None
 
     @property
     def is_success(self) -> bool:
@@ -229,14 +233,17 @@ class ProcountorClient:
         path: str,
         params: Params | None = None,
         usage: Usage | None = None,
+        parse: Parse = decode,
     ) -> Answer:
-        """Get a resource; the answer's body is known to be JSON.
+        """Get a resource.
 
         Args:
             auth: Gives the company's token.
             path: Below ``api_url``.
             params: The query.
             usage: Where the request is counted beside the client's own ``usage``.
+            parse: Turns the body into the answer's content; a body that is no JSON has been cut
+                off on its way, and is asked for again.
 
         Raises:
             AuthenticationError: If the company's token is refused even after a renewal.
@@ -245,10 +252,10 @@ class ProcountorClient:
             ApiError: For any other answer that cannot be used, after the repeats that may help.
         """
         request = requests.Request("GET", f"{self._api_url}{path}", params=params, auth=auth)
-        answer = self._send_patiently(request, MAX_TRIES, usage)
+        answer = self._send_patiently(request, MAX_TRIES, usage, parse)
         if answer.status == _UNAUTHORIZED:
             auth.discard(answer.authorization)
-            answer = self._send_patiently(request, MAX_TRIES, usage)
+            answer = self._send_patiently(request, MAX_TRIES, usage, parse)
         if answer.is_success:
             return answer
         raise self._error(answer, path)
@@ -288,8 +295,7 @@ class ProcountorClient:
             # Tried often enough: the request that needs the token must not multiply the tries.
             raise ApiError(str(fault)) from None
         if answer.is_success:
-            content = decode(answer.body)
-            return content if isinstance(content, dict) else {}
+            return answer.content if isinstance(answer.content, dict) else {}
         if answer.status in {400, _UNAUTHORIZED, _FORBIDDEN}:
             msg = (
                 f"Procountor refused the token request ({_outline(answer)}): check client_id, "
@@ -303,7 +309,11 @@ class ProcountorClient:
         raise AuthenticationError(msg)
 
     def _send_patiently(
-        self, request: requests.Request, max_tries: int, usage: Usage | None = None
+        self,
+        request: requests.Request,
+        max_tries: int,
+        usage: Usage | None = None,
+        parse: Parse = decode,
     ) -> Answer:
         """Send a request, again after faults that may pass."""
         usages = [self.usage, usage] if usage else [self.usage]
@@ -324,9 +334,9 @@ class ProcountorClient:
             on_backoff=slow_down,
             logger=None,
         )(self._send)
-        return send(request, usages)
+        return send(request, usages, parse)
 
-    def _send(self, request: requests.Request, usages: list[Usage]) -> Answer:
+    def _send(self, request: requests.Request, usages: list[Usage], parse: Parse) -> Answer:
         """Send a request once, and count what it costs."""
         if self._is_closed:
             msg = "The run has ended."
@@ -342,8 +352,14 @@ class ProcountorClient:
             waited = self.limiter.seconds_waited - waited_before
             for usage in usages:
                 usage.add(requests=1, size=size, seconds_waited=waited)
-        _check_passing_faults(answer, urlsplit(prepared.url or "").path)
-        return answer
+        place = urlsplit(prepared.url or "").path
+        _check_passing_faults(answer, place)
+        try:
+            return replace(answer, content=parse(answer.body)) if answer.is_success else answer
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            raise _not_json(answer, place) from None
 
     def _send_prepared(self, prepared: requests.PreparedRequest) -> Answer:
         place = urlsplit(prepared.url or "").path
@@ -359,15 +375,15 @@ class ProcountorClient:
                     verify=self._certificates,
                 ) as response,
             ):
-                # Large pieces: requests' own way, 10 KB at a time, takes several times as long.
-                body = b"".join(response.iter_content(_PIECE_SIZE))
-        except requests.Timeout:
+                # In one piece: requests' own way, 10 KB at a time, takes several times as long.
+                body = response.raw.read(decode_content=True)
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
             msg = f"No answer from {place} within {self._config['request_timeout']} seconds."
             raise TransientError(msg) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
             msg = f"{self._api_url} is no valid address: check api_url and token_url."
             raise ApiError(msg) from None
-        except OSError as error:  # requests' own, and certificates that cannot be read
+        except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own are OSErrors
             host = urlsplit(prepared.url or "").netloc
             msg = f"The connection to {host} failed ({type(error).__name__}): check api_url."
             raise TransientError(msg) from None
@@ -430,9 +446,12 @@ def _check_passing_faults(answer: Answer, place: str) -> None:
             msg = f"{place} asks to be left alone for {pause:.0f} seconds: run again later."
             raise ApiError(msg)
         raise TransientError(msg, pause)
-    if (answer.is_success or status == _FORBIDDEN) and not _is_json(answer.body):
-        msg = f"{place} answered {status} with a body that is no JSON."
-        raise TransientError(msg)
+    if status == _FORBIDDEN and not _is_json(answer.body):
+        raise _not_json(answer, place)
+
+
+def _not_json(answer: Answer, place: str) -> TransientError:
+    return TransientError(f"{place} answered {answer.status} with a body that is no JSON.")
 
 
 def _is_json(body: bytes) -> bool:

@@ -7,7 +7,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from singer_sdk.contrib.msgspec import MsgSpecWriter, serialize_jsonl
+import msgspec
+from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.singerlib import StateMessage
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _BUFFER_SIZE = 64 * 1024
 #: After a state has been written, so many times as long passes until the next.
 _PAUSE_PER_STATE = 20
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class Terminated(BaseException):
@@ -76,7 +79,8 @@ class MessageWriter(MsgSpecWriter):
         if version is not None:
             message["version"] = version
         message["time_extracted"] = self._extracted
-        self._pending += serialize_jsonl(message)
+        _encoder.encode_into(message, self._pending, -1)
+        self._pending += b"\n"
         if len(self._pending) >= _BUFFER_SIZE:
             self.flush()
 

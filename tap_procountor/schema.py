@@ -45,7 +45,7 @@ class _Normalizer(OpenAPISchemaNormalizer):
     def handle_object(self, schema: Schema, *, key_properties: Sequence[str] = ()) -> Schema:
         """Name the properties as the records do; all but the keys are nullable."""
         schema["properties"] = {
-            snake_case(name): _unwrapped(value)
+            snake_case(name): unwrapped(value)
             for name, value in schema.get("properties", {}).items()
         }
         return super().handle_object(schema, key_properties=key_properties)
@@ -58,7 +58,7 @@ class _Normalizer(OpenAPISchemaNormalizer):
         return {word: schema[word] for word in _KEPT_KEYWORDS if word in schema}
 
 
-def _unwrapped(field: Schema) -> Schema:
+def unwrapped(field: Schema) -> Schema:
     """Take the reference out of an ``allOf``, which only adds an example to it.
 
     The SDK would forget that such a field is nullable.
@@ -130,3 +130,14 @@ class RecordSchema(StreamSchema[str]):
         for name in key:
             properties[name] = {**properties[name], "type": properties[name]["type"][:1]}
         return {"type": "object", "properties": properties}
+
+
+class ValueSchema(RecordSchema):
+    """Declares rows of bare values, which no component of the specification describes.
+
+    Args:
+        fields: Their fields, by name.
+    """
+
+    def __init__(self, **fields: Schema) -> None:
+        super().__init__(added={**fields, DELETED_AT: DATE_TIME})

@@ -56,8 +56,8 @@ SPOILT: list[tuple[str, str, dict[str, Any], str]] = [
     ("invoices", "invoices", {"id": None}, "without id"),
     ("invoices", "invoices", {"id": "12"}, "id 12"),
     ("invoices", "invoices", {"version": "yesterday"}, "no time"),
-    ("invoices", "invoices", {"invoiceRows": {"id": 1}}, "no array"),
-    ("invoices", "invoices", {"invoiceRows": [5]}, "no object"),
+    ("invoices", "invoices", {"invoiceRows": {"id": 1}}, "field 'invoiceRows'"),
+    ("invoices", "invoices", {"invoiceRows": [5]}, "field 'invoiceRows'"),
     ("ledger_receipts", "ledgerreceipts", {"id": None}, "without an id"),
     (
         "ledger_receipts",

@@ -46,6 +46,8 @@ class Company:
             small = self._small_registers()
             if kind in small:
                 return deepcopy(small[kind])
+            if kind in self.books.lists:
+                return deepcopy(self.books.lists[kind]())
             collection = self.books.collection(kind)
             return [collection.document(row) for row in collection]
 
@@ -80,7 +82,7 @@ class Company:
             return self._bookkeeper.create_invoice(kind)
 
     def invalidate(self, number: int) -> None:
-        """Invalidate an invoice: its status changes, its receipt is deleted."""
+        """Invalidate an invoice or a journal: its status changes, its receipt is deleted."""
         with self._lock:
             self._bookkeeper.invalidate(number)
 
@@ -112,6 +114,11 @@ class Company:
         """Set a right of the user, named like ``salaries.payroll``."""
         with self._lock:
             self.rights.set(name, value)
+
+    def set_country(self, country: str) -> None:
+        """Move the company to a country, named as the API does: ``SWEDEN``."""
+        with self._lock:
+            self.books.company["country"] = country
 
     def set_documents(self, *, enabled: bool) -> None:
         """Switch the Documents add-on on or off."""

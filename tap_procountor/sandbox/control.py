@@ -37,6 +37,7 @@ COMPANY_ACTIONS = (
     "reopen_periods",
     "spoil",
     "set_right",
+    "set_country",
     "set_documents",
     "set_payroll",
     "revoke_key",

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_procountor.streams import accounting, company, invoicing, payroll, registers, rejected
+from tap_procountor.streams import (
+    accounting,
+    company,
+    defaults,
+    invoicing,
+    payroll,
+    rates,
+    registers,
+    rejected,
+)
 from tap_procountor.streams.base import ProcountorStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-_MODULES = (company, accounting, registers, invoicing, payroll, rejected)
+_MODULES = (company, accounting, rates, registers, defaults, invoicing, payroll, rejected)
 
 
 def _declared_in(module: ModuleType) -> Iterator[type[ProcountorStream]]:

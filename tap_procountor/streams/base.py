@@ -22,7 +22,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_procountor.census import Census, Key, Seen, pack_keys, unpack_keys
-from tap_procountor.convert import Record, RecordConverter, Rejection
+from tap_procountor.convert import Record, RecordConverter, Rejection, as_dict
 from tap_procountor.errors import (
     ApiError,
     ConfigurationError,
@@ -44,6 +44,7 @@ from tap_procountor.reading import (
     records_in,
 )
 from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, RecordSchema
+from tap_procountor.structs import Fields
 from tap_procountor.times import format_utc
 from tap_procountor.verdicts import Access
 from tap_procountor.windows import Window
@@ -189,7 +190,7 @@ class ProcountorStream(Stream):
                 rejected records: the map may be there to take personal data away.
         """
         try:
-            super()._write_record_message(record)
+            super()._write_record_message(as_dict(record))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MappingError):
             msg = (
                 f"A stream map of '{self.name}' fails on a record: its expressions must deal with "
@@ -215,6 +216,11 @@ class ReadStream(ProcountorStream):
     #: The rights that the rows depend on.
     access: ClassVar[Access] = Access()
 
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return all paths that the rows are read from; names of parameters do not matter."""
+        return (cls.path,)
+
     @cached_property
     def convert(self) -> RecordConverter:
         """Turns an object of the API into a record."""
@@ -237,7 +243,7 @@ class ReadStream(ProcountorStream):
         first = next(self.read(company), None)
         return first is None or not len(first.documents)
 
-    def get_records(self, context: Context | None) -> Iterator[Record]:
+    def get_records(self, context: Context | None) -> Iterator[Any]:
         """Yield a company's records; a failure ends this company's part of this stream alone."""
         company = self._tap.companies[(context or {})["company_id"]]
         outcome = self._tap.report.outcome(self.name, company.id)
@@ -328,7 +334,7 @@ class ReadStream(ProcountorStream):
             for stream, its_rows in rows:
                 self._write_rows(stream, company, its_rows)
 
-    def _write_rows(self, stream: RowStream, company: Company, rows: list[Record]) -> None:
+    def _write_rows(self, stream: RowStream, company: Company, rows: list[dict[str, Any]]) -> None:
         outcome = self._tap.report.outcome(stream.name, company.id)
         for row in rows:
             try:
@@ -343,7 +349,7 @@ class ReadStream(ProcountorStream):
 class FullTableStream(ReadStream):
     """A stream that is read as a whole by each run."""
 
-    def get_records(self, context: Context | None) -> Iterator[Record]:
+    def get_records(self, context: Context | None) -> Iterator[Any]:
         """Yield a company's records, then tombstones for those that the last run had."""
         if not self._tap.checks_deletions(of_all_streams=True):
             yield from super().get_records(context)
@@ -397,10 +403,22 @@ class SingleCallStream(FullTableStream):
     def read(self, company: Company) -> Iterator[Batch]:
         """Make the requests."""
         for params in self.variants:
-            answer = company.get_json(self.path, params)
-            if self.records_field:
-                answer = records_in(answer, self.records_field, self.path)
-            yield Batch(answer if isinstance(answer, list) else [answer])
+            yield Batch(self.sources(company.get(self.path, params), params))
+
+    def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401, ARG002 - any JSON
+        """Return the records inside the answer to one of the requests."""
+        if self.records_field:
+            return records_in(answer, self.records_field, self.path)
+        return answer if isinstance(answer, list) else [answer]
+
+
+class ValuesStream(SingleCallStream):
+    """An array of bare values in one answer; each becomes a row, its value the end of the key."""
+
+    def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401
+        """Make an object of each value."""
+        name = self.primary_keys[-1]
+        return [{name: value} for value in super().sources(answer, params)]
 
 
 class PagedStream(FullTableStream):
@@ -412,7 +430,7 @@ class PagedStream(FullTableStream):
 
     def is_empty(self, company: Company) -> bool:
         """Ask for one row."""
-        answer = company.get_json(self.path, {**self.filters, "size": 1})
+        answer = company.get(self.path, {**self.filters, "size": 1})
         return not records_in(answer, "results", self.path)
 
     def read(self, company: Company) -> Iterator[Batch]:
@@ -421,7 +439,19 @@ class PagedStream(FullTableStream):
 
 
 class DetailedStream(PagedStream):
-    """A list by page number whose rows are completed by a request each."""
+    """A list by page number, or in one piece, whose rows are completed by a request each."""
+
+    #: Whether the list comes in pages.
+    has_pages: ClassVar[bool] = True
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and detail."""
+        return (cls.path, f"{cls.path}/{{id}}")
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one row, or for the list if it has no pages."""
+        return super().is_empty(company) if self.has_pages else not company.get(self.path)
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the pages and, several at once, the details."""
@@ -430,12 +460,16 @@ class DetailedStream(PagedStream):
             if row.get("id") is None:
                 return Batch([row])
             try:
-                detail = company.get_json(f"{self.path}/{row['id']}")
+                detail = company.get(f"{self.path}/{row['id']}")
             except NotFoundError:
                 return Batch([], vanished=[row["id"]])
             return Batch([row | detail])
 
-        rows = numbered_rows(company, self.path, self.filters)
+        rows: list[Source] = (
+            numbered_rows(company, self.path, self.filters)
+            if self.has_pages
+            else company.get(self.path, self.filters)
+        )
         yield from company.client.ahead(complete, rows)
 
 
@@ -464,7 +498,7 @@ class IncrementalStream(ReadStream):
     def is_empty(self, company: Company) -> bool:
         """Ask for one row of each list."""
         return not any(
-            records_in(company.get_json(self.path, {**variant, "size": 1}), "results", self.path)
+            records_in(company.get(self.path, {**variant, "size": 1}), "results", self.path)
             for variant in self.variants
         )
 
@@ -602,6 +636,11 @@ class IncrementalStream(ReadStream):
 class DocumentStream(IncrementalStream):
     """An incremental stream whose rows are completed by batches of details."""
 
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and batch."""
+        return (cls.path, f"{cls.path}/{{ids}}")
+
     def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
         documents = DocumentList(company, self.path, filters)
         return documents.batches(progress.after, progress.done)
@@ -621,27 +660,28 @@ class RowStream(ProcountorStream):
     #: What the owner's fields are called in the rows.
     owner_fields: ClassVar[dict[str, str]]
 
-    def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
+    def get_records(self, context: Context | None) -> Iterable[Any]:  # noqa: ARG002
         """Yield nothing: the rows are written with their owners."""
         return ()
 
-    def rows(self, owner: ReadStream, record: Record) -> Iterator[Record]:  # noqa: ARG002
+    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
         """Yield the rows of an owner's record."""
         inherited = self.inherited(record)
         for item in record.get(self.field) or ():
             yield self.row(inherited, item)
 
-    def inherited(self, record: Record) -> Record:
+    def inherited(self, record: Record) -> dict[str, Any]:
         """Return what every row takes from its owner."""
         return {"company_id": record["company_id"]} | {
             name: record.get(field) for name, field in self.owner_fields.items()
         }
 
-    def row(self, inherited: Record, item: Record) -> Record:
+    def row(self, inherited: dict[str, Any], item: Record) -> dict[str, Any]:
         """Make a row; fields that the specification does not know move out of the root."""
-        row = {**item, **inherited}
-        if not row.keys() <= self._known_fields or not item.keys().isdisjoint(inherited):
-            clashing = {name: item[name] for name in item.keys() & inherited.keys()}
+        fields = item.to_dict() if isinstance(item, Fields) else item
+        row = fields | inherited
+        if not row.keys() <= self._known_fields or not fields.keys().isdisjoint(inherited):
+            clashing = {name: fields[name] for name in fields.keys() & inherited.keys()}
             unknown = {name: row.pop(name) for name in row.keys() - self._known_fields}
             row[ADDITIONAL_FIELDS] = unknown | clashing
         return row

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_procountor.client import decode
 from tap_procountor.convert import Rejection
 from tap_procountor.errors import NotFoundError, RecordError
-from tap_procountor.reading import Batch, numbered_pages, numbered_rows
+from tap_procountor.reading import Batch, array, numbered_pages, numbered_rows
 from tap_procountor.streams.base import PagedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from msgspec import Raw
 
     from tap_procountor.companies import Company
     from tap_procountor.reading import Source
@@ -24,17 +27,16 @@ class _Page(NamedTuple):
     Attributes:
         usable: Its rows by id.
         others: Rows without an id, which are rejected when they are converted.
-        details: The answer with the details.
+        details: The text of the details that came.
     """
 
     usable: dict[int, Source]
     others: list[Source]
-    details: bytes
+    details: list[Raw]
 
     def details_by_id(self) -> dict[int, Source]:
-        """Parse the details: one id asked for gives an object, several give an array."""
-        answer = decode(self.details)
-        details = answer if isinstance(answer, list) else [answer]
+        """Parse the details."""
+        details = map(decode, self.details)
         return {one["id"]: one for one in details if isinstance(one, dict) and "id" in one}
 
 
@@ -67,14 +69,13 @@ class BatchedStream(PagedStream):
         others = [row for number, row in zip(ids, rows, strict=True) if type(number) is not int]
         return _Page(usable, others, self._details(company, [*usable]))
 
-    def _details(self, company: Company, ids: list[int]) -> bytes:
+    def _details(self, company: Company, ids: list[int]) -> list[Raw]:
         """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
-        if not ids:
-            return b"[]"
-        try:
-            return company.get(f"{self.path}/{','.join(map(str, ids))}").body
-        except NotFoundError:
-            return b"[]"
+        details: list[Raw] = []
+        with suppress(NotFoundError):
+            path = f"{self.path}/{','.join(map(str, ids))}"
+            details = company.get(path, parse=array) if ids else []
+        return details
 
     def _explained(self, company: Company, rows: dict[int, Source]) -> Batch:
         """Tell the rows that have been deleted from those whose details are withheld."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_procountor.schema import DATE_TIME, INTEGER, STRING, RecordSchema
 from tap_procountor.streams.accounting import LedgerReceipts
@@ -65,7 +65,7 @@ class Attachments(RowStream):
         added={"owner_stream": STRING, "owner_id": INTEGER, "version": DATE_TIME},
     )
 
-    def rows(self, owner: ReadStream, record: Record) -> Iterator[Record]:
+    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:
         """Yield the attachments of a document."""
         for row in super().rows(owner, record):
             yield {**row, "owner_stream": owner.name}

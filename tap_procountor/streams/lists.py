@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from tap_procountor.errors import NotFoundError
-from tap_procountor.reading import Batch, KeysetList, Row, records_in, unpaged_batches
+from tap_procountor.reading import (
+    Batch,
+    KeysetList,
+    Row,
+    array,
+    parsed,
+    records_in,
+    unpaged_batches,
+)
 from tap_procountor.streams.base import IncrementalStream, ReadStream
 
 if TYPE_CHECKING:
@@ -65,10 +73,15 @@ class DatedStream(IncrementalStream):
 class DetailedDatedStream(DatedStream):
     """A list by date whose rows are completed by a request each."""
 
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and detail."""
+        return (cls.path, f"{cls.path}/{{id}}")
+
     def is_empty(self, company: Company) -> bool:
         """Ask for one row, and for its details."""
         for variant in self.variants:
-            answer = company.get_json(self.path, {**variant, "size": 1})
+            answer = company.get(self.path, {**variant, "size": 1})
             for row in records_in(answer, "results", self.path):
                 self._with_detail(company, Row(row["id"]), row)
                 return False
@@ -77,12 +90,12 @@ class DetailedDatedStream(DatedStream):
     def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
         for batch in super()._batches(company, filters, progress):
             yield Batch([], rejected=batch.rejected, total=batch.total)
-            rows = zip(batch.listed, batch.documents, strict=True)
+            rows = zip(batch.listed, map(parsed, batch.documents), strict=True)
             yield from company.client.ahead(lambda row: self._with_detail(company, *row), rows)
 
     def _with_detail(self, company: Company, row: Row, source: Source) -> Batch:
         try:
-            detail = company.get_json(f"{self.path}/{row.id}")
+            detail = company.get(f"{self.path}/{row.id}")
         except NotFoundError:
             return Batch([], [row], vanished=[row.id])
         return Batch([source | detail], [row])
@@ -116,4 +129,4 @@ class UnpagedIncrementalStream(IncrementalStream):
         return self._whole(company, filters)
 
     def _whole(self, company: Company, filters: Params) -> Iterator[Batch]:
-        return unpaged_batches(company.get(self.path, filters).body)
+        return unpaged_batches(company.get(self.path, filters, array))

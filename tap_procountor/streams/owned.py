@@ -42,6 +42,11 @@ class _RowsOf(ReadStream):
     #: Whether rows are numbered, from 0, because they have no id.
     adds_position: ClassVar[bool] = False
 
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return the list of the owners, and where their rows are."""
+        return (cls.path, cls.rows_path)
+
     def rows_of(self, company: Company, owner: Source) -> Batch:
         """Ask for the rows of an owner; one that there is no more has vanished."""
         try:
@@ -52,7 +57,7 @@ class _RowsOf(ReadStream):
     def _answered(self, company: Company, owner: Source) -> Batch:
         path = self.rows_path.format(id=owner["id"])
         if not self.is_paged:
-            return Batch(self.owned(owner, self._rows_in(company.get_json(path))))
+            return Batch(self.owned(owner, self._rows_in(company.get(path))))
         # Without page numbers no threads are used: this runs in one of them.
         pages = list(KeysetList(company, path, {}, has_numbers=False).pages())
         rows = [decode(text) for page in pages for text in page.texts()]
@@ -108,7 +113,7 @@ class OwnedStream(_RowsOf, IncrementalStream):
     def is_empty(self, company: Company) -> bool:
         """Ask for one owner, and for its rows."""
         for variant in self.variants:
-            answer = company.get_json(self.path, {**variant, "size": 1})
+            answer = company.get(self.path, {**variant, "size": 1})
             for owner in records_in(answer, "results", self.path):
                 self.rows_of_several(company, [owner])
                 return False
@@ -155,7 +160,7 @@ class BatchOwnedStream(OwnedStream):
         """Ask for the groups; an owner without one has no rows, or has been deleted."""
         ids = [owner["id"] for owner in owners]
         try:
-            answer = company.get_json(self.rows_path, {self.ids_parameter: ids})
+            answer = company.get(self.rows_path, {self.ids_parameter: ids})
         except NotFoundError:
             return Batch([], vanished=ids)
         groups = records_in(answer, "results", self.rows_path)
@@ -171,7 +176,7 @@ class FullOwnedStream(_RowsOf, FullTableStream):
 
     def is_empty(self, company: Company) -> bool:
         """Ask for one owner, and for its rows."""
-        answer = company.get_json(self.path, {**self.filters, "size": 1})
+        answer = company.get(self.path, {**self.filters, "size": 1})
         owners = records_in(answer, "results", self.path)
         for owner in owners:
             self.rows_of(company, owner)

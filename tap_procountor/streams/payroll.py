@@ -69,7 +69,9 @@ class EmployeeSalaryInfo(_OfEmployees):
 
     name = "employee_salary_info"
     rows_path = "/payrolls/employees/{id}/salaryinfo"
-    schema = RecordSchema("SalaryInfo", added={"employee_id": INTEGER})
+    # The rows have the field of their own.
+    owner_fields = {"employeeId": "id"}
+    schema = RecordSchema("SalaryInfo")
 
 
 class EmployeeSalaryBases(_OfEmployees):
@@ -77,7 +79,9 @@ class EmployeeSalaryBases(_OfEmployees):
 
     name = "employee_salary_bases"
     rows_path = "/payrolls/employees/{id}/salarybase"
-    schema = RecordSchema("SalaryBase", added={"employee_id": INTEGER})
+    # The rows have the field of their own.
+    owner_fields = {"employeeId": "id"}
+    schema = RecordSchema("SalaryBase")
 
 
 class HolidayPays(_OfEmployees):
@@ -265,14 +269,14 @@ def _by_year(company: Company, path: str, parameter: str) -> Iterator[tuple[int,
     """Ask for each year of the books and the one after; a year without anything gives 404."""
     for year in _years(company):
         try:
-            yield year, company.get_json(path, {parameter: year})
+            yield year, company.get(path, {parameter: year})
         except NotFoundError:
             continue
 
 
 def _years(company: Company) -> range:
     """Return the years of the fiscal years, of today and the next: holidays reach into it."""
-    answer = company.get_json("/fiscalyears")
+    answer = company.get("/fiscalyears")
     fiscal_years = records_in(answer, "fiscalYears", "/fiscalyears")
     days = [day for one in fiscal_years for day in (one.get("startDate"), one.get("endDate"))]
     years = {company.opened.year, *(date.fromisoformat(day).year for day in days if day)}

@@ -38,10 +38,20 @@ PATHS = (
     "/businesspartners/groups",
     "/coa",
     "/company",
+    "/company/deliveryterms",
+    "/company/expenses/collectionpenal/settings",
+    "/company/invoicecirculation/settings",
+    "/company/invoicecirculation/verifierlists",
     "/company/usagesettings",
+    "/currencies",
+    "/currencies/company",
+    "/currencies/latest",
     "/dimensions",
+    "/factoringcontracts",
     "/fiscalyears",
     "/invoices",
+    "/invoices/personalapprovals?types=PURCHASE_INVOICE",
+    "/invoices/personalverifications?types=TRAVEL_INVOICE",
     "/ledgerreceipts",
     "/payrolls/employees",
     "/payrolls/laborunionsettings",
@@ -57,9 +67,31 @@ PATHS = (
     "/status",
     "/users",
     "/users/rights",
+    "/vats/default",
+    "/vats/settings",
+    "/webhooks",
 )
+ARRAYS = (
+    "/company/einvoiceaddresses",
+    "/company/invoicetemplates",
+    "/journals",
+    "/se/factoringcontracts",
+)
+"""Paths whose answer is an array, although the specification describes one of its objects."""
+
+OWNED = {
+    "/businesspartners/{id}/defaults/accounts": "businesspartners",
+    "/businesspartners/{id}/defaults/dimensions": "businesspartners",
+    "/businesspartners/{id}/defaults/products": "businesspartners",
+    "/persons/{id}/defaults/dimensions": "persons",
+    "/persons/{id}/defaults/products": "persons",
+    "/products/{productId}/defaults/dimensions": "products",
+}
+"""Paths below a document, and the documents."""
+
 DETAILS = {
     "/businesspartners/{id}": "businesspartners",
+    "/company/invoicecirculation/verifierlists/{id}": "verifier_lists",
     "/invoices/{invoiceId}": "invoices",
     "/ledgerreceipts/{receiptId}": "ledgerreceipts",
     "/payrolls/salarylists/{id}": "salary_lists",
@@ -123,6 +155,34 @@ def client() -> Iterator[Client]:
 def test_answers_conform_to_the_specification(client: Client, path: str) -> None:
     check = validator(path.partition("?")[0])
     check.validate(without_unknown(client.get(path).json()))
+
+
+@pytest.mark.parametrize("path", ARRAYS)
+def test_arrays_hold_what_the_specification_describes(client: Client, path: str) -> None:
+    client.sandbox.companies[0].set_country("SWEDEN")
+    check = validator(path)
+    objects = client.get(path).json()
+    assert objects
+    for one in objects:
+        check.validate(without_unknown(one))
+
+
+@pytest.mark.parametrize("path", OWNED)
+def test_what_belongs_to_a_document_conforms(client: Client, path: str) -> None:
+    check = validator(path)
+    found = 0
+    for owner in client.sandbox.companies[0].truth(OWNED[path])[:50]:
+        rows = client.get(re.sub(r"{\w+}", str(owner["id"]), path)).json()
+        check.validate(without_unknown(rows))
+        found += len(rows)
+    assert found
+
+
+def test_unknown_owners_are_not_found_where_the_specification_has_it(client: Client) -> None:
+    for path in OWNED:
+        responses = SPECIFICATION["paths"][path]["get"]["responses"]
+        answer = client.get(re.sub(r"{\w+}", "1", path))
+        assert answer.status_code == (404 if "404" in responses else 200)
 
 
 @pytest.mark.parametrize("path", DETAILS)

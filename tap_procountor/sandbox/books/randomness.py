@@ -30,6 +30,9 @@ class Topic(IntEnum):
     ATTACHMENT = auto()
     FAULTS = auto()
     LATENCY = auto()
+    SETTINGS = auto()
+    JOURNAL = auto()
+    DEFAULTS = auto()
     EMPLOYEE = auto()
     SALARY_SLIP = auto()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tap_procountor.sandbox.answers import multipart_answer
 from tap_procountor.sandbox.books.attachments import content
-from tap_procountor.sandbox.books.company import session_document, usage_settings, user_document
+from tap_procountor.sandbox.books.company import session_document
 from tap_procountor.sandbox.errors import ApiError
 
 from .declarations import (
@@ -217,10 +217,8 @@ _DIMENSION_RIGHTS = ("management.basicAccountingInfo",)
 SINGLES = (
     Single("/sessioninfo", lambda call: session_document(call.company.books.company)),
     Single("/status", _status),
-    Single("/users", lambda call: user_document(call.company.books.company)),
     Single("/users/rights", lambda call: call.company.rights.document()),
     Single("/company", lambda call: call.company.books.company, _COMPANY_RIGHTS),
-    Single("/company/usagesettings", lambda _: usage_settings(), _COMPANY_RIGHTS),
     Single("/fiscalyears", _fiscal_years),
     Single("/coa", _chart_of_accounts),
     Single("/dimensions", _dimensions, _DIMENSION_RIGHTS),

@@ -35,7 +35,7 @@ UNKNOWN: Schema = {}
 class Fields(msgspec.Struct):
     """An object of the API under the tables' names; reads like a dict of the fields that came."""
 
-    #: The attribute of each field: an underscore and the name, for a field may be called ``items``.
+    #: The attribute of each field: ``of_`` and the name, for a field may be called ``get``.
     _attributes: ClassVar[dict[str, str]] = {}
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - any JSON
@@ -198,7 +198,7 @@ def _names(properties: Schema) -> dict[str, str]:
 
 
 def _attribute(name: str, position: int) -> str:
-    return f"_{name}" if f"_{name}".isidentifier() else f"_field_{position}"
+    return f"of_{name}" if name.isidentifier() else f"at_{position}"
 
 
 def _getter(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]] | None:

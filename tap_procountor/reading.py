@@ -449,7 +449,7 @@ def unpaged_batches(texts: list[Raw]) -> Iterator[Batch]:
         rejected = []
 
 
-def numbered_rows(company: Company, path: str, filters: Params) -> list[Source]:
+def numbered_rows(company: Company, path: str, filters: Params, key: str = "id") -> list[Source]:
     """Read a list that the API gives by page number only, as a whole.
 
     Page numbers skip or repeat rows when something changes in between. The list is therefore read
@@ -460,7 +460,7 @@ def numbered_rows(company: Company, path: str, filters: Params) -> list[Source]:
     """
     for _ in range(_MAX_READINGS):
         rows, totals = _numbered_rows_once(company, path, filters)
-        ids = [row["id"] for row in rows if isinstance(row, dict) and "id" in row]
+        ids = [row[key] for row in rows if isinstance(row, dict) and key in row]
         if len(set(ids)) == len(ids) and totals <= {len(rows), None}:
             return rows
     msg = f"The list {path} keeps changing while it is read, or is not as long as the API says."
@@ -471,17 +471,47 @@ def _numbered_rows_once(
     company: Company, path: str, filters: Params
 ) -> tuple[list[Source], set[int | None]]:
     """Read the pages once; return the rows and the totals that came with them."""
-    rows: list[Source] = []
-    totals: set[int | None] = set()
+    pages = list(_numbered_pages_once(company, path, filters))
+    return [row for rows, _ in pages for row in rows], {total for _, total in pages}
+
+
+def numbered_pages(company: Company, path: str, filters: Params) -> Iterator[list[Source]]:
+    """Read a list that the API gives by page number only, page by page.
+
+    As in ``numbered_rows`` it is read again if it has changed; only rows that have not come yet
+    are then yielded. A row that is deleted after it has come is not taken back.
+
+    Raises:
+        ApiError: If the list does not come to rest.
+    """
+    come: set[Any] = set()
+    for _ in range(_MAX_READINGS):
+        ids: list[Any] = []
+        totals: set[int | None] = set()
+        for rows, total in _numbered_pages_once(company, path, filters):
+            numbers = [row.get("id") if isinstance(row, dict) else None for row in rows]
+            yield [row for row, number in zip(rows, numbers, strict=True) if number not in come]
+            come.update(number for number in numbers if number is not None)
+            ids += numbers
+            totals.add(total)
+        is_unique = len(set(ids) - {None}) == len(ids) - ids.count(None)
+        if is_unique and totals <= {len(ids), None}:
+            return
+    msg = f"The list {path} keeps changing while it is read, or is not as long as the API says."
+    raise ApiError(msg)
+
+
+def _numbered_pages_once(
+    company: Company, path: str, filters: Params
+) -> Iterator[tuple[list[Source], int | None]]:
+    """Yield the rows of each page, and the total that came with them."""
     for number in count():
         answer = company.get(path, {**filters, "size": PAGE_SIZE, "page": number})
-        page = records_in(answer, "results", path)
+        rows = records_in(answer, "results", path)
         meta = answer.get("meta") or {}
-        rows += page
-        totals.add(meta.get("totalCount"))
-        if len(page) < min(PAGE_SIZE, meta.get("pageSize") or PAGE_SIZE):
-            break
-    return rows, totals
+        yield rows, meta.get("totalCount")
+        if len(rows) < min(PAGE_SIZE, meta.get("pageSize") or PAGE_SIZE):
+            return
 
 
 @dataclass

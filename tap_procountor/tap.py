@@ -18,7 +18,8 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 from dotenv import find_dotenv, load_dotenv
 from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import ConfigValidationError, MappingError
+from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import (
     CapabilitiesEnum,
@@ -252,6 +253,28 @@ class TapProcountor(Tap):
                     if type(owner) in row_stream.owners:
                         owner.row_streams.append(row_stream)
         return list(streams)
+
+    def setup_mapper(self) -> None:
+        """Prepare the stream maps.
+
+        The SDK refuses the map of a stream that is not selected, because it then has no columns: a
+        map that takes personal data away must not stand in the way before the stream is selected.
+
+        Raises:
+            ConfigurationError: If a map cannot be used.
+        """
+        try:
+            super(Tap, self).setup_mapper()
+            for entry in self.catalog.streams:
+                schema, mask = entry.schema.to_dict(), entry.metadata.resolve_selection()
+                if mask[()]:
+                    schema = get_selected_schema(entry.tap_stream_id, schema, mask)
+                self.mapper.register_raw_stream_schema(
+                    entry.tap_stream_id, schema, entry.key_properties
+                )
+        except MappingError as error:
+            msg = f"The setting 'stream_maps' cannot be used: {error}"
+            raise ConfigurationError(msg) from None
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over the state of the last run.

@@ -179,14 +179,16 @@ def editable(company: Company) -> list[int]:
 
 
 @contextmanager
-def when_asked(sandbox: Sandbox, route: str, action: Callable[[], object]) -> Iterator[None]:
-    """Do something after the first request to a route has arrived and before it is answered."""
-    sandbox.add_fault(path=route.replace("{id}", "*"), kind="hang", seconds=1)
+def when_asked(
+    sandbox: Sandbox, route: str, action: Callable[[], object], nth: int = 1
+) -> Iterator[None]:
+    """Do something after the nth request to a route has arrived and before it is answered."""
+    sandbox.add_fault(path=route.replace("{id}", "*"), kind="hang", seconds=1, times=nth)
     answered_before = sandbox.statistics().by_route()[route]
 
     def wait_and_act() -> None:
         deadline = time.monotonic() + 60
-        while sandbox.statistics().by_route()[route] == answered_before:
+        while sandbox.statistics().by_route()[route] < answered_before + nth:
             if time.monotonic() > deadline:
                 return
             time.sleep(0.02)

@@ -29,6 +29,7 @@ class Company:
         self.rights = Rights(load_spec())
         self.documents = True
         self.sie = False
+        self.payroll = True
         #: What is wrong with single documents, by resource and id.
         self.spoilt: dict[tuple[str, int], Document] = {}
         self.api_key = keyring.new_key(self.id)
@@ -134,6 +135,11 @@ class Company:
         """Give an attachment's file another length."""
         with self._lock:
             self.books.files.resize(number, size)
+
+    def set_payroll(self, *, enabled: bool) -> None:
+        """Take the payroll into use or out of it."""
+        with self._lock:
+            self.payroll = enabled
 
     def revoke_key(self, *, tokens: bool = False) -> None:
         """Revoke the key; tokens live on until they expire unless they are ended too."""

@@ -41,6 +41,7 @@ COMPANY_ACTIONS = (
     "set_documents",
     "set_sie",
     "resize_attachment",
+    "set_payroll",
     "revoke_key",
     "replace_key",
 )

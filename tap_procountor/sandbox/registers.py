@@ -27,6 +27,8 @@ _ORDERS = {
     "orderByName": "name",
     "orderBySize": "size",
     "orderById": "id",
+    # Salary types have no id but their code.
+    "orderByCode": "id",
 }
 _PAGING = frozenset({"size", "page", "previousId", *_ORDERS})
 _BAD_REQUEST = 400

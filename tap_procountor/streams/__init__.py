@@ -10,6 +10,7 @@ from tap_procountor.streams import (
     defaults,
     files,
     invoicing,
+    payroll,
     rates,
     registers,
     rejected,
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-_MODULES = (company, accounting, rates, registers, defaults, invoicing, files, rejected)
+_MODULES = (
+    *(company, accounting, rates, registers, defaults, invoicing, payroll),
+    # Files come last: the other streams tell which.
+    *(files, rejected),
+)
 
 
 def _declared_in(module: ModuleType) -> Iterator[type[ProcountorStream]]:

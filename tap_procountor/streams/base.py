@@ -17,6 +17,7 @@ from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
+from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
@@ -181,10 +182,27 @@ class ProcountorStream(Stream):
         Looking for deselected fields and mapping take longer than all that the tap does itself.
         """
         if not self._is_plain:
-            super()._write_record_message(as_dict(record))
+            self._write_mapped(record)
             return
         self._tap.message_writer.write_record(self.name, record, self._stream_version)
         self.state_manager.is_flushed = False
+
+    def _write_mapped(self, record: Record) -> None:
+        """Write a record by the SDK's steps.
+
+        Raises:
+            ConfigurationError: If a stream map cannot deal with it. It must not be kept among the
+                rejected records: the map may be there to take personal data away.
+        """
+        try:
+            super()._write_record_message(as_dict(record))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MappingError):
+            msg = (
+                f"A stream map of '{self.name}' fails on a record: its expressions must deal with "
+                "fields that are null or missing, as all but the key are in rows marked as "
+                "deleted. Write record.get('name') instead of name."
+            )
+            raise ConfigurationError(msg) from None
 
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """Return nothing: windows are bounded by the server's clock, the SDK's would be ours."""
@@ -417,6 +435,8 @@ class PagedStream(FullTableStream):
     """A list whose rows are complete and that the API gives by page number only."""
 
     filters: ClassVar[Params] = {}
+    #: The field that tells the rows apart.
+    key_field: ClassVar[str] = "id"
 
     def is_empty(self, company: Company) -> bool:
         """Ask for one row."""
@@ -425,7 +445,7 @@ class PagedStream(FullTableStream):
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the pages."""
-        yield Batch(numbered_rows(company, self.path, self.filters))
+        yield Batch(numbered_rows(company, self.path, self.filters, self.key_field))
 
 
 class DetailedStream(PagedStream):

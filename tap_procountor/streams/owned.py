@@ -17,7 +17,7 @@ from tap_procountor.reading import Batch, KeysetList, numbered_rows, records_in
 from tap_procountor.streams.base import FullTableStream, IncrementalStream, ReadStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
@@ -191,4 +191,8 @@ class FullOwnedStream(_RowsOf, FullTableStream):
                 return Batch([], rejected=[Rejection.of(owner, error)])
             return self.rows_of(company, owner)
 
-        yield from company.client.ahead(batch, numbered_rows(company, self.path, self.filters))
+        yield from company.client.ahead(batch, self.owners(company))
+
+    def owners(self, company: Company) -> Iterable[Source]:
+        """Return what the list says of the owners."""
+        return numbered_rows(company, self.path, self.filters)

@@ -15,6 +15,7 @@ from .fiscal_years import FiscalYears
 from .invoices import Invoices
 from .journals import Journals
 from .partners import Partners
+from .payroll import Payroll
 from .products import Products
 from .randomness import Seed, Topic, growing_ids
 from .rates import vat_information
@@ -62,6 +63,7 @@ class Books:
         self.receipts = Receipts(own, self.invoices, self.dimensions)
         self.journals = Journals(own)
         self.files = Files(own, self.invoices, self.receipts, self.partners)
+        self.payroll = Payroll(own, shift + 5001, self.partners, _START, _END)
         self.settings = CompanySettings(own, shift + 5_001, _START)
         self.defaults = Defaults(own, self.partners, self.products, self.dimensions)
         self.vat_information = vat_information(own)
@@ -74,6 +76,7 @@ class Books:
             "persons": lambda: self.partners.persons,
             "products": lambda: self.products.rows,
             "attachments": lambda: self.files.rows,
+            **self.payroll.collections(),
             "journals": lambda: self.journals.rows,
             "factoring_contracts": lambda: self.settings.factoring_contracts,
             "webhooks": lambda: self.settings.webhooks,

@@ -33,6 +33,8 @@ class Topic(IntEnum):
     SETTINGS = auto()
     JOURNAL = auto()
     DEFAULTS = auto()
+    EMPLOYEE = auto()
+    SALARY_SLIP = auto()
 
 
 class Seed(NamedTuple):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from . import accounting, company, core, files
+from . import accounting, company, core, files, payroll
 from .declarations import Call, Register, Single
 
 __all__ = ["REGISTERS", "SINGLES", "Call", "Register", "Single"]
 
-_MODULES = (core, accounting, company, files)
+_MODULES = (core, accounting, company, files, payroll)
 
 REGISTERS = tuple(register for module in _MODULES for register in module.REGISTERS)
 SINGLES = tuple(single for module in _MODULES for single in module.SINGLES)

@@ -244,7 +244,31 @@ class ProcountorClient:
             NotFoundError: If there is no such resource.
             ApiError: For any other answer that cannot be used, after the repeats that may help.
         """
-        request = requests.Request("GET", f"{self._api_url}{path}", params=params, auth=auth)
+        return self._ask(requests.Request("GET", params=params, auth=auth), auth, path, usage)
+
+    def post(
+        self, auth: CompanyAuthenticator, path: str, body: Params, usage: Usage | None = None
+    ) -> Answer:
+        """Post a question that only reads, such as a report's parameters, and return the answer.
+
+        It is repeated like a ``get``: asking twice changes nothing. Never post here what does.
+
+        Args:
+            auth: Gives the company's token.
+            path: Below ``api_url``.
+            body: The question, anything that JSON can hold.
+            usage: Where the request is counted beside the client's own ``usage``.
+
+        Raises:
+            ProcountorError: As ``get`` does.
+        """
+        return self._ask(requests.Request("POST", json=body, auth=auth), auth, path, usage)
+
+    def _ask(
+        self, request: requests.Request, auth: CompanyAuthenticator, path: str, usage: Usage | None
+    ) -> Answer:
+        """Send a request to a path below ``api_url``, with another token if its own is refused."""
+        request.url = f"{self._api_url}{path}"
         answer = self._send_patiently(request, MAX_TRIES, usage)
         if answer.status == _UNAUTHORIZED:
             auth.discard(answer.authorization)

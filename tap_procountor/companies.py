@@ -73,6 +73,10 @@ class Company:
         """Get one of the company's resources, parsed."""
         return decode(self.get(path, params).body)
 
+    def post_json(self, path: str, body: Params) -> Any:  # noqa: ANN401 - any JSON
+        """Post a question that only reads, and parse the answer; see ``ProcountorClient.post``."""
+        return decode(self.client.post(self._auth, path, body, self.usage).body)
+
 
 def open_companies(
     client: ProcountorClient, keys: list[str], report: RunReport

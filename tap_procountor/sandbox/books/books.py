@@ -16,6 +16,7 @@ from .partners import Partners
 from .products import Products
 from .randomness import Seed, Topic, growing_ids
 from .receipts import Receipts
+from .reports import Reports
 from .times import to_seconds
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Books:
         self.products = Products(own, shift + 70_001, size.products, _START, _END)
         self.invoices = Invoices(own, self.partners, self.products)
         self.receipts = Receipts(own, self.invoices, self.dimensions)
+        names = {one["ledgerAccountCode"]: one["name"] for one in self.accounts}
+        self.reports = Reports(self.receipts.rows, names)
         self.files = Files(own, self.invoices, self.receipts, self.partners)
         self._collections: dict[str, Callable[[], Collection[Any]]] = {
             "invoices": lambda: self.invoices.rows,

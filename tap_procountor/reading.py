@@ -416,6 +416,16 @@ def records_in(answer: Any, name: str, path: str) -> list[Source]:  # noqa: ANN4
     return records
 
 
+def unpaged_batches(body: bytes) -> Iterator[Batch]:
+    """Cut a list that came as a whole into batches in ascending order of ids."""
+    rejected: list[Rejection] = []
+    rows = iter(sorted(_by_id(_array(body), rejected).items()))
+    while (chunk := [*islice(rows, PAGE_SIZE)]) or rejected:
+        documents = Documents([(text,) for _, text in chunk])
+        yield Batch(documents, [Row(number) for number, _ in chunk], rejected=rejected)
+        rejected = []
+
+
 def numbered_rows(company: Company, path: str, filters: Params) -> list[Source]:
     """Read a list that the API gives by page number only, as a whole.
 

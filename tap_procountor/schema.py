@@ -23,6 +23,7 @@ Schema = dict[str, Any]
 
 INTEGER: Schema = {"type": ["integer", "null"]}
 STRING: Schema = {"type": ["string", "null"]}
+DATE: Schema = {"type": ["string", "null"], "format": "date"}
 DATE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 
 #: Root fields that the specification does not know go in here, so that none is lost.
@@ -106,6 +107,13 @@ class RecordSchema(StreamSchema[str]):
         self.components = components
         self.added = added or {}
         self._built: dict[tuple[str, ...], Schema] = {}
+
+    @property
+    def source(self) -> Schema:
+        """The shape of what is converted: the API's object, and the fields that the tap adds."""
+        added = {name: {**field, "type": field["type"][0]} for name, field in self.added.items()}
+        component = SPECIFICATION.component(*self.components)
+        return {**component, "properties": added | component["properties"]}
 
     def get_stream_schema(self, stream: Stream, stream_class: type[Stream]) -> Schema:  # noqa: ARG002
         """Return the schema; it is built once, because the SDK asks for it per record."""

@@ -133,6 +133,16 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        "date_lookback_days",
+        th.IntegerType(minimum=0),
+        default=90,
+        title="Date lookback",
+        description=(
+            "Days that are read again of what the API lists by date only (payments, statements): "
+            "statuses and allocations change for weeks after a row's date."
+        ),
+    ),
+    th.Property(
         "project_dimensions",
         th.ArrayType(th.StringType(nullable=False)),
         default=["Projekti", "Project", "Projekt"],

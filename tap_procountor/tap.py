@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -142,15 +142,16 @@ class TapProcountor(Tap):
         ]
         return ReadAhead(parts, self.client.concurrency)
 
-    def bookmark(self, state: dict[str, Any], company: Company, streams: list[str]) -> Bookmark:
-        """Return the bookmark that a part of the state holds."""
+    def bookmark(self, stream: IncrementalStream, company: Company) -> Bookmark:
+        """Return the bookmark of a stream, which also speaks of the rows inside its records."""
         return Bookmark(
-            state,
-            streams=streams,
+            stream.state_of(company),
+            replication_key=str(stream.replication_key),
+            streams=[one.name for one in (stream, *stream.row_streams) if one.selected],
             now=company.opened,
             start_date=self.moment("start_date"),
             end_date=self.moment("end_date"),
-            lookback=timedelta(seconds=self.config["lookback"]),
+            lookback=stream.lookback,
         )
 
     def checks_deletions(self, *, of_all_streams: bool) -> bool:

@@ -92,6 +92,7 @@ class Bookmark:
 
     Args:
         state: The writable part of the state.
+        replication_key: The field of the records whose values the windows span.
         streams: The tables selected now.
         now: The upper bound of a new window.
         start_date: Earliest change wanted.
@@ -103,6 +104,7 @@ class Bookmark:
         self,
         state: dict[str, Any],
         *,
+        replication_key: str,
         streams: list[str],
         now: datetime,
         start_date: datetime | None,
@@ -110,6 +112,7 @@ class Bookmark:
         lookback: timedelta,
     ) -> None:
         self._state = state
+        self._replication_key = replication_key
         self._streams = sorted(streams)
         self._now = now
         self._start_date = start_date
@@ -141,8 +144,11 @@ class Bookmark:
             return
         progress: dict[str, Any] = {"streams": self._streams}
         if window.is_done:
-            progress |= {"replication_key": "version", "replication_key_value": window.end}
-            progress["window"] = None
+            progress |= {
+                "replication_key": self._replication_key,
+                "replication_key_value": window.end,
+                "window": None,
+            }
         else:
             progress["window"] = {k: v for k, v in asdict(window).items() if k != "is_done"}
             if not self._covers_all():

@@ -3,13 +3,15 @@
 A stream names its path, its key and the component of the specification that its records follow,
 and picks the way it is read by its base class: ``SingleCallStream``, ``PagedStream``,
 ``DetailedStream``, ``IncrementalStream`` or ``DocumentStream``; rows that stand inside the records
-of another stream are a ``RowStream``.
+of another stream are a ``RowStream``. Lists without an order by ``version`` are in ``lists``, rows
+that take requests of their own in ``owned``.
 """
 
 from __future__ import annotations
 
 import sys
 from abc import abstractmethod
+from datetime import timedelta
 from functools import cached_property
 from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -40,9 +42,10 @@ from tap_procountor.reading import (
     numbered_rows,
     records_in,
 )
-from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, SPECIFICATION, RecordSchema
+from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, RecordSchema
 from tap_procountor.times import format_utc
 from tap_procountor.verdicts import Access
+from tap_procountor.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,7 +58,7 @@ if TYPE_CHECKING:
     from tap_procountor.report import Outcome
     from tap_procountor.tap import TapProcountor
     from tap_procountor.verdicts import Finding
-    from tap_procountor.windows import Bookmark, Window
+    from tap_procountor.windows import Bookmark
 
 #: Documents after which the progress is sent to the target as a STATE message.
 _DOCUMENTS_PER_STATE = 1000
@@ -193,14 +196,12 @@ class ReadStream(ProcountorStream):
     path: ClassVar[str]
     #: The rights that the rows depend on.
     access: ClassVar[Access] = Access()
-    converter: ClassVar[type[RecordConverter]] = RecordConverter
 
     @cached_property
     def convert(self) -> RecordConverter:
         """Turns an object of the API into a record."""
-        components = getattr_static(self, "schema").components
-        return self.converter(
-            SPECIFICATION.component(*components),
+        return RecordConverter(
+            getattr_static(self, "schema").source,
             self._tap.api_clock.to_utc,
             lambda path: self._tap.report.found_unknown_field(self.name, path),
         )
@@ -456,6 +457,15 @@ class IncrementalStream(ReadStream):
             for variant in self.variants
         )
 
+    @property
+    def lookback(self) -> timedelta:
+        """How far a window reaches back before the end of the last one."""
+        return timedelta(seconds=self.config["lookback"])
+
+    def bounds(self, window: Window) -> Params:
+        """Return the API's filters for a window."""
+        return window.filters(self._tap.api_clock)
+
     def forget_bookmark(self, company: Company) -> None:
         """Let the next read begin at the beginning."""
         if self.state_of(company).get("streams"):
@@ -482,7 +492,7 @@ class IncrementalStream(ReadStream):
             self._tap.state_writer.write_state(self.tap_state)
         if batch.window is None:
             return
-        self._unsaved_documents += len(batch.documents)
+        self._unsaved_documents += max(len(batch.documents), len(batch.listed))
         is_due = batch.window.is_done or self._unsaved_documents >= _DOCUMENTS_PER_STATE
         if is_due and not self._tap.deletion_guard(company).hides_rows:
             self._unsaved_documents = 0
@@ -490,12 +500,7 @@ class IncrementalStream(ReadStream):
             self._tap.state_writer.write_state(self.tap_state)
 
     def _bookmark(self, company: Company) -> Bookmark:
-        streams = [self, *self.row_streams]
-        return self._tap.bookmark(
-            self.state_of(company),
-            company,
-            [stream.name for stream in streams if stream.selected],
-        )
+        return self._tap.bookmark(self, company)
 
     def _read(
         self, company: Company, windows: list[Window], before: Census, emitted: Seen
@@ -548,7 +553,7 @@ class IncrementalStream(ReadStream):
         yield Batch([], deleted=sorted(gone), census=census)
 
     def _list_ids(self, company: Company) -> set[int]:
-        bounds = {"versionEndDate": self._tap.api_clock.upper_bound(company.opened)}
+        bounds = self.bounds(Window(None, format_utc(company.opened)))
         lists = (
             KeysetList(company, self.path, {**variant, **bounds}, has_numbers=self.has_numbers)
             for variant in self.variants
@@ -566,7 +571,7 @@ class IncrementalStream(ReadStream):
         return gone
 
     def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
-        bounds = window.filters(self._tap.api_clock)
+        bounds = self.bounds(window)
         for number, variant in enumerate(self.variants[window.variant :], window.variant):
             progress = window.at_variant(number)
             for batch in self._batches(company, {**variant, **bounds}, progress):

@@ -13,11 +13,10 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
-from tap_procountor.convert import Record, RecordConverter
 from tap_procountor.errors import ApiError, NotFoundError
 from tap_procountor.periods import Span, months_of
 from tap_procountor.reading import Batch, Source, records_in
-from tap_procountor.schema import INTEGER, STRING, RecordSchema, Schema
+from tap_procountor.schema import DATE, INTEGER, STRING, RecordSchema
 from tap_procountor.streams.base import FullTableStream
 from tap_procountor.verdicts import Access
 
@@ -43,28 +42,15 @@ _OFFICIAL_STATUSES = [
     "SENT",
 ]
 
-_DATE: Schema = {"type": ["string", "null"], "format": "date"}
-_PERIOD = {"start_date": _DATE, "end_date": _DATE}
+_PERIOD = {"start_date": DATE, "end_date": DATE}
 
 _CODE = re.compile(r"\d+\b")
-
-
-class _LineConverter(RecordConverter):
-    """Turns a line, ``{"row": …, "place": …}``, into a record.
-
-    The row is an object of the API; the place are the fields that it stands under.
-    """
-
-    def __call__(self, source: Any) -> Record:  # noqa: ANN401 - as its base
-        """Convert one line."""
-        return {**super().__call__(source["row"]), **source["place"]}
 
 
 class ReportStream(FullTableStream):
     """A report on the open fiscal years and on those of the setting ``report_fiscal_years``."""
 
     access = Access(any_of=("accounting.accountingReports",), limits=("user.limitedDimensions",))
-    converter = _LineConverter
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Ask for the reports, several at once."""
@@ -100,17 +86,16 @@ class ReportStream(FullTableStream):
         body: Params = {"startDate": span.first, "endDate": span.last, **question}
         return company.post_json(path, body | {"receiptStatus": _OFFICIAL_STATUSES})
 
-    def _lines(self, answer: Any, span: Span) -> Iterator[Source]:  # noqa: ANN401 - any JSON
-        """Yield the lines of all periods of an answer, with their positions."""
+    def _lines(self, answer: Any, span: Span, **place: Any) -> Iterator[Source]:  # noqa: ANN401 - any JSON
+        """Yield the lines of all periods of an answer, with their period and position."""
         data = answer.get("reportData") if isinstance(answer, dict) else None
         for period in records_in(data, "periods", self.path):
+            place["start_date"] = period.get("startDate") or span.first
+            place["end_date"] = period.get("endDate") or span.last
             for position, row in enumerate(records_in(period, "rows", self.path)):
-                place = {
-                    "start_date": period.get("startDate") or span.first,
-                    "end_date": period.get("endDate") or span.last,
-                    "position": position,
-                }
-                yield {"row": row, "place": place}
+                # What is no object is rejected when it is converted.
+                is_object = isinstance(row, dict)
+                yield {**row, **place, "position": position} if is_object else row
 
     def _months(self, company: Company) -> Iterator[Span]:
         return (month for year in self._fiscal_years(company) for month in months_of(year))
@@ -167,14 +152,12 @@ class ReportLedgerAccounts(ReportStream):
     def _ask(self, company: Company, question: Span) -> Batch:
         seen: dict[Key, int] = defaultdict(int)
         lines = list(self._lines(self._post(company, self.path, question), question))
-        for line in lines:
-            row, place = line["row"], line["place"]
-            name = row.get("name") if isinstance(row, dict) else None
-            key = place["start_date"], place["end_date"], name
-            place["occurrence"] = seen[key]
+        for line in filter(lambda line: isinstance(line, dict), lines):
+            key = line["start_date"], line["end_date"], line.get("name")
+            line["occurrence"] = seen[key]
             seen[key] += 1
-            code = _CODE.match(str(name))
-            place["ledger_account_code"] = code[0] if code else None
+            code = _CODE.match(str(line.get("name")))
+            line["ledger_account_code"] = code[0] if code else None
         return Batch(lines)
 
 
@@ -195,10 +178,7 @@ class ReportAccounting(ReportStream):
     def _ask(self, company: Company, question: tuple[Span, str]) -> Batch:
         month, report = question
         answer = self._post(company, self.path, month, type=report)
-        lines = list(self._lines(answer, month))
-        for line in lines:
-            line["place"]["report"] = report
-        return Batch(lines)
+        return Batch(list(self._lines(answer, month, report=report)))
 
 
 class ReportGeneralLedger(ReportStream):
@@ -229,5 +209,5 @@ class ReportGeneralLedger(ReportStream):
         if not isinstance(report, dict):
             msg = f"The answer of {self.path} is not as documented: it has no 'ledgerAccount'."
             raise ApiError(msg)
-        place = {"start_date": year.first, "end_date": year.last, "ledger_account_code": code}
-        return Batch([{"row": report, "place": place}])
+        period = {"start_date": year.first, "end_date": year.last}
+        return Batch([{**report, **period, "ledger_account_code": code}])

@@ -185,7 +185,7 @@ class ReportGeneralLedger(ReportStream):
     """Entries of each ledger account by fiscal year, with their sum: a request per account."""
 
     name = "report_general_ledger"
-    path = "/reports/generalledger"
+    path = "/reports/generalledger/{account}"
     selected_by_default = False
     primary_keys = ("company_id", "start_date", "end_date", "ledger_account_code")
     schema = RecordSchema(
@@ -200,7 +200,7 @@ class ReportGeneralLedger(ReportStream):
     def _ask(self, company: Company, question: tuple[Span, str]) -> Batch:
         year, code = question
         try:
-            answer = self._post(company, f"{self.path}/{quote(code, safe='')}", year)
+            answer = self._post(company, self.path.format(account=quote(code, safe="")), year)
         except NotFoundError:
             # No document says whether accounts without entries have a report.
             self.logger.info("Company %d: account %s has no report.", company.id, code)

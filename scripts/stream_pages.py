@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from inspect import getattr_static
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import inflection
 import yaml
@@ -59,14 +59,19 @@ class Column(NamedTuple):
         path: Its name; with the names of the objects around it: ``payment_info.bank_account.bic``.
             The objects of an array are shown by brackets: ``items[].id``.
         type: Its type, in words.
-        meaning: What it means; None if nobody has written that yet.
+        key: Where the meaning is written; None if nobody has written it yet.
         see: The table that has the objects of the array as rows; their fields are listed there.
     """
 
     path: str
     type: str
-    meaning: str | None
+    key: str | None
     see: str | None = None
+
+    @property
+    def meaning(self) -> str | None:
+        """What it means."""
+        return MEANINGS[self.key] if self.key else None
 
     @property
     def is_scalar(self) -> bool:
@@ -126,7 +131,7 @@ def _column(place: _Place, path: str, name: str, schema: Schema) -> Iterator[Col
     """Yield a column and the fields inside it."""
     kind = _kind(schema)
     see = _rows_of(place.table, path) if kind == "array" else None
-    yield Column(path, _type(schema), _meaning(place, path, name), see)
+    yield Column(path, _type(schema), _key(place, path, name), see)
     inside = _Place(place.table, _component_of(place.component, name))
     if kind == "array" and not see:
         path, schema = f"{path}[]", schema.get("items", {})
@@ -148,14 +153,14 @@ def _type(schema: Schema) -> str:
     return _FORMATS.get(schema.get("format", ""), _TYPES.get(kind, kind))
 
 
-def _meaning(place: _Place, path: str, name: str) -> str | None:
+def _key(place: _Place, path: str, name: str) -> str | None:
     """Look up what a field means: in its table, in its component, by its name."""
     in_component = f"{place.component}.{name}"
     patterns = (key for key in MEANINGS if "*" in key and fnmatchcase(in_component, key))
     inherited = getattr(streams()[place.table], "owner_fields", {})
     owned = (f"owner.{name}",) if path in inherited else ()
     keys = (f"{place.table}.{path}", *owned, in_component, *patterns, name)
-    return next((MEANINGS[key] for key in keys if key in MEANINGS), None)
+    return next((key for key in keys if key in MEANINGS), None)
 
 
 def _component_of(component: str | None, name: str) -> str | None:
@@ -405,26 +410,49 @@ def without_meaning() -> list[str]:
     ]
 
 
-def of_nothing() -> list[str]:
-    """Name the meanings of fields that no component and no stream has."""
-    fields = {
-        component: set(map(snake_case, schema.get("properties", {})))
+def unused() -> list[str]:
+    """Name the meanings that no column takes."""
+    taken = {column.key for stream in streams().values() for column in columns(stream)}
+    return sorted(MEANINGS.keys() - taken)
+
+
+def left_over() -> list[str]:
+    """Name the unused meanings of what the streams read, or of nothing that there is.
+
+    Meanings of components that no stream reads, and of fields that are in none, may be for streams
+    to come.
+    """
+    in_use = _components_in_use()
+    return [key for key in unused() if not _is_to_come(key, in_use)]
+
+
+def _is_to_come(key: str, in_use: set[str]) -> bool:
+    place, _, name = key.rpartition(".")
+    if place in {*streams(), "owner"}:
+        return False
+    if place and place.islower():
+        return True
+    having = {
+        component
         for component, schema in COMPONENTS.items()
+        if fnmatchcase(component, place or "*")
+        and name in map(snake_case, schema.get("properties", {}))
     }
-    paths = {table: {c.path for c in columns(stream)} for table, stream in streams().items()}
-    return [
-        key
-        for key in MEANINGS
-        for place, _, name in [key.partition(".")]
-        if name and not _exists(place, name, fields, paths)
+    return not having <= in_use if having else not place
+
+
+def _components_in_use() -> set[str]:
+    """Return the components that the streams' records are made of, with all inside them."""
+    found: set[str] = set()
+    todo = [
+        name
+        for stream in streams().values()
+        for name in getattr_static(stream, "schema").components
     ]
-
-
-def _exists(place: str, name: str, fields: dict[str, set[str]], paths: dict[str, Any]) -> bool:
-    if place in paths:
-        return name in paths[place]
-    if place.islower():
-        return True  # a stream to come
-    return any(
-        name in names for component, names in fields.items() if fnmatchcase(component, place)
-    )
+    while todo:
+        component = todo.pop()
+        if component not in found:
+            found.add(component)
+            fields = COMPONENTS[component].get("properties", {}).values()
+            todo += filter(None, map(_reference, fields))
+    return found

@@ -25,8 +25,8 @@ def test_every_column_has_a_meaning() -> None:
     assert not missing, f"Write into scripts/meanings.yaml what these mean: {missing}"
 
 
-def test_no_meaning_is_of_something_that_there_is_not() -> None:
-    assert not stream_pages.of_nothing()
+def test_no_meaning_is_left_over() -> None:
+    assert not stream_pages.left_over()
 
 
 def test_each_meaning_is_written_once() -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import inflection
 import yaml
 
-from tap_procountor.schema import Schema, snake_case
+from tap_procountor.schema import DELETED_AT, Schema, snake_case
 from tap_procountor.streams import STREAM_TYPES
 from tap_procountor.streams.base import ReadStream, RowStream
 
@@ -255,8 +255,12 @@ def example(stream: StreamType) -> str:
 def _made_example(stream: StreamType) -> Iterator[str]:
     table, key = name_of(stream), stream.primary_keys
     roots = {column.path: column for column in columns(stream) if "." not in column.path}
-    own = [name for name, column in roots.items() if column.is_scalar and name[0] != "_"]
-    chosen = [*key, *[name for name in own if name not in key][:_EXAMPLE_COLUMNS]]
+    own = [
+        name
+        for name, column in roots.items()
+        if column.is_scalar and name not in {*key, "version", "position", DELETED_AT}
+    ]
+    chosen = [*key, *own[:_EXAMPLE_COLUMNS]]
     joined = next(
         (join for join in joins(stream) if "name" in {c.path for c in columns(_other(join))}), None
     )
@@ -269,8 +273,8 @@ def _made_example(stream: StreamType) -> Iterator[str]:
         yield f"left join tap_procountor.{joined.other} o"
         condition = f"o.{joined.other_column} = t.{joined.column}"
         yield f"    on o.company_id = t.company_id and {condition}"
-    if "_sdc_deleted_at" in roots:
-        yield "where t._sdc_deleted_at is null"
+    if DELETED_AT in roots:
+        yield f"where t.{DELETED_AT} is null"
     yield "order by " + ", ".join(f"t.{name}" for name in key)
     yield "limit 20;"
 

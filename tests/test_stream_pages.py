@@ -35,10 +35,6 @@ def test_each_meaning_is_written_once() -> None:
     assert sorted(keys) == sorted(stream_pages.MEANINGS)
 
 
-def test_examples_are_of_streams_that_there_are() -> None:
-    assert stream_pages.EXAMPLES.keys() <= stream_pages.streams().keys()
-
-
 def test_a_column_is_explained_by_its_table_then_its_component_then_its_name() -> None:
     columns = {
         f"{name}.{column.path}": column.meaning
@@ -104,8 +100,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         yield database
 
 
-#: Streams that have nothing to show when all is well.
-EMPTY = {"rejected_records", "report_ledger_accounts", "attachments"}
+#: Streams whose queries look for what need not be there.
+EXCEPTIONAL = {"attachments", "payments", "report_ledger_accounts"}
 
 
 @pytest.mark.slow
@@ -117,7 +113,8 @@ def test_example_queries_run(database: Database, stream: str) -> None:
     (query,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
     with psycopg.connect(database.uri) as connection:
         rows = connection.execute(query.encode()).fetchall()
-    assert rows or stream in EMPTY
+    has_rows = bool(database.rows(f"select 1 from tap_procountor.{stream} limit 1"))
+    assert rows or not has_rows or stream in EXCEPTIONAL
 
 
 @pytest.mark.slow

@@ -354,7 +354,8 @@ def _page(stream: StreamType, source: str, replication: str) -> Iterator[str]:
     yield "| Column | Type | Meaning |"
     yield "| --- | --- | --- |"
     for column in columns(stream):
-        yield f"| `{column.path}` | {column.type} | {column.meaning or '?'} |"
+        rows = f" See [{column.see}]({column.see}.md)." if column.see else ""
+        yield f"| `{column.path}` | {column.type} | {column.meaning or '?'}{rows} |"
     yield from _joins_section(stream)
     yield ""
     yield "## Example"

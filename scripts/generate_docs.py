@@ -1,7 +1,7 @@
-"""Write README's tables of settings, streams and resources from the code that declares them.
+"""Write README's tables and the pages of the streams from the code that declares them.
 
 Usage: ``python scripts/generate_docs.py``; with ``--check`` nothing is written, and the exit code
-is 1 if the tables are out of date.
+is 1 if something is out of date.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from stream_pages import pages
 
 from tap_procountor.coverage import NOT_READ, READ_BY_THE_TAP, readers
 from tap_procountor.settings import SETTINGS
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
     from tap_procountor.streams.base import ProcountorStream
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = ROOT / "docs" / "streams"
 
 
 def settings_table() -> Iterator[str]:
@@ -91,7 +95,8 @@ def replication(stream: type[ProcountorStream]) -> str:
         return "with its documents" if is_incremental else "full table"
     if not issubclass(stream, ReadStream):
         return "when there are any"
-    return "incremental by `version`" if issubclass(stream, IncrementalStream) else "full table"
+    is_incremental = issubclass(stream, IncrementalStream)
+    return f"incremental by `{stream.replication_key}`" if is_incremental else "full table"
 
 
 def renewed(text: str) -> str:
@@ -107,16 +112,30 @@ def renewed(text: str) -> str:
     return text
 
 
+def wanted() -> dict[Path, str]:
+    """Return the text of every file that is written here."""
+    texts = {README: renewed(README.read_text("utf-8"))}
+    return texts | {PAGES / name: text for name, text in pages(source, replication).items()}
+
+
 def main() -> None:
-    """Renew README, or check it."""
+    """Renew the files, or check them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="Only tell whether it is current.")
-    old = README.read_text("utf-8")
-    new = renewed(old)
-    if not parser.parse_args().check:
-        README.write_text(new, "utf-8")
-    elif new != old:
-        sys.exit("README.md is out of date: run `python scripts/generate_docs.py`.")
+    parser.add_argument("--check", action="store_true", help="Only tell whether all is current.")
+    is_check = parser.parse_args().check
+    texts = wanted()
+    left = set(PAGES.glob("*.md")) - texts.keys()
+    stale = [
+        path for path, text in texts.items() if not path.exists() or path.read_text("utf-8") != text
+    ]
+    if is_check and (stale or left):
+        names = ", ".join(sorted(path.name for path in (*stale, *left)))
+        sys.exit(f"Out of date: {names}. Run `python scripts/generate_docs.py`.")
+    PAGES.mkdir(parents=True, exist_ok=True)
+    for path in stale:
+        path.write_text(texts[path], "utf-8")
+    for path in left:
+        path.unlink()
 
 
 if __name__ == "__main__":

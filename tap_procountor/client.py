@@ -255,7 +255,26 @@ class ProcountorClient:
             NotFoundError: If there is no such resource.
             ApiError: For any other answer that cannot be used, after the repeats that may help.
         """
-        return self._get(auth, path, params, usage, parse)
+        request = requests.Request("GET", params=params, auth=auth)
+        return self._ask(request, auth, path, usage, parse)
+
+    def post(
+        self, auth: CompanyAuthenticator, path: str, body: Params, usage: Usage | None = None
+    ) -> Answer:
+        """Post a question that only reads, such as a report's parameters, and return the answer.
+
+        It is repeated like a ``get``: asking twice changes nothing. Never post here what does.
+
+        Args:
+            auth: Gives the company's token.
+            path: Below ``api_url``.
+            body: The question, anything that JSON can hold.
+            usage: Where the request is counted beside the client's own ``usage``.
+
+        Raises:
+            ProcountorError: As ``get`` does.
+        """
+        return self._ask(requests.Request("POST", json=body, auth=auth), auth, path, usage)
 
     def download(
         self,
@@ -277,22 +296,24 @@ class ProcountorClient:
         Raises:
             ProcountorError: As ``get``, and what the receiver raises.
         """
-        answer = self._get(auth, path, params, usage, receive=receive)
+        request = requests.Request("GET", params=params, auth=auth)
+        answer = self._ask(request, auth, path, usage, receive=receive)
         if answer.body:
             msg = f"The answer of {_resource(path)} holds no file."
             raise ApiError(msg)
         return answer.content
 
-    def _get(  # noqa: PLR0913, PLR0917 - what get and download take
+    def _ask(  # noqa: PLR0913, PLR0917 - what get, post and download take
         self,
+        request: requests.Request,
         auth: CompanyAuthenticator,
         path: str,
-        params: Params | None,
         usage: Usage | None,
         parse: Parse = decode,
         receive: Receiver | None = None,
     ) -> Answer:
-        request = requests.Request("GET", f"{self._api_url}{path}", params=params, auth=auth)
+        """Send a request to a path below ``api_url``, with another token if its own is refused."""
+        request.url = f"{self._api_url}{path}"
         answer = self._send_patiently(request, MAX_TRIES, usage, parse, receive)
         if answer.status == _UNAUTHORIZED:
             auth.discard(answer.authorization)

@@ -76,6 +76,10 @@ class Company:
         """Get one of the company's files; see ``ProcountorClient.download``."""
         return self.client.download(self._auth, path, receive, params, self.usage)
 
+    def post(self, path: str, body: Params) -> Any:  # noqa: ANN401 - any JSON
+        """Post a question that only reads, and parse the answer; see ``ProcountorClient.post``."""
+        return self.client.post(self._auth, path, body, self.usage).content
+
 
 def open_companies(
     client: ProcountorClient, keys: list[str], report: RunReport

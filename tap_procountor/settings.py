@@ -259,6 +259,16 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        "report_fiscal_years",
+        th.ArrayType(th.CustomType({"type": ["string", "integer"]})),
+        default=[],
+        title="Fiscal years of the reports",
+        description=(
+            "Fiscal years to read accounting reports of besides the open ones, by the beginning of "
+            "their first day: `2024` or `2024-05-01`."
+        ),
+    ),
+    th.Property(
         "run_report_path",
         th.StringType,
         title="Run report path",

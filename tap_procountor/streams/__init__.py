@@ -14,6 +14,7 @@ from tap_procountor.streams import (
     rates,
     registers,
     rejected,
+    reports,
 )
 from tap_procountor.streams.base import ProcountorStream
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _MODULES = (
-    *(company, accounting, rates, registers, defaults, invoicing, payroll),
+    *(company, accounting, rates, registers, defaults, invoicing, payroll, reports),
     # Files come last: the other streams tell which.
     *(files, rejected),
 )

@@ -359,9 +359,14 @@ class ReadStream(ProcountorStream):
 class FullTableStream(ReadStream):
     """A stream that is read as a whole by each run."""
 
+    @property
+    def finds_deletions(self) -> bool:
+        """Whether rows that the last run had, and this one has not, are declared deleted."""
+        return self._tap.checks_deletions(of_all_streams=True)
+
     def get_records(self, context: Context | None) -> Iterator[Any]:
         """Yield a company's records, then tombstones for those that the last run had."""
-        if not self._tap.checks_deletions(of_all_streams=True):
+        if not self.finds_deletions:
             yield from super().get_records(context)
             return
         company = self._tap.companies[(context or {})["company_id"]]
@@ -382,11 +387,15 @@ class FullTableStream(ReadStream):
 
     def _gone(self, table: ProcountorStream, company: Company) -> set[Key]:
         """Return the keys that a table has no more."""
-        state = table.state_of(company)
-        known = unpack_keys(state["keys"]) if "keys" in state else set()
+        known = self._known_keys(table, company)
         gone = known - (table.keys_seen or set())
         self._tap.deletion_guard(company).check(len(gone), len(known))
         return gone
+
+    def _known_keys(self, table: ProcountorStream, company: Company) -> set[Key]:
+        """Return the keys that a table had after the last run, as far as this run compares them."""
+        state = table.state_of(company)
+        return unpack_keys(state["keys"]) if "keys" in state else set()
 
     def _tombstones(
         self, table: ProcountorStream, company: Company, gone: set[Key]

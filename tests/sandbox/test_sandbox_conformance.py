@@ -18,6 +18,7 @@ UNKNOWN_FIELDS = {
     "archiveClass",
     "carbonFootprint",
     "creditRating",
+    "emphasis",
     "handling",
     "posting",
     "suggestedBy",
@@ -90,6 +91,15 @@ OWNED = {
 }
 """Paths below a document, and the documents."""
 
+QUESTIONS = {
+    "/reports/ledgeraccounts": ({},),
+    "/reports/accounting": (
+        {"type": "INCOME_STATEMENT"},
+        {"type": "BALANCE_SHEET"},
+        {"type": "CASH_FLOW"},
+    ),
+    "/reports/generalledger/{id}": ({},),
+}
 DETAILS = {
     "/businesspartners/{id}": "businesspartners",
     "/company/invoicecirculation/verifierlists/{id}": "verifier_lists",
@@ -131,7 +141,8 @@ SCHEMAS = {
 
 
 def validator(path: str) -> Draft202012Validator:
-    success = SPECIFICATION["paths"][path]["get"]["responses"]["200"]["content"]
+    (operation,) = SPECIFICATION["paths"][path].values()
+    success = operation["responses"]["200"]["content"]
     schema = tolerant(success["application/json"]["schema"])
     return Draft202012Validator({**schema, **SCHEMAS}, format_checker=FORMATS)
 
@@ -196,12 +207,24 @@ def test_details_conform_to_the_specification(client: Client, path: str) -> None
         check.validate(without_unknown(detail))
 
 
+@pytest.mark.parametrize("path", QUESTIONS)
+def test_reports_conform_to_the_specification(client: Client, path: str) -> None:
+    for question in QUESTIONS[path]:
+        body = {"startDate": "2024-03-01", "endDate": "2024-03-31", **question}
+        answer = client.post(path.replace("{id}", "1701"), body)
+        assert answer.status_code == 200, answer.text
+        validator(path).validate(without_unknown(answer.json()))
+
+
 def test_there_are_unknown_fields_and_values(client: Client) -> None:
     everything = "".join(
         client.get(f"/{kind}/{','.join(str(one['id']) for one in documents)}").text
         for kind in ("invoices", "ledgerreceipts", "businesspartners", "products")
         for documents in (client.sandbox.companies[0].truth(kind)[-200:],)
     )
+    everything += client.post(
+        "/reports/accounting", {"endDate": "2024-03-31", "type": "CASH_FLOW"}
+    ).text
     assert {name for name in UNKNOWN_FIELDS if f'"{name}"' in everything} == UNKNOWN_FIELDS
     assert "WAITING_FOR_COUNTERSIGNATURE" in everything
 

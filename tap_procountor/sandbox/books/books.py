@@ -20,6 +20,7 @@ from .products import Products
 from .randomness import Seed, Topic, growing_ids
 from .rates import vat_information
 from .receipts import Receipts
+from .reports import Reports
 from .settings import VAT_SETTINGS, CompanySettings
 from .times import to_seconds
 
@@ -62,6 +63,8 @@ class Books:
         self.invoices = Invoices(own, self.partners, self.products)
         self.receipts = Receipts(own, self.invoices, self.dimensions)
         self.journals = Journals(own)
+        names = {one["ledgerAccountCode"]: one["name"] for one in self.accounts}
+        self.reports = Reports(self.receipts.rows, names)
         self.files = Files(own, self.invoices, self.receipts, self.partners)
         self.payroll = Payroll(own, shift + 5001, self.partners, _START, _END)
         self.settings = CompanySettings(own, shift + 5_001, _START)

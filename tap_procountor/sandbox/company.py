@@ -28,6 +28,7 @@ class Company:
         self.id = books.company_id
         self.rights = Rights(load_spec())
         self.documents = True
+        self.discussion = True
         #: What is wrong with single documents, by resource and id.
         self.spoilt: dict[tuple[str, int], Document] = {}
         self.api_key = keyring.new_key(self.id)
@@ -78,6 +79,11 @@ class Company:
         with self._lock:
             return self._bookkeeper.create_invoice(kind)
 
+    def create_dated(self, kind: str, date: str) -> int:
+        """Create a payment, statement or the like of a date such as 2026-01-31; return its id."""
+        with self._lock:
+            return self._bookkeeper.create_dated(kind, date)
+
     def invalidate(self, number: int) -> None:
         """Invalidate an invoice: its status changes, its receipt is deleted."""
         with self._lock:
@@ -116,6 +122,11 @@ class Company:
         """Switch the Documents add-on on or off."""
         with self._lock:
             self.documents = enabled
+
+    def set_discussion(self, *, enabled: bool) -> None:
+        """Switch the discussion of invoices on or off."""
+        with self._lock:
+            self.discussion = enabled
 
     def revoke_key(self, *, tokens: bool = False) -> None:
         """Revoke the key; tokens live on until they expire unless they are ended too."""

@@ -38,6 +38,8 @@ COMPANY_ACTIONS = (
     "spoil",
     "set_right",
     "set_documents",
+    "set_discussion",
+    "create_dated",
     "revoke_key",
     "replace_key",
 )

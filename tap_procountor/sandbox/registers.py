@@ -22,6 +22,8 @@ _MOST_IDS = 200
 _ORDERS = {
     "orderByVersion": "version",
     "orderByDate": "date",
+    "orderByStartDate": "date",
+    "orderByOrderNo": "order",
     "orderByCreated": "created",
     "orderByCreatedDate": "attached",
     "orderByName": "name",
@@ -130,8 +132,10 @@ class RegisterEndpoint:
         for name, column in _ORDERS.items():
             if name in call.query:
                 return Order(column, descending=call.query[name] == "DESC")
-        default = self._parameters.get("orderById")
-        return Order("id", default is not None and default.schema.get("default") == "DESC")
+        for name, column in _ORDERS.items():
+            if name in self._parameters and "default" in self._parameters[name].schema:
+                return Order(column, self._parameters[name].schema["default"] == "DESC")
+        return Order("id", descending=False)
 
     def _ids(self, call: Call) -> list[int]:
         (text,) = call.path.values()

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_procountor.streams import accounting, company, invoicing, registers, rejected
+from tap_procountor.streams import (
+    accounting,
+    banking,
+    company,
+    invoicing,
+    payments,
+    registers,
+    rejected,
+)
 from tap_procountor.streams.base import ProcountorStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-_MODULES = (company, accounting, registers, invoicing, rejected)
+_MODULES = (company, accounting, registers, invoicing, banking, payments, rejected)
 
 
 def _declared_in(module: ModuleType) -> Iterator[type[ProcountorStream]]:

@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .accounts import chart
+from .banking import Banking
 from .company import company_document
 from .dimensions import dimensions
 from .files import Files
 from .fiscal_years import FiscalYears
 from .invoices import Invoices
 from .partners import Partners
+from .payments import Payments
 from .products import Products
 from .randomness import Seed, Topic, growing_ids
 from .receipts import Receipts
@@ -46,7 +48,7 @@ class Books:
 
     def __init__(self, seed: int, index: int, size: Size, *, colliding_ids: bool) -> None:
         self.company_id = _FIRST_COMPANY + index
-        own = Seed(seed, index + 1)
+        self.seed = own = Seed(seed, index + 1)
         shift = 0 if colliding_ids else index * _ID_STEP_PER_COMPANY
         self.company = company_document(own, self.company_id)
         self.accounts = chart()
@@ -56,7 +58,9 @@ class Books:
         self.products = Products(own, shift + 70_001, size.products, _START, _END)
         self.invoices = Invoices(own, self.partners, self.products)
         self.receipts = Receipts(own, self.invoices, self.dimensions)
-        self.files = Files(own, self.invoices, self.receipts, self.partners)
+        self.banking = Banking(own, shift)
+        self.payments = Payments(own, shift)
+        self.files = Files(own, self.invoices, self.receipts, self.partners, self.banking)
         self._collections: dict[str, Callable[[], Collection[Any]]] = {
             "invoices": lambda: self.invoices.rows,
             "ledgerreceipts": lambda: self.receipts.rows,
@@ -65,6 +69,12 @@ class Books:
             "persons": lambda: self.partners.persons,
             "products": lambda: self.products.rows,
             "attachments": lambda: self.files.rows,
+            "bankaccounts": lambda: self.banking.accounts,
+            "bankstatements": lambda: self.banking.statements,
+            "referencepayments": lambda: self.banking.reference_payments,
+            "payments": lambda: self.payments.rows,
+            "payments/errormessages": lambda: self.payments.errors,
+            "payments/directsalarypayments": lambda: self.payments.salaries,
         }
         self._fill(own, shift + 1_000_001, size.invoices)
 
@@ -82,6 +92,9 @@ class Books:
         self.receipts.fill(
             first_id + 300_000, [(created[at], ids[at]) for at in sorted(journals)], _START, _END
         )
+        rows = list(self.invoices.rows)
+        self.banking.fill(rows, _START, _END)
+        self.payments.fill(first_id + 600_000, rows, _START, _END)
 
     def prepare(self) -> None:
         """Make now what would otherwise keep the first who asks waiting."""

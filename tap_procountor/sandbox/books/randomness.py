@@ -30,6 +30,9 @@ class Topic(IntEnum):
     ATTACHMENT = auto()
     FAULTS = auto()
     LATENCY = auto()
+    BANKING = auto()
+    PAYMENTS = auto()
+    INVOICE_EVENTS = auto()
 
 
 class Seed(NamedTuple):

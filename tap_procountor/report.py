@@ -66,7 +66,8 @@ class Outcome:
     @property
     def verdict(self) -> Verdict:
         """Whether all rows have been read."""
-        return Verdict.FAILED if self.failure else self.finding.verdict
+        is_refused = self.finding.verdict in {Verdict.FORBIDDEN, Verdict.MODULE_OFF}
+        return Verdict.FAILED if self.failure and not is_refused else self.finding.verdict
 
     @property
     def shortfall(self) -> str | None:

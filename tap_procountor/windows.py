@@ -193,6 +193,7 @@ class _Partition(msgspec.Struct):
     emitted: list[dict[str, str]] = []
     keys: str | None = None
     rights: str | None = None
+    highest_id: int | None = None
 
 
 class _StreamState(msgspec.Struct, forbid_unknown_fields=True):

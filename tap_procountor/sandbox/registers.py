@@ -132,10 +132,11 @@ class RegisterEndpoint:
         for name, column in _ORDERS.items():
             if name in call.query:
                 return Order(column, descending=call.query[name] == "DESC")
-        for name, column in _ORDERS.items():
-            if name in self._parameters and "default" in self._parameters[name].schema:
-                return Order(column, self._parameters[name].schema["default"] == "DESC")
-        return Order("id", descending=False)
+        defaults = {name: one.schema.get("default") for name, one in self._parameters.items()}
+        # Where several have a default, which of them counts is nowhere said.
+        names = [name for name in ("orderById", *_ORDERS) if defaults.get(name)]
+        name = names[0] if names else "orderById"
+        return Order(_ORDERS[name], defaults.get(name) == "DESC")
 
     def _ids(self, call: Call) -> list[int]:
         (text,) = call.path.values()

@@ -574,9 +574,9 @@ class IncrementalStream(ReadStream):
         """Read a list whose rows are complete."""
         pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
         for page in pages.pages(progress.after, progress.done):
-            if page.ids:
+            if len(page):
                 documents = Documents([(text,) for text in page.texts()])
-                yield Batch(documents, page.listed, total=page.total)
+                yield Batch(documents, page.listed, rejected=page.rejected, total=page.total)
 
 
 class DocumentStream(IncrementalStream):

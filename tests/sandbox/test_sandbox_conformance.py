@@ -9,6 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from sandbox_client import Client, Json, running
 
+from tap_procountor.sandbox.books.invoice_events import DISCUSSED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,8 +19,13 @@ SPECIFICATION = json.loads(files("tap_procountor").joinpath("openapi.json").read
 UNKNOWN_FIELDS = {
     "archiveClass",
     "carbonFootprint",
+    "counterpartyCategory",
     "creditRating",
+    "event",
     "handling",
+    "imported",
+    "instant",
+    "matchedBy",
     "posting",
     "suggestedBy",
     "warehouse",
@@ -34,6 +41,8 @@ FORMATS.checks("int32")(lambda value: value is None or abs(value) < 2**31)
 
 PATHS = (
     "/attachments",
+    "/bankaccounts",
+    "/bankstatements",
     "/businesspartners",
     "/businesspartners/groups",
     "/coa",
@@ -43,18 +52,25 @@ PATHS = (
     "/fiscalyears",
     "/invoices",
     "/ledgerreceipts",
+    "/payments",
+    "/payments/directsalarypayments",
+    "/payments/errormessages",
     "/persons",
     "/products",
     "/products/groups",
+    "/referencepayments",
     "/sessioninfo",
     "/status",
     "/users",
     "/users/rights",
 )
 DETAILS = {
+    "/bankaccounts/{id}": "bankaccounts",
     "/businesspartners/{id}": "businesspartners",
     "/invoices/{invoiceId}": "invoices",
     "/ledgerreceipts/{receiptId}": "ledgerreceipts",
+    "/payments/directsalarypayments/{paymentListId}": "payments/directsalarypayments",
+    "/payments/{paymentId}": "payments",
     "/persons/{id}": "persons",
     "/products/{productId}": "products",
 }
@@ -122,13 +138,41 @@ def test_details_conform_to_the_specification(client: Client, path: str) -> None
         check.validate(without_unknown(detail))
 
 
+@pytest.mark.parametrize("part", ["paymentevents", "comments"])
+def test_what_hangs_on_invoices_conforms_to_the_specification(client: Client, part: str) -> None:
+    check = validator(f"/invoices/{{invoiceId}}/{part}")
+    for invoice in client.sandbox.companies[0].truth("invoices"):
+        if part == "paymentevents" or invoice["type"] in DISCUSSED:
+            answer = client.json(f"/invoices/{invoice['id']}/{part}")
+            check.validate(without_unknown(answer))
+
+
+def test_the_log_of_invoices_conforms_to_the_specification(client: Client) -> None:
+    ids = [one["id"] for one in client.sandbox.companies[0].truth("invoices")]
+    answer = client.json("/invoices/transactions", invoiceIds=[*ids[:199], 1])
+    validator("/invoices/transactions").validate(answer)
+    assert [group["invoiceId"] for group in answer["results"]] == ids[:199]
+    assert client.get("/invoices/transactions", invoiceIds=1).status_code == 404
+    assert client.get("/invoices/transactions", invoiceIds=list(range(201))).status_code == 400
+    assert client.get("/invoices/transactions").status_code == 400
+
+
 def test_there_are_unknown_fields_and_values(client: Client) -> None:
     everything = "".join(
         client.get(f"/{kind}/{','.join(str(one['id']) for one in documents)}").text
         for kind in ("invoices", "ledgerreceipts", "businesspartners", "products")
         for documents in (client.sandbox.companies[0].truth(kind)[-200:],)
     )
-    assert {name for name in UNKNOWN_FIELDS if f'"{name}"' in everything} == UNKNOWN_FIELDS
+    everything += "".join(map(str, client.rows("/bankstatements")))
+    everything += "".join(
+        client.get(f"/invoices/{one['id']}/paymentevents").text
+        for one in client.sandbox.companies[0].truth("invoices")
+    )
+    everything += "".join(
+        client.get(f"/payments/{one['id']}").text
+        for one in client.sandbox.companies[0].truth("payments")
+    )
+    assert {name for name in UNKNOWN_FIELDS if name in everything} == UNKNOWN_FIELDS
     assert "WAITING_FOR_COUNTERSIGNATURE" in everything
 
 

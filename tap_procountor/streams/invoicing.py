@@ -132,7 +132,10 @@ class InvoiceComments(OwnedStream):
     @staticmethod
     def _check_use(company: Company) -> None:
         if company.discusses_invoices is False:
-            msg = "The company's settings say that invoices are not discussed in Procountor."
+            msg = (
+                "The company's settings say that invoices are not discussed in Procountor: "
+                "deselect this table, or switch the discussion on."
+            )
             raise ForbiddenError(msg)
 
 

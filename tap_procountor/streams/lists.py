@@ -48,8 +48,9 @@ class DatedStream(IncrementalStream):
 
     def written(self, company: Company, batch: Batch) -> None:
         """Keep the progress in the state, and at the end of a window the highest id."""
-        highest = max(self._highest.get(company.id, 0), *(row.id for row in batch.listed), 0)
-        self._highest[company.id] = highest
+        # A window that was left unfinished has been read up to an id by an earlier run.
+        ids = [row.id for row in batch.listed] + [batch.window.after if batch.window else 0]
+        self._highest[company.id] = highest = max(self._highest.get(company.id, 0), *ids)
         is_kept = not (self.config.get("end_date") or self._tap.deletion_guard(company).hides_rows)
         if batch.window is not None and batch.window.is_done and is_kept:
             state = self.state_of(company)

@@ -28,6 +28,11 @@ _PLACE = re.compile(r"at `\$\.?(.*?)`")
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
+def as_fields(record: Record) -> dict[str, Any]:
+    """Return the fields of a record or of an object inside one."""
+    return record.to_dict() if isinstance(record, Fields) else {**record}
+
+
 def as_dict(record: Record) -> dict[str, Any]:
     """Return a record as the SDK's own steps want it: plain values, exact decimals."""
     plain: dict[str, Any] = decode(_encoder.encode(record))

@@ -34,6 +34,22 @@ class _Attachment(msgspec.Struct):
 
 class _Owner(msgspec.Struct):
     attachments: list[_Attachment] | None = None
+    #: Of a bank statement, and those inside an event of it.
+    events: list[_Owner] | None = None
+    event: list[_Owner] | _Owner | None = None
+
+    @property
+    def inside(self) -> list[_Owner]:
+        """What is inside and may have attachments as well."""
+        inner = [self.event] if isinstance(self.event, _Owner) else self.event
+        return [*(self.events or ()), *(inner or ())]
+
+    @property
+    def ids(self) -> Iterator[int]:
+        """The ids of the attachments."""
+        yield from (one.id for one in self.attachments or () if one.id is not None)
+        for owner in self.inside:
+            yield from owner.ids
 
 
 _owner_decoder = msgspec.json.Decoder(_Owner)
@@ -108,7 +124,6 @@ def attachment_ids(batch: Batch) -> Iterator[int]:
 
 def _ids_in(text: msgspec.Raw) -> list[int]:
     try:
-        attachments = _owner_decoder.decode(text).attachments or []
+        return list(_owner_decoder.decode(text).ids)
     except msgspec.ValidationError:  # the record will be rejected
         return []
-    return [one.id for one in attachments if one.id is not None]

@@ -68,7 +68,8 @@ class Outcome:
     @property
     def verdict(self) -> Verdict:
         """Whether all rows have been read."""
-        return Verdict.FAILED if self.failure else self.finding.verdict
+        is_refused = self.finding.verdict in {Verdict.FORBIDDEN, Verdict.MODULE_OFF}
+        return Verdict.FAILED if self.failure and not is_refused else self.finding.verdict
 
     @property
     def shortfall(self) -> str | None:
@@ -87,7 +88,9 @@ class Outcome:
 
     def find(self, finding: Finding, *, tolerated: bool) -> None:
         """Note whether all rows can be read; of several findings the first bad one counts."""
-        if not self.finding.is_short:
+        # Rows may come from several lists: one that is empty says nothing of the others.
+        is_news = finding.verdict is not Verdict.EMPTY or not self.rows
+        if not self.finding.is_short and is_news:
             self.finding, self.tolerated = finding, tolerated
             if finding.is_short:
                 self._log("%s: %s", finding.advice)

@@ -196,6 +196,7 @@ class _Partition(msgspec.Struct):
     pending: list[str] = []
     noted: list[int] = []
     failed: list[int] = []
+    highest_id: int | None = None
 
 
 class _StreamState(msgspec.Struct, forbid_unknown_fields=True):

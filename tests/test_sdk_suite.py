@@ -22,7 +22,6 @@ _sandbox = Sandbox(invoices=60, requests_per_second=0)
 # Some resources are for Swedish companies only.
 _sandbox.companies[0].set_country("SWEDEN")
 _sandbox.start()
-
 _files = TemporaryDirectory()
 _config = {
     **_sandbox.config(),

@@ -30,6 +30,7 @@ class Company:
         self.documents = True
         self.sie = False
         self.payroll = True
+        self.discussion = True
         #: What is wrong with single documents, by resource and id.
         self.spoilt: dict[tuple[str, int], Document] = {}
         self.api_key = keyring.new_key(self.id)
@@ -81,6 +82,11 @@ class Company:
         """Create an invoice of today and its receipt; return its id."""
         with self._lock:
             return self._bookkeeper.create_invoice(kind)
+
+    def create_dated(self, kind: str, date: str) -> int:
+        """Create a payment, statement or the like of a date such as 2026-01-31; return its id."""
+        with self._lock:
+            return self._bookkeeper.create_dated(kind, date)
 
     def invalidate(self, number: int) -> None:
         """Invalidate an invoice or a journal: its status changes, its receipt is deleted."""
@@ -140,6 +146,11 @@ class Company:
         """Take the payroll into use or out of it."""
         with self._lock:
             self.payroll = enabled
+
+    def set_discussion(self, *, enabled: bool) -> None:
+        """Switch the discussion of invoices on or off."""
+        with self._lock:
+            self.discussion = enabled
 
     def revoke_key(self, *, tokens: bool = False) -> None:
         """Revoke the key; tokens live on until they expire unless they are ended too."""

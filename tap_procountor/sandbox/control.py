@@ -42,6 +42,8 @@ COMPANY_ACTIONS = (
     "set_sie",
     "resize_attachment",
     "set_payroll",
+    "set_discussion",
+    "create_dated",
     "revoke_key",
     "replace_key",
 )

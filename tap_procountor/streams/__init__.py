@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from tap_procountor.streams import (
     accounting,
+    banking,
     company,
     defaults,
     files,
     invoicing,
+    payments,
     payroll,
     rates,
     registers,
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _MODULES = (
-    *(company, accounting, rates, registers, defaults, invoicing, payroll, reports),
+    *(company, accounting, rates, registers, defaults),
+    *(invoicing, banking, payments, payroll, reports),
     # Files come last: the other streams tell which.
     *(files, rejected),
 )

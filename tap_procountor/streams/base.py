@@ -22,7 +22,7 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_procountor.census import Census, Key, Seen, pack_keys, unpack_keys
-from tap_procountor.convert import Record, RecordConverter, Rejection, as_dict
+from tap_procountor.convert import Record, RecordConverter, Rejection, as_dict, as_fields
 from tap_procountor.errors import (
     ApiError,
     ConfigurationError,
@@ -44,7 +44,6 @@ from tap_procountor.reading import (
     records_in,
 )
 from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, RecordSchema
-from tap_procountor.structs import Fields
 from tap_procountor.times import format_utc
 from tap_procountor.verdicts import Access
 from tap_procountor.windows import Window
@@ -647,9 +646,9 @@ class IncrementalStream(ReadStream):
         """Read a list whose rows are complete."""
         pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
         for page in pages.pages(progress.after, progress.done):
-            if page.ids:
+            if len(page):
                 documents = Documents([(text,) for text in page.texts()])
-                yield Batch(documents, page.listed, total=page.total)
+                yield Batch(documents, page.listed, rejected=page.rejected, total=page.total)
 
 
 class DocumentStream(IncrementalStream):
@@ -701,7 +700,7 @@ class RowStream(ProcountorStream):
 
     def row(self, inherited: dict[str, Any], item: Record) -> dict[str, Any]:
         """Make a row; fields that the specification does not know move out of the root."""
-        fields = item.to_dict() if isinstance(item, Fields) else item
+        fields = as_fields(item)
         row = fields | inherited
         if not row.keys() <= self._known_fields or not fields.keys().isdisjoint(inherited):
             clashing = {name: fields[name] for name in fields.keys() & inherited.keys()}

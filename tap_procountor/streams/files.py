@@ -21,7 +21,7 @@ from tap_procountor.schema import (
 )
 from tap_procountor.streams.base import FullTableStream
 from tap_procountor.streams.downloading import DownloadStream, FileStream, LeftOutError
-from tap_procountor.streams.invoicing import Attachments, Invoices
+from tap_procountor.streams.invoicing import Attachments, Invoices, holders
 from tap_procountor.times import format_utc
 from tap_procountor.verdicts import Access
 
@@ -74,10 +74,11 @@ class AttachmentFiles(DownloadStream):
         since = self._tap.moment("attachments_since")
         if since and (record.get("version") or "") < format_utc(since):
             return
-        for attachment in record.get("attachments") or ():
-            number = attachment.get("id")
-            if number is not None and self._is_of_wanted_type(attachment):
-                yield number
+        for _, holder in holders("", record):
+            for attachment in holder.get("attachments") or ():
+                number = attachment.get("id")
+                if number is not None and self._is_of_wanted_type(attachment):
+                    yield number
 
     def fetch(self, company: Company, number: int) -> list[dict[str, Any]]:
         """Download an attachment."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_procountor.convert import RecordConverter, Rejection
 from tap_procountor.documents import attachment_ids
-from tap_procountor.errors import RecordError
+from tap_procountor.errors import ForbiddenError, RecordError
 from tap_procountor.schema import (
     ADDITIONAL_FIELDS,
     DATE_TIME,
@@ -17,7 +17,14 @@ from tap_procountor.schema import (
     RecordSchema,
 )
 from tap_procountor.streams.accounting import LedgerReceipts
+from tap_procountor.streams.banking import (
+    BankStatementEvents,
+    BankStatements,
+    ReferencePayments,
+    with_parents,
+)
 from tap_procountor.streams.base import DocumentStream, RowStream
+from tap_procountor.streams.owned import BatchOwnedStream, OwnedStream
 from tap_procountor.streams.registers import BusinessPartners
 from tap_procountor.verdicts import Access, Finding, Verdict
 
@@ -71,11 +78,96 @@ class InvoiceRows(RowStream):
     schema = RecordSchema("InvoiceRow", added={"invoice_id": INTEGER, "version": DATE_TIME})
 
 
+class InvoiceStatusLog(BatchOwnedStream):
+    """What was done to each invoice, by whom and when."""
+
+    name = "invoice_status_log"
+    path = Invoices.path
+    variants = Invoices.variants
+    rows_path = "/invoices/transactions"
+    ids_parameter = "invoiceIds"
+    group_field = "invoiceId"
+    records_field = "transactions"
+    owner_fields = {"invoice_id": "id", "version": "version"}
+    adds_position = True
+    primary_keys = ("company_id", "invoice_id", "position")
+    access = Invoices.access
+    schema = RecordSchema(
+        "InvoiceTransaction",
+        added={"invoice_id": INTEGER, "position": INTEGER, "version": DATE_TIME},
+    )
+
+
+class InvoicePaymentEvents(OwnedStream):
+    """Payments of each invoice, and what else has settled it."""
+
+    name = "invoice_payment_events"
+    selected_by_default = False
+    # Offers, which this list does not show, are not paid.
+    path = Invoices.path
+    rows_path = "/invoices/{id}/paymentevents"
+    is_paged = True
+    owner_fields = {"invoice_id": "id", "version": "version"}
+    primary_keys = ("company_id", "invoice_id", "id")
+    access = Invoices.access
+    schema = RecordSchema("PaymentEvent", added={"invoice_id": INTEGER, "version": DATE_TIME})
+
+
+class InvoiceComments(OwnedStream):
+    """Discussions of purchase, travel and expense invoices."""
+
+    name = "invoice_comments"
+    selected_by_default = False
+    path = Invoices.path
+    variants = ({"types": "PURCHASE_INVOICE,TRAVEL_INVOICE,BILL_OF_CHARGES"},)
+    rows_path = "/invoices/{id}/comments"
+    records_field = "comments"
+    owner_fields = {"invoice_id": "id", "version": "version"}
+    primary_keys = ("company_id", "invoice_id", "id")
+    access = Access(
+        parts={
+            right: rows
+            for right, rows in Invoices.access.parts.items()
+            if not right.startswith("sales.")
+        },
+        limits=Invoices.access.limits,
+        module="the discussion of invoices",
+    )
+    schema = RecordSchema("Comment", added={"invoice_id": INTEGER, "version": DATE_TIME})
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one invoice and its comments, if there can be any."""
+        self._check_use(company)
+        return super().is_empty(company)
+
+    def _read(self, company: Company, *progress: Any) -> Iterator[Batch]:  # noqa: ANN401
+        # Not a request per invoice, only to be refused each time.
+        self._check_use(company)
+        yield from super()._read(company, *progress)
+
+    @staticmethod
+    def _check_use(company: Company) -> None:
+        if company.discusses_invoices is False:
+            msg = (
+                "The company's settings say that invoices are not discussed in Procountor: "
+                "deselect this table, or switch the discussion on."
+            )
+            raise ForbiddenError(msg)
+
+
+def holders(stream: str, record: Record) -> Iterator[tuple[str, Record]]:
+    """Yield what has attachments in a stream's record, and the stream that it is in itself."""
+    if stream != BankStatements.name:
+        yield stream, record
+    for _, event in with_parents(record.get("events") or ()):
+        yield BankStatementEvents.name, event | {"company_id": record["company_id"]}
+
+
 class Attachments(RowStream):
     """Files attached to documents: name, type, size, user and time, no content."""
 
     name = "attachments"
-    owners = (Invoices, LedgerReceipts, BusinessPartners)
+    owners = (Invoices, LedgerReceipts, BusinessPartners, ReferencePayments, BankStatements)
     field = "attachments"
     owner_fields = {"owner_id": "id", "version": "version"}
     replication_key = "version"
@@ -108,16 +200,16 @@ class Attachments(RowStream):
             yield batch
 
     def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:
-        """Yield the attachments of a document."""
-        for row in super().rows(owner, record):
-            document = self._found.get(row.get("id", 0), {})
-            additional = {**row.get(ADDITIONAL_FIELDS, {}), **document.get(ADDITIONAL_FIELDS, {})}
-            yield {
-                **document,
-                **row,
-                "owner_stream": owner.name,
-                **({ADDITIONAL_FIELDS: additional} if additional else {}),
-            }
+        """Yield the attachments of a document, or of the events of a statement."""
+        for stream, holder in holders(owner.name, record):
+            for row in super().rows(owner, holder):
+                yield self._with_document({**row, "owner_stream": stream})
+
+    def _with_document(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Add what the search says."""
+        document = self._found.get(row.get("id", 0), {})
+        additional = {**row.get(ADDITIONAL_FIELDS, {}), **document.get(ADDITIONAL_FIELDS, {})}
+        return document | row | ({ADDITIONAL_FIELDS: additional} if additional else {})
 
     #: What the search says about the attachments of the batch that is being written.
     _found: dict[int, dict[str, Any]] = {}

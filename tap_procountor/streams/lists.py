@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from tap_procountor.errors import NotFoundError
@@ -31,7 +34,8 @@ class DatedStream(IncrementalStream):
 
     A row's date does not tell when the row changed. Every run therefore reads the rows of the last
     ``date_lookback_days`` again. There is no upper bound, for a payment may lie in the future: rows
-    may enter the list while it is read, but with the ids that come last.
+    may enter the list while it is read, but with the ids that come last. Older rows are read if
+    they are new, which their ids tell: a statement may be imported long after its date.
     """
 
     #: The parameters of the first and the last date wanted.
@@ -50,6 +54,48 @@ class DatedStream(IncrementalStream):
             bounds[last] = self._local_date(window.end)
         return bounds
 
+    def written(self, company: Company, batch: Batch) -> None:
+        """Keep the progress in the state, and at the end of a window the highest id."""
+        # A window that was left unfinished has been read up to an id by an earlier run.
+        ids = [row.id for row in batch.listed] + [batch.window.after if batch.window else 0]
+        self._highest[company.id] = highest = max(self._highest.get(company.id, 0), *ids)
+        is_kept = not (self.config.get("end_date") or self._tap.deletion_guard(company).hides_rows)
+        if batch.window is not None and batch.window.is_done and is_kept:
+            state = self.state_of(company)
+            state["highest_id"] = max(highest, state.get("highest_id", 0))
+        super().written(company, batch)
+
+    @cached_property
+    def _highest(self) -> dict[int, int]:
+        return {}
+
+    def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
+        # What is newer than the highest id that a run has met is found by the next one at the
+        # latest, because this is looked for after the rows of the window, which may raise it.
+        highest = self.state_of(company).get("highest_id")
+        progress = window
+        for batch in super()._read_window(company, window):
+            if batch.window and batch.window.is_done and highest is not None:
+                for late in self._late_batches(company, window, highest):
+                    yield late._replace(window=progress, total=None)
+            progress = batch.window or progress
+            yield batch
+
+    def _late_batches(self, company: Company, window: Window, highest: int) -> Iterator[Batch]:
+        """Read rows of dates before the window whose ids are above those met so far."""
+        if not window.start or self.config.get("end_date"):
+            return
+        first, last = self.date_filters
+        bounds = {last: self._local_date(window.start, days=-1)}
+        if start := self._tap.moment("start_date"):
+            bounds[first] = self._local_date(str(start))
+        if bounds.get(first, "") > bounds[last]:
+            return
+        # How many rows come before them is not known, and need not be.
+        place = replace(window, after=highest, done=sys.maxsize)
+        for variant in self.variants:
+            yield from self._batches(company, {**variant, **bounds}, place)
+
     def confirmed_gone(self, company: Company, missing: set[int], known: int) -> set[int]:
         """Return those of the missing ids that are not in the list, each being looked for."""
         self._tap.deletion_guard(company).check(len(missing), known)
@@ -65,9 +111,9 @@ class DatedStream(IncrementalStream):
         gone = company.client.ahead(is_gone, ids)
         return {number for number, is_it in zip(ids, gone, strict=True) if is_it}
 
-    def _local_date(self, moment: str) -> str:
+    def _local_date(self, moment: str, days: int = 0) -> str:
         local = datetime.fromisoformat(moment).astimezone(self._tap.api_clock.zone)
-        return str(local.date())
+        return str(local.date() + timedelta(days=days))
 
 
 class DetailedDatedStream(DatedStream):

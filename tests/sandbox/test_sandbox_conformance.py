@@ -9,6 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from sandbox_client import Client, Json, running
 
+from tap_procountor.sandbox.books.invoice_events import DISCUSSED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,9 +19,14 @@ SPECIFICATION = json.loads(files("tap_procountor").joinpath("openapi.json").read
 UNKNOWN_FIELDS = {
     "archiveClass",
     "carbonFootprint",
+    "counterpartyCategory",
     "creditRating",
     "emphasis",
+    "event",
     "handling",
+    "imported",
+    "instant",
+    "matchedBy",
     "posting",
     "suggestedBy",
     "warehouse",
@@ -35,6 +42,8 @@ FORMATS.checks("int32")(lambda value: value is None or abs(value) < 2**31)
 
 PATHS = (
     "/attachments",
+    "/bankaccounts",
+    "/bankstatements",
     "/businesspartners",
     "/businesspartners/groups",
     "/coa",
@@ -61,9 +70,13 @@ PATHS = (
     "/payrolls/salaryperiods?holidayCreditYear=2025",
     "/payrolls/salaryslips",
     "/payrolls/salarytypes",
+    "/payments",
+    "/payments/directsalarypayments",
+    "/payments/errormessages",
     "/persons",
     "/products",
     "/products/groups",
+    "/referencepayments",
     "/sessioninfo",
     "/sie/availability",
     "/status",
@@ -101,6 +114,7 @@ QUESTIONS = {
     "/reports/generalledger/{id}": ({},),
 }
 DETAILS = {
+    "/bankaccounts/{id}": "bankaccounts",
     "/businesspartners/{id}": "businesspartners",
     "/company/invoicecirculation/verifierlists/{id}": "verifier_lists",
     "/invoices/{invoiceId}": "invoices",
@@ -109,6 +123,8 @@ DETAILS = {
     "/payrolls/salaryperiods/{id}": "salary_period_lists",
     "/payrolls/salaryslips/{id}": "salary_slips",
     "/payrolls/salaryslips/{id}/accounting": "salary_slips",
+    "/payments/directsalarypayments/{paymentListId}": "payments/directsalarypayments",
+    "/payments/{paymentId}": "payments",
     "/persons/{id}": "persons",
     "/products/{productId}": "products",
 }
@@ -216,6 +232,25 @@ def test_reports_conform_to_the_specification(client: Client, path: str) -> None
         validator(path).validate(without_unknown(answer.json()))
 
 
+@pytest.mark.parametrize("part", ["paymentevents", "comments"])
+def test_what_hangs_on_invoices_conforms_to_the_specification(client: Client, part: str) -> None:
+    check = validator(f"/invoices/{{invoiceId}}/{part}")
+    for invoice in client.sandbox.companies[0].truth("invoices"):
+        if part == "paymentevents" or invoice["type"] in DISCUSSED:
+            answer = client.json(f"/invoices/{invoice['id']}/{part}")
+            check.validate(without_unknown(answer))
+
+
+def test_the_log_of_invoices_conforms_to_the_specification(client: Client) -> None:
+    ids = [one["id"] for one in client.sandbox.companies[0].truth("invoices")]
+    answer = client.json("/invoices/transactions", invoiceIds=[*ids[:199], 1])
+    validator("/invoices/transactions").validate(answer)
+    assert [group["invoiceId"] for group in answer["results"]] == ids[:199]
+    assert client.get("/invoices/transactions", invoiceIds=1).status_code == 404
+    assert client.get("/invoices/transactions", invoiceIds=list(range(201))).status_code == 400
+    assert client.get("/invoices/transactions").status_code == 400
+
+
 def test_there_are_unknown_fields_and_values(client: Client) -> None:
     everything = "".join(
         client.get(f"/{kind}/{','.join(str(one['id']) for one in documents)}").text
@@ -225,7 +260,16 @@ def test_there_are_unknown_fields_and_values(client: Client) -> None:
     everything += client.post(
         "/reports/accounting", {"endDate": "2024-03-31", "type": "CASH_FLOW"}
     ).text
-    assert {name for name in UNKNOWN_FIELDS if f'"{name}"' in everything} == UNKNOWN_FIELDS
+    everything += "".join(map(str, client.rows("/bankstatements")))
+    everything += "".join(
+        client.get(f"/invoices/{one['id']}/paymentevents").text
+        for one in client.sandbox.companies[0].truth("invoices")
+    )
+    everything += "".join(
+        client.get(f"/payments/{one['id']}").text
+        for one in client.sandbox.companies[0].truth("payments")
+    )
+    assert {name for name in UNKNOWN_FIELDS if name in everything} == UNKNOWN_FIELDS
     assert "WAITING_FOR_COUNTERSIGNATURE" in everything
 
 

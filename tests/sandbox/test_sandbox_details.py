@@ -115,9 +115,16 @@ def test_the_search_of_files_finds_those_embedded_in_documents(client: Client) -
     company = client.sandbox.companies[0]
     embedded = {
         file["id"]
-        for kind in ("invoices", "ledgerreceipts", "businesspartners")
+        for kind in ("invoices", "ledgerreceipts", "businesspartners", "referencepayments")
         for document in company.truth(kind)
         for file in document["attachments"]
+    }
+    embedded |= {
+        file["id"]
+        for statement in company.truth("bankstatements")
+        for outer in statement["events"]
+        for event in (outer, *outer.get("event", []))
+        for file in event["attachments"]
     }
     assert {one["attachmentId"] for one in company.truth("attachments")} == embedded
 

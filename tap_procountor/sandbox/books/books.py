@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .accounts import chart
+from .banking import Banking
 from .company import company_document, usage_settings, user_document
 from .defaults import Defaults
 from .dimensions import dimensions
@@ -15,6 +16,7 @@ from .fiscal_years import FiscalYears
 from .invoices import Invoices
 from .journals import Journals
 from .partners import Partners
+from .payments import Payments
 from .payroll import Payroll
 from .products import Products
 from .randomness import Seed, Topic, growing_ids
@@ -52,7 +54,7 @@ class Books:
 
     def __init__(self, seed: int, index: int, size: Size, *, colliding_ids: bool) -> None:
         self.company_id = _FIRST_COMPANY + index
-        own = Seed(seed, index + 1)
+        self.seed = own = Seed(seed, index + 1)
         shift = 0 if colliding_ids else index * _ID_STEP_PER_COMPANY
         self.company = company_document(own, self.company_id)
         self.accounts = chart()
@@ -65,12 +67,14 @@ class Books:
         self.journals = Journals(own)
         names = {one["ledgerAccountCode"]: one["name"] for one in self.accounts}
         self.reports = Reports(self.receipts.rows, names)
-        self.files = Files(own, self.invoices, self.receipts, self.partners)
         self.payroll = Payroll(own, shift + 5001, self.partners, _START, _END)
         self.settings = CompanySettings(own, shift + 5_001, _START)
         self.defaults = Defaults(own, self.partners, self.products, self.dimensions)
         self.vat_information = vat_information(own)
         self.seed = own
+        self.banking = Banking(own, shift)
+        self.payments = Payments(own, shift)
+        self.files = Files(own, self.invoices, self.receipts, self.partners, self.banking)
         self._collections: dict[str, Callable[[], Collection[Any]]] = {
             "invoices": lambda: self.invoices.rows,
             "ledgerreceipts": lambda: self.receipts.rows,
@@ -80,6 +84,12 @@ class Books:
             "products": lambda: self.products.rows,
             "attachments": lambda: self.files.rows,
             **self.payroll.collections(),
+            "bankaccounts": lambda: self.banking.accounts,
+            "bankstatements": lambda: self.banking.statements,
+            "referencepayments": lambda: self.banking.reference_payments,
+            "payments": lambda: self.payments.rows,
+            "payments/errormessages": lambda: self.payments.errors,
+            "payments/directsalarypayments": lambda: self.payments.salaries,
             "journals": lambda: self.journals.rows,
             "factoring_contracts": lambda: self.settings.factoring_contracts,
             "webhooks": lambda: self.settings.webhooks,
@@ -115,6 +125,9 @@ class Books:
             first_id + 300_000, [(created[at], ids[at]) for at in sorted(journals)], _START, _END
         )
         self.last_document_id = self.journals.fill(self.receipts.rows, self.last_document_id)
+        rows = list(self.invoices.rows)
+        self.banking.fill(rows, _START, _END)
+        self.payments.fill(first_id + 600_000, rows, _START, _END)
 
     def prepare(self) -> None:
         """Make now what would otherwise keep the first who asks waiting."""

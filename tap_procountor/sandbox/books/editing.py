@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date as date_type
 from typing import TYPE_CHECKING, Any
 
 from .invoices import InvoiceRow
 from .journals import JournalRow
 from .receipts import ReceiptRow
-from .times import SECONDS_PER_DAY, date_text
+from .times import SECONDS_PER_DAY, date_text, to_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,9 @@ class Bookkeeper:
             self._edit_receipt(self._books.receipts.rows.row(receipt), None)
         rows = self._books.collection(kind)
         row = rows.row(number)
-        row = row._replace(version=self._now(), revision=row.revision + 1)
+        row = row._replace(revision=row.revision + 1)
+        if "version" in row._fields:
+            row = row._replace(version=self._now())
         if isinstance(row, InvoiceRow):
             self._refuse_if_closed(row.date)
             row = self._with_new_receipt(row)
@@ -75,6 +78,14 @@ class Bookkeeper:
         if isinstance(row, ReceiptRow):
             self._unlink(row)
         rows.remove(number)
+
+    def create_dated(self, kind: str, date: str) -> int:
+        """Create a document of a register that has dates but no versions; return its id."""
+        rows = self._books.collection(kind)
+        last = rows.row_at(len(rows) - 1)
+        row = last._replace(id=rows.next_id, date=to_days(date_type.fromisoformat(date)))
+        rows.append(row)
+        return int(row.id)
 
     def create_invoice(self, kind: str = "SALES_INVOICE") -> int:
         """Create an invoice of today with its receipt; return its id."""

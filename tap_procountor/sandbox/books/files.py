@@ -11,6 +11,7 @@ from .times import SECONDS_PER_DAY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .banking import Banking
     from .invoices import Invoices
     from .partners import Partners
     from .randomness import Seed
@@ -18,15 +19,21 @@ if TYPE_CHECKING:
 
 
 class Files:
-    """The files of invoices, receipts and partners."""
+    """The files of invoices, receipts, partners, reference payments and bank statements."""
 
     def __init__(
-        self, seed: Seed, invoices: Invoices, receipts: Receipts, partners: Partners
+        self,
+        seed: Seed,
+        invoices: Invoices,
+        receipts: Receipts,
+        partners: Partners,
+        banking: Banking,
     ) -> None:
         self._seed = seed
         self._invoices = invoices.rows
         self._receipts = receipts.rows
         self._partners = partners.rows
+        self._banking = banking
         self._rows = Collection(FileRow, write_file)
         self._changes = -1
         self._sizes: dict[int, int] = {}
@@ -34,7 +41,13 @@ class Files:
     @property
     def rows(self) -> Collection[FileRow]:
         """The register of all files, made anew when their owners have changed."""
-        owners = (self._invoices, self._receipts, self._partners)
+        owners = (
+            self._invoices,
+            self._receipts,
+            self._partners,
+            self._banking.statements,
+            self._banking.reference_payments,
+        )
         changes = sum(owner.changes for owner in owners)
         if changes != self._changes:
             files = sorted(self._all())
@@ -70,6 +83,10 @@ class Files:
             return f"{kind}_BUSINESS_PARTNER_REGISTER" if kind else None
         if owner is Owner.RECEIPT:
             return None if self._receipts.position(number) is None else "LEDGERRECEIPT"
+        if owner is Owner.REFERENCE_PAYMENT:
+            return "REFERENCE_PAYMENT"
+        if owner is Owner.BANK_STATEMENT_EVENT:
+            return "BANKSTATEMENTEVENT"
         return "INVOICE"
 
     def _all(self) -> Iterator[FileRow]:
@@ -83,6 +100,18 @@ class Files:
         for partner in self._partners:
             kind = f"{partner.type}_BUSINESS_PARTNER_REGISTER"
             yield from self._files(Owner.PARTNER, partner.id, kind, partner.version)
+
+        for payment in self._banking.reference_payments:
+            attached = payment.date * SECONDS_PER_DAY
+            yield from self._files(
+                Owner.REFERENCE_PAYMENT, payment.id, "REFERENCE_PAYMENT", attached
+            )
+        for statement in self._banking.statements:
+            attached = statement.date * SECONDS_PER_DAY
+            for event in self._banking.event_ids(statement):
+                yield from self._files(
+                    Owner.BANK_STATEMENT_EVENT, event, "BANKSTATEMENTEVENT", attached
+                )
 
     def _files(self, owner: Owner, number: int, kind: str, attached: int) -> Iterator[FileRow]:
         reference_type = self._reference_type(owner, number) or ""

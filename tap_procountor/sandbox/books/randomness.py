@@ -35,6 +35,9 @@ class Topic(IntEnum):
     DEFAULTS = auto()
     EMPLOYEE = auto()
     SALARY_SLIP = auto()
+    BANKING = auto()
+    PAYMENTS = auto()
+    INVOICE_EVENTS = auto()
 
 
 class Seed(NamedTuple):

@@ -161,6 +161,10 @@ def _status(_: Call) -> Json:
     }
 
 
+def _session(call: Call) -> Json:
+    return session_document(call.company.books.company, discussion=call.company.discussion)
+
+
 def _fiscal_years(call: Call) -> Json:
     return {"fiscalYears": call.company.books.fiscal_years.documents()}
 
@@ -216,7 +220,7 @@ _COMPANY_RIGHTS = ("management.basicCompanyInfo",)
 _DIMENSION_RIGHTS = ("management.basicAccountingInfo",)
 
 SINGLES = (
-    Single("/sessioninfo", lambda call: session_document(call.company.books.company)),
+    Single("/sessioninfo", _session),
     Single("/status", _status),
     Single("/users/rights", lambda call: call.company.rights.document()),
     Single("/company", lambda call: call.company.books.company, _COMPANY_RIGHTS),

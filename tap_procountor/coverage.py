@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from tap_procountor.schema import SPECIFICATION
 from tap_procountor.streams import STREAM_TYPES
-from tap_procountor.streams.base import ReadStream, RowStream
 
 if TYPE_CHECKING:
     from tap_procountor.streams.base import ProcountorStream
@@ -46,7 +45,14 @@ NOT_READ = {
     "/integrations/{integrationId}/customers": _FOR_VENDORS,
     "/integrations/{requestId}": _FOR_VENDORS,
     "/invoices/{invoiceId}/comments/taggableusers": "Only for writing comments.",
+    "/invoices/{invoiceId}/comments/{commentId}": _LIST_IS_COMPLETE,
+    "/invoices/{invoiceId}/paymentevents/{paymentEventId}": _LIST_IS_COMPLETE,
+    "/invoices/{invoiceId}/transactions": "`/invoices/transactions` gives them for 200 invoices.",
     "/mfatransactionresult/{transactionIdentifier}": "Only for confirming payments.",
+    "/payments/paymentevents": (
+        "By its model the payments of invoices, which are in `payments`; the events are in "
+        "`invoice_payment_events`."
+    ),
     "/payrolls/employees/{id}/salaryinfo/employments/{employmentId}": _LIST_IS_COMPLETE,
     "/payrolls/employees/{id}/salaryinfo/laborunionmemberships/{laborUnionMembershipId}": (
         _LIST_IS_COMPLETE
@@ -78,16 +84,9 @@ def readers() -> dict[str, list[type[ProcountorStream]]]:
     }
     spelt = {_without_names(path): path for path in found}
     for stream in STREAM_TYPES:
-        for path in _paths(stream):
+        for path in stream.paths():
             found[spelt[_without_names(path)]].append(stream)
     return found
-
-
-def _paths(stream: type[ProcountorStream]) -> tuple[str, ...]:
-    """Return what a stream reads; rows inside other records come from where those come from."""
-    if issubclass(stream, RowStream):
-        return tuple(owner.path for owner in stream.owners)
-    return stream.paths() if issubclass(stream, ReadStream) else ()
 
 
 def _without_names(path: str) -> str:

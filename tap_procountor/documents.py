@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tap_procountor.companies import Company
     from tap_procountor.reading import Batch, Source
 
-PATH = "/attachments"
+SEARCH_PATH = "/attachments"
 
 _PAGES_KEPT = 10
 _BEYOND_ALL_IDS = 2**63
@@ -101,12 +101,15 @@ class DocumentSearch:
     def _page(self, first: int) -> tuple[range, dict[int, Source]]:
         """Return the rows from an id on, and the ids that are known through them."""
         params = {"orderById": "ASC", "previousId": first - 1, "size": PAGE_SIZE}
-        answer = self._company.get(PATH, params)
-        results = records_in(answer, "results", PATH)
+        answer = self._company.get(SEARCH_PATH, params)
+        results = records_in(answer, "results", SEARCH_PATH)
         rows = {row["attachmentId"]: row for row in results if row.get("attachmentId") is not None}
         ids = list(rows)
         if ids != sorted(ids) or (ids and ids[0] < first):
-            msg = f"The list {PATH} does not come in ascending order of ids, as it was asked to."
+            msg = (
+                f"The list {SEARCH_PATH} does not come in ascending order of ids, as it was asked "
+                "to."
+            )
             raise ApiError(msg)
         size = (answer.get("meta") or {}).get("pageSize") or PAGE_SIZE
         is_last = len(results) < min(size, PAGE_SIZE) or not ids

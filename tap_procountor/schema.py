@@ -6,7 +6,7 @@ renews it. A stream names the components that its records are made of, and gets 
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -111,9 +111,21 @@ class RecordSchema(StreamSchema[str]):
     @property
     def source(self) -> Schema:
         """The shape of what is converted: the API's object, and the fields that the tap adds."""
-        added = {name: {**field, "type": field["type"][0]} for name, field in self.added.items()}
         component = SPECIFICATION.component(*self.components)
+        added = {
+            self.name_in_source(name): {**field, "type": field["type"][0]}
+            for name, field in self.added.items()
+        }
         return {**component, "properties": added | component["properties"]}
+
+    def name_in_source(self, name: str) -> str:
+        """Return what the API calls a field that the tap adds, if it has the same one."""
+        return self._names_in_source.get(name, name)
+
+    @cached_property
+    def _names_in_source(self) -> dict[str, str]:
+        component = SPECIFICATION.component(*self.components)
+        return {snake_case(name): name for name in component["properties"]}
 
     def get_stream_schema(self, stream: Stream, stream_class: type[Stream]) -> Schema:  # noqa: ARG002
         """Return the schema; it is built once, because the SDK asks for it per record."""

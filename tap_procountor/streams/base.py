@@ -83,6 +83,11 @@ class ProcountorStream(Stream):
         #: Keys of the company's records so far, while deletions are looked for.
         self.keys_seen: set[Key] | None = None
 
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return all paths that the rows are read from; names of parameters do not matter."""
+        return ()
+
     @property
     def bookmark_name(self) -> str:
         """What the bookmarks of its owners call it: with another name they begin anew."""
@@ -224,7 +229,7 @@ class ReadStream(ProcountorStream):
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:
-        """Return all paths that the rows are read from; names of parameters do not matter."""
+        """Return the path, and those of details if there are any."""
         return (cls.path,)
 
     @cached_property
@@ -677,6 +682,11 @@ class RowStream(ProcountorStream):
     field: ClassVar[str]
     #: What the owner's fields are called in the rows.
     owner_fields: ClassVar[dict[str, str]]
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return the paths of the owners."""
+        return tuple(path for owner in cls.owners for path in owner.paths())
 
     def get_records(self, context: Context | None) -> Iterable[Any]:  # noqa: ARG002
         """Yield nothing: the rows are written with their owners."""

@@ -188,6 +188,11 @@ class DownloadStream(RowStream, FileStream):
 
     get_records = ReadStream.get_records
 
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return where the files are."""
+        return (cls.path,)
+
     @abstractmethod
     def wanted(self, record: Record) -> Iterator[int]:
         """Yield the ids of what is to be downloaded for an owner's record."""

@@ -72,7 +72,9 @@ class AttachmentFiles(DownloadStream):
     def wanted(self, record: Record) -> Iterator[int]:
         """Yield the attachments of a document that are of a wanted type."""
         since = self._tap.moment("attachments_since")
-        if since and (record.get("version") or "") < format_utc(since):
+        version = record.get("version")
+        # The bank's documents have none: for their files the search tells.
+        if since and version and version < format_utc(since):
             return
         for _, holder in holders("", record):
             for attachment in holder.get("attachments") or ():
@@ -221,6 +223,11 @@ class SieFiles(FileStream, FullTableStream):
             DELETED_AT: DATE_TIME,
         }
     )
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return what tells the years, and the file."""
+        return ("/sie/availability", cls.path)
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Download the file of each fiscal year."""

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.convert import RecordConverter, Rejection
-from tap_procountor.documents import attachment_ids
+from tap_procountor.documents import SEARCH_PATH, attachment_ids
 from tap_procountor.errors import ForbiddenError, RecordError
 from tap_procountor.schema import (
     ADDITIONAL_FIELDS,
@@ -182,6 +182,11 @@ class Attachments(RowStream):
             "attached": DATE_TIME,
         },
     )
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return the paths of the owners, and the search."""
+        return (*super().paths(), SEARCH_PATH)
 
     def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Look the attachments of each batch up in the search, ahead of the writer."""

@@ -7,6 +7,7 @@ its own, whatever becomes of the owners' stream.
 from __future__ import annotations
 
 from functools import partial
+from inspect import getattr_static
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -71,7 +72,10 @@ class _RowsOf(ReadStream):
 
     def owned(self, owner: Source, rows: list[Source]) -> list[Source]:
         """Give rows what they take from their owner."""
-        inherited = {name: owner.get(field) for name, field in self.owner_fields.items()}
+        name_in_source = getattr_static(self, "schema").name_in_source
+        inherited = {
+            name_in_source(name): owner.get(field) for name, field in self.owner_fields.items()
+        }
         numbers = (
             {"position": number} if self.adds_position else {} for number in range(len(rows))
         )

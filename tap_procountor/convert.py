@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from tap_procountor.client import decode
 from tap_procountor.errors import RecordError
@@ -101,21 +102,24 @@ class RecordConverter:
         self._shape.convert(record, numbers)
         if not are_numbers(numbers):
             raise _wrong_type(next(_wrong_numbers(decode(text), self._schema), ""))
-        if self._additional:
-            self._set_apart(record)
+        for attribute in self._additional:
+            if getattr(record, attribute) is not UNSET:
+                self._set_apart(record)
+                break
         return record
 
     def _set_apart(self, record: Fields) -> None:
         """Move the unknown fields of the root."""
-        additional = {name: record.pop(name) for name in self._additional if name in record}
-        if additional:
-            record[ADDITIONAL_FIELDS] = additional
+        names = [ours for name, ours in self._shape.names.items() if name not in self._known]
+        record[ADDITIONAL_FIELDS] = {name: record.pop(name) for name in names if name in record}
 
     def _build(self) -> None:
         self._shape = Shape(self._schema, self._to_utc, added=(COMPANY_ID, ADDITIONAL_FIELDS))
         self._decoder = msgspec.json.Decoder(self._shape.api, float_hook=Decimal)
         self._additional = [
-            ours for name, ours in self._shape.names.items() if name not in self._known
+            self._shape.attributes[ours]
+            for name, ours in self._shape.names.items()
+            if name not in self._known
         ]
 
     def _decode_after_learning(self, text: bytes) -> Fields:

@@ -98,7 +98,8 @@ class Shape:
         self.names = _names(schema.get("properties", {}))
         ours = [*self.names.values()]
         ours += [name for name in added if name not in ours]
-        attributes = {name: _attribute(name, at) for at, name in enumerate(ours)}
+        #: The attributes by the tables' names.
+        self.attributes = attributes = {name: _attribute(name, at) for at, name in enumerate(ours)}
         kinds = [
             self._kind(field, attributes[self.names[name]], f"{path}{name}")
             for name, field in schema.get("properties", {}).items()
@@ -111,7 +112,7 @@ class Shape:
         self._is_renamed = api != ours
         self._numbers_of = _getter(self._numbers)
         self._parts_of = _getter([attribute for attribute, _ in self._parts])
-        self._shapes = [shape for _, shape in self._parts]
+        self._part_converters = [shape.convert for _, shape in self._parts]
 
     def convert(self, value: Fields, numbers: list[Raw | UnsetType]) -> None:
         """Turn a decoded object into one of the table's.
@@ -128,15 +129,22 @@ class Shape:
             if item:
                 setattr(value, attribute, convert(item))
         if self._parts_of:
-            for shape, part in zip(self._shapes, self._parts_of(value), strict=False):
-                if part:
-                    for item in part if type(part) is list else (part,):
-                        if item is not None:
-                            shape.convert(item, numbers)
+            self._convert_parts(self._parts_of(value), numbers)
         if self._numbers_of:
             numbers += self._numbers_of(value)
         if self._is_renamed:
             value.__class__ = self._ours
+
+    def _convert_parts(self, parts: tuple[Any, ...], numbers: list[Raw | UnsetType]) -> None:
+        for convert, part in zip(self._part_converters, parts, strict=False):
+            if not part:
+                continue
+            if type(part) is not list:
+                convert(part, numbers)
+                continue
+            for item in part:
+                if item is not None:
+                    convert(item, numbers)
 
     def _kind(self, field: Schema, attribute: str, path: str) -> Any:  # noqa: ANN401 - a type
         """Return the type to decode a field with, and note what is to be done to its values."""

@@ -87,11 +87,11 @@ class ApiClock:
         Raises:
             ValueError: If the text is no ISO 8601 time.
         """
-        if text[13:] in _MINUTES_AND_SECONDS:
+        rest = text[13:]
+        if rest in _MINUTES_AND_SECONDS:
             days, hours = self._whole_hours(text[:10])
-            day_and_hour = hours.get(text[10:13])
-            if day_and_hour:
-                return f"{days[day_and_hour[0]]}{day_and_hour[1]}{text[13:]}Z"
+            if hour := hours.get(text[10:13]):
+                return f"{days[hour[0]]}{hour[1]}{rest}Z"
         return format_utc(self.parse(text))
 
     def _find_whole_hours(self, date: str) -> tuple[tuple[str, str, str], _Hours]:

@@ -13,10 +13,11 @@ import re
 import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ from tap_procountor.auth import CompanyAuthenticator
 from tap_procountor.errors import (
     ApiError,
     AuthenticationError,
+    ConfigurationError,
     ForbiddenError,
     NotFoundError,
     TransientError,
@@ -58,10 +60,9 @@ _PIECE_SIZE = 1024 * 1024
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 401, 403, 404, 429
 _SERVER_ERROR = 500
 
-#: Error texts that quote nothing of the company's data: codes, names of fields, known sentences.
-_HARMLESS_TEXT = re.compile(
-    r"[A-Z]+(_[A-Z]+)+|[a-z]+([A-Z][a-z]+)+|Insufficient user rights|invalid_(client|grant)"
-)
+#: Error texts that quote nothing of the company's data: codes and known sentences.
+_HARMLESS_TEXT = re.compile(r"[A-Z]+(_[A-Z]+)+|Insufficient user rights|invalid_(client|grant)")
+_NAME_OF_A_FIELD = re.compile(r"[a-z]+([A-Z][a-z]+)*")
 
 #: JSON with every digit of its decimals; a float would lose some.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -122,6 +123,43 @@ class _LimitedAdapter(HTTPAdapter):
         return manager
 
 
+class _Session(requests.Session):
+    """Sends the credentials that it is given, and only where it is told to.
+
+    requests itself would put a password from ``~/.netrc`` into the token request. The environment
+    is still asked for proxies.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = _as_it_is
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Follow no redirect: it would carry the token to another place."""
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _trusted_certificates() -> str | bool:
+    """Return the file or folder of authorities to trust, if it is not those that the web trusts.
+
+    Certificates are always verified: there is no way to turn that off.
+
+    Raises:
+        ConfigurationError: If the environment names none that there is.
+    """
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        path = os.environ.get(name)
+        if path and not Path(path).exists():
+            msg = f"The variable {name} names no file of certificates: correct or unset it."
+            raise ConfigurationError(msg)
+        if path:
+            return path
+    return True
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the server has answered.
@@ -134,9 +172,9 @@ class Answer:
     """
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
-    authorization: str | None
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    authorization: str | None = field(repr=False)
 
     @property
     def is_success(self) -> bool:
@@ -197,9 +235,8 @@ class ProcountorClient:
         self.limiter = RateLimiter(float(config["requests_per_second"]))
         self._is_closed = False
         self.usage = Usage()
-        self._session = requests.Session()
-        # Certificates are always verified; a company's own authority may be among those trusted.
-        self._certificates = os.environ.get("REQUESTS_CA_BUNDLE") or True
+        self._session = _Session()
+        self._certificates = _trusted_certificates()
         adapter = _LimitedAdapter(self.limiter, self.concurrency)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -342,19 +379,17 @@ class ProcountorClient:
             waited = self.limiter.seconds_waited - waited_before
             for usage in usages:
                 usage.add(requests=1, size=size, seconds_waited=waited)
-        _check_passing_faults(answer, urlsplit(prepared.url or "").path)
+        _check_passing_faults(answer, _place(prepared))
         return answer
 
     def _send_prepared(self, prepared: requests.PreparedRequest) -> Answer:
-        place = urlsplit(prepared.url or "").path
+        place = _place(prepared)
         try:
-            # A redirect is never followed: it would carry the token to another place.
             with (
                 self._places,
                 self._session.send(
                     prepared,
                     timeout=self._config["request_timeout"],
-                    allow_redirects=False,
                     stream=True,
                     verify=self._certificates,
                 ) as response,
@@ -369,6 +404,12 @@ class ProcountorClient:
             raise ApiError(msg) from None
         except OSError as error:  # requests' own, and certificates that cannot be read
             host = urlsplit(prepared.url or "").netloc
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                msg = (
+                    f"The certificate of {host} is not trusted: check api_url. If an authority of "
+                    "your own has issued it, name the authority's file in REQUESTS_CA_BUNDLE."
+                )
+                raise ApiError(msg) from None
             msg = f"The connection to {host} failed ({type(error).__name__}): check api_url."
             raise TransientError(msg) from None
         return Answer(
@@ -377,7 +418,7 @@ class ProcountorClient:
 
     def _error(self, answer: Answer, path: str) -> Exception:
         outline = _outline(answer)
-        resource = re.sub(r"\d[\d,]*", "{id}", path)
+        resource = _without_ids(path)
         match answer.status:
             case 401:
                 return AuthenticationError(
@@ -396,6 +437,15 @@ class ProcountorClient:
                 return ApiError(f"{self._api_url} only redirects elsewhere: check api_url.")
             case _:
                 return ApiError(f"Procountor refused the request {resource} ({outline}).")
+
+
+def _place(request: requests.PreparedRequest) -> str:
+    """Tell for people what a request is for."""
+    return _without_ids(urlsplit(request.url or "").path)
+
+
+def _without_ids(path: str) -> str:
+    return re.sub(r"(?<=/)\d[\d,]*", "{id}", path)
 
 
 def server_time(answer: Answer) -> datetime:
@@ -438,7 +488,7 @@ def _check_passing_faults(answer: Answer, place: str) -> None:
 def _is_json(body: bytes) -> bool:
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
     return True
 
@@ -472,6 +522,7 @@ def _outline(answer: Answer) -> str:
         errors = body.get("errors")
         for error in errors if isinstance(errors, list) else [{"message": body.get("error")}]:
             if isinstance(error, dict):
-                texts = (error.get("field"), error.get("message"))
-                parts += [str(text) for text in texts if _HARMLESS_TEXT.fullmatch(str(text or ""))]
+                checks = (("field", _NAME_OF_A_FIELD), ("message", _HARMLESS_TEXT))
+                texts = ((str(error.get(name) or ""), pattern) for name, pattern in checks)
+                parts += [text for text, pattern in texts if pattern.fullmatch(text)]
     return ", ".join(parts)

@@ -48,7 +48,8 @@ class Rejection(NamedTuple):
     def of(cls, source: Any, error: RecordError) -> Rejection:  # noqa: ANN401 - any JSON
         """Return the rejection of a parsed record."""
         number = source.get("id") if isinstance(source, dict) else None
-        key = "without id" if number is None else f"id {number}"
+        # The log names it: whatever else stands there may be data.
+        key = f"id {number}" if type(number) is int else "without id"
         return cls(key, str(error), _encoder.encode(source).decode())
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from singer_sdk.authenticators import OAuthAuthenticator
 
 from tap_procountor.errors import AuthenticationError
+from tap_procountor.settings import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +98,7 @@ class CompanyAuthenticator(OAuthAuthenticator):
         if not isinstance(token, str) or not token:
             msg = "The token endpoint answered without an access token: check api_url or token_url."
             raise AuthenticationError(msg)
-        self.access_token = token
+        self.access_token = Secret(token)
         self.expires_in = int(lifetime) if isinstance(lifetime, (int, float, Decimal)) else None
         self.last_refreshed = requested
 

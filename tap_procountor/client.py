@@ -14,10 +14,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -33,6 +34,7 @@ from tap_procountor.auth import CompanyAuthenticator
 from tap_procountor.errors import (
     ApiError,
     AuthenticationError,
+    ConfigurationError,
     ForbiddenError,
     NotFoundError,
     TransientError,
@@ -64,10 +66,9 @@ _PIECE_SIZE = 1024 * 1024
 _OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 200, 401, 403, 404, 429
 _SERVER_ERROR = 500
 
-#: Error texts that quote nothing of the company's data: codes, names of fields, known sentences.
-_HARMLESS_TEXT = re.compile(
-    r"[A-Z]+(_[A-Z]+)+|[a-z]+([A-Z][a-z]+)+|Insufficient user rights|invalid_(client|grant)"
-)
+#: Error texts that quote nothing of the company's data: codes and known sentences.
+_HARMLESS_TEXT = re.compile(r"[A-Z]+(_[A-Z]+)+|Insufficient user rights|invalid_(client|grant)")
+_NAME_OF_A_FIELD = re.compile(r"[a-z]+([A-Z][a-z]+)*")
 
 #: JSON with every digit of its decimals; a float would lose some.
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -128,6 +129,43 @@ class _LimitedAdapter(HTTPAdapter):
         return manager
 
 
+class _Session(requests.Session):
+    """Sends the credentials that it is given, and only where it is told to.
+
+    requests itself would put a password from ``~/.netrc`` into the token request. The environment
+    is still asked for proxies.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = _as_it_is
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Follow no redirect: it would carry the token to another place."""
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _trusted_certificates() -> str | bool:
+    """Return the file or folder of authorities to trust, if it is not those that the web trusts.
+
+    Certificates are always verified: there is no way to turn that off.
+
+    Raises:
+        ConfigurationError: If the environment names none that there is.
+    """
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        path = os.environ.get(name)
+        if path and not Path(path).exists():
+            msg = f"The variable {name} names no file of certificates: correct or unset it."
+            raise ConfigurationError(msg)
+        if path:
+            return path
+    return True
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the server has answered.
@@ -141,10 +179,10 @@ class Answer:
     """
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
-    authorization: str | None
-    content: Any = None
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    authorization: str | None = field(repr=False)
+    content: Any = field(default=None, repr=False)
 
     @property
     def is_success(self) -> bool:
@@ -205,9 +243,8 @@ class ProcountorClient:
         self.limiter = RateLimiter(float(config["requests_per_second"]))
         self._is_closed = False
         self.usage = Usage()
-        self._session = requests.Session()
-        # Certificates are always verified; a company's own authority may be among those trusted.
-        self._certificates = os.environ.get("REQUESTS_CA_BUNDLE") or True
+        self._session = _Session()
+        self._certificates = _trusted_certificates()
         adapter = _LimitedAdapter(self.limiter, self.concurrency)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -299,7 +336,7 @@ class ProcountorClient:
         request = requests.Request("GET", params=params, auth=auth)
         answer = self._ask(request, auth, path, usage, receive=receive)
         if answer.body:
-            msg = f"The answer of {_resource(path)} holds no file."
+            msg = f"The answer of {_without_ids(path)} holds no file."
             raise ApiError(msg)
         return answer.content
 
@@ -430,7 +467,7 @@ class ProcountorClient:
                 usage.add(requests=1, size=size, seconds_waited=waited)
         if answer.content is not None:
             return answer
-        place = urlsplit(prepared.url or "").path
+        place = _place(prepared)
         _check_passing_faults(answer, place)
         try:
             return replace(answer, content=parse(answer.body)) if answer.is_success else answer
@@ -446,15 +483,13 @@ class ProcountorClient:
         receive: Receiver | None,
     ) -> Answer:
         body, content = b"", None
-        place = urlsplit(prepared.url or "").path
+        place = _place(prepared)
         try:
-            # A redirect is never followed: it would carry the token to another place.
             with (
                 self._places,
                 self._session.send(
                     prepared,
                     timeout=self._config["request_timeout"],
-                    allow_redirects=False,
                     stream=True,
                     verify=self._certificates,
                 ) as response,
@@ -472,6 +507,12 @@ class ProcountorClient:
             raise ApiError(msg) from None
         except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own are OSErrors
             host = urlsplit(prepared.url or "").netloc
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                msg = (
+                    f"The certificate of {host} is not trusted: check api_url. If an authority of "
+                    "your own has issued it, name the authority's file in REQUESTS_CA_BUNDLE."
+                )
+                raise ApiError(msg) from None
             msg = f"The connection to {host} failed ({type(error).__name__}): check api_url."
             raise TransientError(msg) from None
         return Answer(
@@ -484,7 +525,7 @@ class ProcountorClient:
 
     def _error(self, answer: Answer, path: str) -> Exception:
         outline = _outline(answer)
-        resource = _resource(path)
+        resource = _without_ids(path)
         match answer.status:
             case 401:
                 return AuthenticationError(
@@ -505,9 +546,13 @@ class ProcountorClient:
                 return ApiError(f"Procountor refused the request {resource} ({outline}).")
 
 
-def _resource(path: str) -> str:
-    """Name what was asked for without its ids."""
-    return re.sub(r"\d[\d,]*", "{id}", path)
+def _place(request: requests.PreparedRequest) -> str:
+    """Tell for people what a request is for."""
+    return _without_ids(urlsplit(request.url or "").path)
+
+
+def _without_ids(path: str) -> str:
+    return re.sub(r"(?<=/)\d[\d,]*", "{id}", path)
 
 
 def _is_file(response: requests.Response) -> bool:
@@ -559,7 +604,7 @@ def _not_json(answer: Answer, place: str) -> TransientError:
 def _is_json(body: bytes) -> bool:
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
     return True
 
@@ -593,6 +638,7 @@ def _outline(answer: Answer) -> str:
         errors = body.get("errors")
         for error in errors if isinstance(errors, list) else [{"message": body.get("error")}]:
             if isinstance(error, dict):
-                texts = (error.get("field"), error.get("message"))
-                parts += [str(text) for text in texts if _HARMLESS_TEXT.fullmatch(str(text or ""))]
+                checks = (("field", _NAME_OF_A_FIELD), ("message", _HARMLESS_TEXT))
+                texts = ((str(error.get(name) or ""), pattern) for name, pattern in checks)
+                parts += [text for text, pattern in texts if pattern.fullmatch(text)]
     return ", ".join(parts)

@@ -59,7 +59,8 @@ class Rejection(NamedTuple):
         text = source if isinstance(source, bytes) else _encoder.encode(source)
         document = decode(text)
         number = document.get("id") if isinstance(document, dict) else None
-        key = "without id" if number is None else f"id {number}"
+        # The log names it: whatever else stands there may be data.
+        key = f"id {number}" if type(number) is int else "without id"
         return cls(key, str(error), _encoder.encode(document).decode())
 
 

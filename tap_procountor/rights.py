@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.errors import ForbiddenError, NotFoundError
@@ -20,6 +21,9 @@ _LIMITS = ("Only", "limitedDimensions")
 
 #: Settings of the company are kept beside the rights, under names that begin like this.
 _SETTINGS = "usageSettings."
+
+#: The API's constants. Any other text may be data, which belongs neither in the state nor the log.
+_CONSTANT = re.compile(r"[A-Z]+(_[A-Z]+)*")
 
 Right = str | bool
 Rights = dict[str, Right]
@@ -90,7 +94,7 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Right]]:  # noqa:
     for name, item in value.items() if isinstance(value, dict) else ():
         if isinstance(item, dict):
             yield from _flat(item, f"{prefix}{name}.")
-        elif isinstance(item, str | bool):
+        elif isinstance(item, bool) or (isinstance(item, str) and _CONSTANT.fullmatch(item)):
             yield f"{prefix}{name}", item
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR, extend_validator_with_defaults
@@ -288,8 +290,18 @@ SETTINGS = th.PropertiesList(
 )
 
 
+class Secret(str):
+    """Text that a log, a traceback or a debugger does not show by accident."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Return nothing of the text."""
+        return "'***'"
+
+
 def normalize(config: dict[str, Any]) -> None:
-    """Drop settings that are null, and turn numbers given as text (environment) into numbers."""
+    """Drop settings that are null, make numbers of those given as text, and hide secrets."""
     for name, schema in SETTINGS.to_dict()["properties"].items():
         value = config.get(name)
         if value is None:
@@ -297,6 +309,14 @@ def normalize(config: dict[str, Any]) -> None:
         elif isinstance(value, str) and {"number", "integer"} & set(schema["type"]):
             with contextlib.suppress(ValueError):  # the check says which setting is wrong
                 config[name] = float(value) if "number" in schema["type"] else int(value)
+        elif schema.get("secret"):
+            config[name] = _hidden(value)
+
+
+def _hidden(value: Any) -> Any:  # noqa: ANN401 - not checked yet
+    if isinstance(value, list):
+        return [_hidden(item) for item in value]
+    return Secret(value) if isinstance(value, str) else value
 
 
 def check(config: dict[str, Any], jsonschema: dict[str, Any]) -> Iterator[str]:
@@ -315,8 +335,51 @@ def check(config: dict[str, Any], jsonschema: dict[str, Any]) -> Iterator[str]:
     for name in ("client_id", "client_secret", "api_key"):
         if name in config and not str(config[name]).strip():
             yield f"The setting '{name}' is empty."
+    for name in ("api_url", "token_url"):
+        if isinstance(config.get(name), str):
+            yield from _check_url(name, config[name])
     if bool(config.get("api_key")) == bool(config.get("api_keys")):
         yield "Set either 'api_key' (one company) or 'api_keys' (a list, for several companies)."
+
+
+def is_unencrypted(config: dict[str, Any]) -> bool:
+    """Tell whether credentials go through a network as they are; on this machine they may."""
+    urls = [urlsplit(config[name]) for name in ("api_url", "token_url") if name in config]
+    return any(url.scheme == "http" and not _is_here(url.hostname or "") for url in urls)
+
+
+def _check_url(name: str, text: str) -> Iterator[str]:
+    """Check an address that credentials are sent to; it may be a secret in the wrong place."""
+    try:
+        url = urlsplit(text)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        host = None
+    if not host or url.scheme not in {"http", "https"}:
+        yield f"The setting '{name}' must be an address that begins with https://."
+    elif "@" in url.netloc or url.query or url.fragment:
+        yield f"The setting '{name}' must be a plain address, without user, password or parameters."
+    elif url.scheme == "http" and _is_public(host):
+        yield (
+            f"The setting '{name}' must begin with https://: otherwise the credentials and the "
+            "company's data could be read on the way."
+        )
+
+
+def _is_public(host: str) -> bool:
+    """Tell whether a host may be elsewhere than on this machine or in its own network."""
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return "." in host and not _is_here(host)
+
+
+def _is_here(host: str) -> bool:
+    """Tell whether a host is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.rpartition(".")[2] == "localhost"
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

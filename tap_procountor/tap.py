@@ -13,8 +13,10 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from traceback import format_tb
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+from click.exceptions import ClickException, Exit
 from dotenv import find_dotenv, load_dotenv
 from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
@@ -61,6 +63,9 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
 
     from tap_procountor.convert import Rejection
+
+#: Errors whose text is made for people and quotes no value; the SDK's speak of stream maps.
+_SAID_FOR_PEOPLE = (ProcountorError, MappingError)
 
 
 class TapProcountor(Tap):
@@ -240,9 +245,17 @@ class TapProcountor(Tap):
         """
         load_dotenv(find_dotenv(usecwd=True))
         cls.append_builtin_config(cls.config_jsonschema)
-        return parse_environment_config(
-            cls.config_jsonschema, cls._env_var_prefix, dotenv_path=os.devnull
-        )
+        config: dict[str, Any] = {}
+        for name, schema in cls.config_jsonschema["properties"].items():
+            one = {"properties": {name: schema}}
+            try:
+                config |= parse_environment_config(one, cls._env_var_prefix, dotenv_path=os.devnull)
+            except ValueError:  # its text quotes the value, which may be a secret
+                variable = f"{cls._env_var_prefix}{name.upper()}"
+                wanted = " or ".join(kind for kind in schema["type"] if kind != "null")
+                msg = f"The variable {variable} must hold a value of type {wanted}."
+                raise ConfigurationError(msg) from None
+        return config
 
     def discover_streams(self) -> list[Stream]:
         """Make all streams; no request is made."""
@@ -320,7 +333,8 @@ class TapProcountor(Tap):
         except Terminated as stop:
             self._end_at_once(stop.signal_number)
         except BaseException as error:
-            self._write_report(ended_by=str(error) or type(error).__name__)
+            is_said = isinstance(error, _SAID_FOR_PEOPLE)
+            self._write_report(ended_by=str(error) if is_said else type(error).__name__)
             raise
         finally:
             self.client.close()
@@ -405,6 +419,10 @@ class TapProcountor(Tap):
     def _check_settings(self) -> None:
         """Raise a ConfigurationError now, not once per stream."""
         _ = self.api_clock.zone
+        if settings.is_unencrypted(self._config):
+            self.logger.warning(
+                "The connection is not encrypted: credentials and data can be read on the way."
+            )
         if report := self.config.get("run_report_path"):
             try:
                 Path(report).touch()
@@ -475,6 +493,17 @@ class TapProcountor(Tap):
             return super().cb_config(ctx, param, value)
 
     @classmethod
+    def cb_discover(
+        cls: type[TapProcountor],
+        ctx: click.Context,
+        param: click.Option,
+        value: bool,  # noqa: FBT001 - click's
+    ) -> None:
+        """Write the catalog."""
+        with cls._one_sentence_errors():
+            super().cb_discover(ctx, param, value)
+
+    @classmethod
     def cb_test(
         cls: type[TapProcountor], ctx: click.Context, param: click.Option, value: str
     ) -> None:
@@ -536,7 +565,7 @@ class TapProcountor(Tap):
             for sentence in error.errors:
                 cls.logger.error(sentence)  # noqa: TRY400
             sys.exit(1)
-        except ProcountorError as error:
+        except _SAID_FOR_PEOPLE as error:
             cls.logger.error("%s", error)  # noqa: TRY400
             sys.exit(1)
         except Terminated as stop:
@@ -547,6 +576,16 @@ class TapProcountor(Tap):
             cls.logger.error("The target has ended before the tap: see its messages.")  # noqa: TRY400
             # What is still buffered can no longer be written; the interpreter must not try.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except (ClickException, Exit):
+            raise
+        except Exception as error:  # noqa: BLE001 - nobody has thought of it
+            # Its text, and a traceback with it, may quote secrets or the company's data.
+            cls.logger.error(  # noqa: TRY400
+                "The tap has failed unexpectedly (%s): please report it with these lines.\n%s",
+                type(error).__name__,
+                "".join(format_tb(error.__traceback__)),
+            )
             sys.exit(1)
 
 
@@ -587,9 +626,12 @@ def _checked_json(
     """Make sure that a file holds a JSON object, and what else is to be checked."""
     if file is None:
         return None
-    text = file.read()
     try:
+        text = file.read()
         value = json.loads(text)
+    except UnicodeDecodeError:
+        msg = f"The {kind} file is no valid JSON: it is not in UTF-8."
+        raise ConfigurationError(msg) from None
     except ValueError as error:
         msg = f"The {kind} file is no valid JSON: {error}."
         raise ConfigurationError(msg) from None

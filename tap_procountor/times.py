@@ -62,8 +62,8 @@ class ApiClock:
             return pendulum.timezone(self._name)
         except (InvalidTimezone, ValueError):
             msg = (
-                f"The setting 'timezone' names no known time zone: '{self._name}'. "
-                "Use a name such as 'Europe/Helsinki'."
+                "The setting 'timezone' names no known time zone: use a name such as "
+                "'Europe/Helsinki'."
             )
             raise ConfigurationError(msg) from None
 

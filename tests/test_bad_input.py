@@ -34,10 +34,10 @@ def assert_one_sentence(run: Run, *words: str) -> None:
         ({"client_id": "nobody"}, ["client_id", "401"]),
         ({"api_url": "http://127.0.0.1:9/latest/api"}, ["127.0.0.1:9", "api_url"]),
         (
-            {"api_url": "http://no-such-host.invalid/latest/api"},
+            {"api_url": "https://no-such-host.invalid/latest/api"},
             ["no-such-host.invalid", "api_url"],
         ),
-        ({"timezone": "Europe/Nowhere"}, ["timezone", "Europe/Nowhere"]),
+        ({"timezone": "Europe/Nowhere"}, ["timezone", "Europe/Helsinki"]),
         ({"start_date": "yesterday"}, ["start_date"]),
         ({"start_date": "2026-02-01", "end_date": "2026-01-01"}, ["end_date", "start_date"]),
         ({"requests_per_second": 0}, ["requests_per_second", "greater than 0"]),

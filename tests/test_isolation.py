@@ -54,7 +54,7 @@ def test_a_permanent_fault_in_one_endpoint_leaves_the_others_exact(
 
 SPOILT: list[tuple[str, str, dict[str, Any], str]] = [
     ("invoices", "invoices", {"id": None}, "without id"),
-    ("invoices", "invoices", {"id": "12"}, "id 12"),
+    ("invoices", "invoices", {"id": "12"}, "without id"),
     ("invoices", "invoices", {"version": "yesterday"}, "no time"),
     ("invoices", "invoices", {"invoiceRows": {"id": 1}}, "field 'invoiceRows'"),
     ("invoices", "invoices", {"invoiceRows": [5]}, "field 'invoiceRows'"),

@@ -39,6 +39,8 @@ class Keyring:
         self._now = now
         self._companies: dict[str, int] = {}
         self._tokens: dict[str, Token] = {}
+        #: All tokens ever given, for a search of what must not show them.
+        self.tokens_given: list[str] = []
         self.client_id = "sandboxClient"
         self.client_secret = f"{random.getrandbits(128):032x}"
 
@@ -81,6 +83,7 @@ class Keyring:
         claims = encode({"sub": self.client_id, "env": company, "jti": secrets.token_hex(96)})
         parts = (b'{"alg":"HS256","typ":"JWT"}', claims, secrets.token_bytes(32))
         text = ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+        self.tokens_given.append(text)
         self._tokens[text] = Token(company, self._now() + timedelta(seconds=self._lifetime))
         return text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -21,6 +21,8 @@ class Fault:
         status: The status of ``status``.
         html: Whether the body is the gateway's HTML rather than the API's JSON.
         retry_after: The Retry-After header of ``status``.
+        body: Another body for ``status``; ``{authorization}`` stands for the request's header.
+        headers: Headers for ``status``.
         seconds: How long ``hang`` waits.
         company: The id of the only company that it meets.
     """
@@ -31,6 +33,8 @@ class Fault:
     status: int = 503
     html: bool = True
     retry_after: int | None = None
+    body: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0
     company: int | None = None
 

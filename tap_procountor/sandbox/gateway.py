@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 
 from .answers import gateway_answer, json_answer
 from .auth import bearer
@@ -16,7 +17,6 @@ from .rate_limit import RateLimit
 from .statistics import Request
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from .faults import Fault
@@ -90,7 +90,8 @@ class Gateway:
         if fault.kind == "drop":
             await _drop(scope)
         elif fault.kind == "status":
-            await _faulty_answer(fault)(scope, exchange.receive, exchange.send)
+            answer = _faulty_answer(fault, Headers(scope=scope))
+            await answer(scope, exchange.receive, exchange.send)
         else:
             if fault.kind == "hang":
                 await asyncio.sleep(fault.seconds)
@@ -146,10 +147,15 @@ async def _drop(scope: Scope) -> None:
     await asyncio.sleep(0)
 
 
-def _faulty_answer(fault: Fault) -> Response:
-    if fault.html:
-        return gateway_answer(fault.status, fault.retry_after)
-    answer = json_answer(ApiError(fault.status, "Fault made to order").body, fault.status)
+def _faulty_answer(fault: Fault, headers: Headers) -> Response:
+    if fault.body is not None:
+        body = fault.body.replace("{authorization}", headers.get("authorization", ""))
+        answer = Response(body, fault.status, media_type="application/json")
+    elif fault.html:
+        answer = gateway_answer(fault.status)
+    else:
+        answer = json_answer(ApiError(fault.status, "Fault made to order").body, fault.status)
     if fault.retry_after is not None:
         answer.headers["Retry-After"] = str(fault.retry_after)
+    answer.headers.update(fault.headers)
     return answer

@@ -14,6 +14,7 @@ from abc import abstractmethod
 from datetime import timedelta
 from functools import cached_property
 from inspect import getattr_static
+from traceback import format_tb
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
@@ -63,6 +64,12 @@ if TYPE_CHECKING:
 
 #: Documents after which the progress is sent to the target as a STATE message.
 _DOCUMENTS_PER_STATE = 1000
+
+#: What an answer of a shape that nobody thought of leads to: it must not stop the other streams.
+_UNFORESEEN = (
+    *(ArithmeticError, AttributeError, LookupError),
+    *(RecursionError, TypeError, ValueError),
+)
 
 
 class ProcountorStream(Stream):
@@ -315,9 +322,9 @@ class ReadStream(ProcountorStream):
             outcome.failure = refusal.advice
         except ProcountorError as error:
             outcome.fail(error)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            # An answer of a shape that nobody thought of: it must not stop the other streams.
-            self.logger.debug("Unexpected answer", exc_info=True)
+        except _UNFORESEEN as error:
+            # Without the error's own text, which may quote the data.
+            self.logger.debug("Unexpected answer:\n%s", "".join(format_tb(error.__traceback__)))
             msg = f"The API's answer is not as documented ({type(error).__name__})."
             outcome.fail(ApiError(msg))
         finally:
@@ -480,12 +487,13 @@ class DetailedStream(PagedStream):
         """Read the pages and, several at once, the details."""
 
         def complete(row: Source) -> Batch:
-            if row.get("id") is None:
+            number = row.get("id") if isinstance(row, dict) else None
+            if type(number) is not int:
                 return Batch([row])
             try:
-                detail = company.get(f"{self.path}/{row['id']}")
+                detail = company.get(f"{self.path}/{number}")
             except NotFoundError:
-                return Batch([], vanished=[row["id"]])
+                return Batch([], vanished=[number])
             return Batch([row | detail])
 
         rows: list[Source] = (

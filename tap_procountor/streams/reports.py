@@ -50,6 +50,8 @@ _CODE = re.compile(r"\d+\b")
 class ReportStream(FullTableStream):
     """A report on the open fiscal years and on those of the setting ``report_fiscal_years``."""
 
+    # A request for every month, in every run.
+    selected_by_default = False
     access = Access(any_of=("accounting.accountingReports",), limits=("user.limitedDimensions",))
 
     def read(self, company: Company) -> Iterator[Batch]:
@@ -186,7 +188,6 @@ class ReportGeneralLedger(ReportStream):
 
     name = "report_general_ledger"
     path = "/reports/generalledger/{account}"
-    selected_by_default = False
     primary_keys = ("company_id", "start_date", "end_date", "ledger_account_code")
     schema = RecordSchema(
         "GeneralLedgerReportData", added=_PERIOD | {"ledger_account_code": STRING}

@@ -230,6 +230,10 @@ def _owners(stream: StreamType) -> Sequence[StreamType]:
     return []
 
 
+#: Keys whose names say nothing about the table.
+_NAMES_OF_MANY_THINGS = {"code", "position"}
+
+
 def _column_joins(stream: StreamType) -> Iterator[Join]:
     """Yield the joins by columns such as ``invoice_id``, or named as another table's own key."""
     for column in columns(stream):
@@ -240,7 +244,7 @@ def _column_joins(stream: StreamType) -> Iterator[Join]:
             yield Join(name_of(stream), name, name_of(other), other.primary_keys[-1])
         for table, one in streams().items():
             key = one.primary_keys[1:]
-            if key == (name,) and not name.endswith("id") and name != "position":
+            if key == (name,) and not name.endswith("id") and name not in _NAMES_OF_MANY_THINGS:
                 yield Join(name_of(stream), name, table, name)
 
 

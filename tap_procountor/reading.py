@@ -348,6 +348,10 @@ class Batch(NamedTuple):
     census: Census | None = None
 
 
+#: Ends reading ahead: what follows is not begun before its turn.
+PAUSE = Batch(())
+
+
 class DocumentList:
     """A list whose rows are completed by batches of details.
 
@@ -514,35 +518,66 @@ def _numbered_pages_once(
             return
 
 
+class _Handful(NamedTuple):
+    """Batches that were fetched together.
+
+    Attributes:
+        batches: The batches.
+        is_last: Whether there are no more.
+        error: What has ended the reading after them.
+    """
+
+    batches: list[Batch]
+    is_last: bool = False
+    error: Exception | None = None
+
+
+def _handful(batches: Iterator[Batch]) -> _Handful:
+    """Take batches until they hold as many rows as a page; most streams have no more than that."""
+    taken: list[Batch] = []
+    rows = 0
+    try:
+        for batch in batches:
+            taken.append(batch)
+            rows += len(batch.listed) or len(batch.documents)
+            if rows >= PAGE_SIZE or batch is PAUSE:
+                return _Handful(taken)
+    except Exception as error:  # noqa: BLE001 - raised where the batches are taken
+        return _Handful(taken, error=error)
+    return _Handful(taken, is_last=True)
+
+
 @dataclass
 class _Part:
     """A stream of one company that has been begun.
 
     Attributes:
         batches: What it reads.
-        fetched: Its first batches, under way or there; None marks the end.
+        fetched: Its first batches, under way or there.
     """
 
     batches: Iterator[Batch]
-    fetched: list[Future[Batch | None]]
+    fetched: list[Future[_Handful]]
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield what has been fetched and what follows."""
         for future in self.fetched:
-            batch = future.result()
-            if batch is None:
+            handful = future.result()
+            yield from handful.batches
+            if handful.error:
+                raise handful.error
+            if handful.is_last:
                 return
-            yield batch
         yield from self.batches
 
 
 class ReadAhead:
     """Begins to read what comes next while the writer is busy with what comes now.
 
-    Each part is a stream of one company. Of those whose turn comes next, the first batch is fetched
-    in the background; for most it is the only one. A part that has more goes on when the one before
-    it comes to its end, so that the permitted rate is used in between as well. The rest is read
-    when the part is taken.
+    Each part is a stream of one company. Of those whose turn comes next, as much as fills a page is
+    fetched in the background; for most that is everything. A part that has more goes on when the
+    one before it comes to its end, so that the permitted rate is used in between as well. The rest
+    is read when the part is taken.
 
     Args:
         parts: All parts in the order in which they will be taken.
@@ -576,20 +611,20 @@ class ReadAhead:
         """Begin parts until enough are under way."""
         for stream, company in islice(self._parts, self._depth - len(self._begun)):
             batches = stream.read(company)
-            first = self._threads.submit(next, batches, None)
+            first = self._threads.submit(_handful, batches)
             self._begun[stream.name, company.id] = _Part(batches, [first])
 
     def _go_on(self) -> None:
-        """Let the part that comes next, if it is a long list, fetch a second batch.
+        """Let the part that comes next, if it is a long list, fetch more.
 
         It then has as many requests under way as the part that is being written.
         """
         part = next(iter(self._begun.values()), None)
         if part is None or len(part.fetched) > 1 or not part.fetched[0].done():
             return
-        first = None if part.fetched[0].exception() else part.fetched[0].result()
-        if first is not None and _remaining(first) > PAGE_SIZE:
-            part.fetched.append(self._threads.submit(next, part.batches, None))
+        first = part.fetched[0].result()
+        if first.batches and not first.error and _remaining(first.batches[-1]) > PAGE_SIZE:
+            part.fetched.append(self._threads.submit(_handful, part.batches))
 
 
 def _remaining(batch: Batch) -> int:

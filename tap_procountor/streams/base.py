@@ -431,9 +431,12 @@ class SingleCallStream(FullTableStream):
     variants: ClassVar[tuple[Params, ...]] = ({},)
 
     def read(self, company: Company) -> Iterator[Batch]:
-        """Make the requests."""
-        for params in self.variants:
-            yield Batch(self.sources(company.get(self.path, params), params))
+        """Make the requests, several at once."""
+
+        def ask(params: Params) -> Batch:
+            return Batch(self.sources(company.get(self.path, params), params))
+
+        yield from company.client.ahead(ask, self.variants)
 
     def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401, ARG002 - any JSON
         """Return the records inside the answer to one of the requests."""

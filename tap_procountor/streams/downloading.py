@@ -24,7 +24,7 @@ from tap_procountor.errors import (
 )
 from tap_procountor.files import StoreError, TooLargeError
 from tap_procountor.multipart import FileAnswer
-from tap_procountor.reading import Batch
+from tap_procountor.reading import PAUSE, Batch
 from tap_procountor.streams.base import ReadStream, RowStream
 
 if TYPE_CHECKING:
@@ -221,8 +221,8 @@ class DownloadStream(RowStream, FileStream):
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Download what is pending."""
-        # Reading ahead ends here: nothing is downloaded before its turn.
-        yield Batch([])
+        # Nothing is downloaded before its turn.
+        yield PAUSE
         if self.config["attachment_plan"]:
             self._plan(company)
         else:

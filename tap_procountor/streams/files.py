@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tap_procountor.convert import Rejection
 from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, RecordError
 from tap_procountor.files import Place, safe_name
-from tap_procountor.reading import Batch, records_in
+from tap_procountor.reading import PAUSE, Batch, records_in
 from tap_procountor.schema import (
     DATE,
     DATE_TIME,
@@ -231,8 +231,8 @@ class SieFiles(FileStream, FullTableStream):
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Download the file of each fiscal year."""
-        # Reading ahead ends here: nothing is downloaded before its turn.
-        yield Batch([])
+        # Nothing is downloaded before its turn.
+        yield PAUSE
         availability = company.get("/sie/availability")
         last = availability.get("lastValidEndDate")
         years = records_in(company.get("/fiscalyears"), "fiscalYears", "/fiscalyears")

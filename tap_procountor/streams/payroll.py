@@ -69,8 +69,6 @@ class EmployeeSalaryInfo(_OfEmployees):
 
     name = "employee_salary_info"
     rows_path = "/payrolls/employees/{id}/salaryinfo"
-    # The rows have the field of their own.
-    owner_fields = {"employeeId": "id"}
     schema = RecordSchema("SalaryInfo")
 
 
@@ -79,8 +77,6 @@ class EmployeeSalaryBases(_OfEmployees):
 
     name = "employee_salary_bases"
     rows_path = "/payrolls/employees/{id}/salarybase"
-    # The rows have the field of their own.
-    owner_fields = {"employeeId": "id"}
     schema = RecordSchema("SalaryBase")
 
 

@@ -369,7 +369,8 @@ class TapProcountor(Tap):
     def _streams_to_read(self) -> list[ReadStream]:
         """Return the streams that are selected themselves or hold the rows of one that is.
 
-        Those that write files come last: the others tell them which.
+        Incremental ones come first: their requests follow from one another, and those of the others
+        fit in between. Those that write files come last: the others tell them which.
         """
         streams = [
             stream
@@ -377,7 +378,10 @@ class TapProcountor(Tap):
             if isinstance(stream, ReadStream)
             and (stream.selected or any(rows.selected for rows in stream.row_streams))
         ]
-        return sorted(streams, key=lambda stream: stream.writes_files)
+        return sorted(
+            streams,
+            key=lambda stream: (stream.writes_files, not isinstance(stream, IncrementalStream)),
+        )
 
     def _finish(self) -> None:
         self.report.log(self.client.usage, self.config["requests_per_second"])

@@ -6,7 +6,8 @@ results come in the order of their ids, so that whatever has been written is a p
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import math
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count, islice, pairwise
@@ -19,7 +20,7 @@ from tap_procountor.convert import Rejection
 from tap_procountor.errors import ApiError, NotFoundError, RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tap_procountor.census import Census
     from tap_procountor.client import Params
@@ -340,9 +341,20 @@ class DocumentList:
         self._path = path
         self._list = KeysetList(company, path, filters)
 
-    def batches(self, after: int = 0, done: int = 0) -> Iterator[Batch]:
-        """Yield the documents that follow an id; ``done`` as in ``KeysetList.pages``."""
-        pages = (page for page in self._list.pages(after, done) if len(page))
+    def batches(
+        self,
+        after: int = 0,
+        done: int = 0,
+        on_page: Callable[[Sequence[Row]], None] = lambda _: None,
+    ) -> Iterator[Batch]:
+        """Yield the documents that follow an id.
+
+        Args:
+            after: As in ``KeysetList.pages``.
+            done: Likewise.
+            on_page: Called with the rows of each page as soon as it is there.
+        """
+        pages = self._noted(self._list.pages(after, done), on_page)
         # The first batch must not wait until others are under way.
         for page in pages:
             yield self._merge(*self._with_details(page))
@@ -350,6 +362,13 @@ class DocumentList:
         depth = max(2, self._company.client.concurrency // 2)
         for page, details in self._company.client.ahead(self._with_details, pages, depth):
             yield self._merge(page, details)
+
+    @staticmethod
+    def _noted(pages: Iterable[Page], on_page: Callable[[Sequence[Row]], None]) -> Iterator[Page]:
+        for page in pages:
+            if len(page):
+                on_page(page.listed)
+                yield page
 
     def existing(self, ids: set[int]) -> set[int]:
         """Return those of the ids that there still are, asking for each."""
@@ -505,6 +524,14 @@ class ReadAhead:
                 self._go_on()
             yield batch
 
+    def settle(self, seconds: float) -> None:
+        """Wait for what is under way, and what else short lists have, but not for long."""
+        parts = list(self._begun.values())
+        wait([part.fetched[0] for part in parts], seconds)
+        for part in parts:
+            self._fetch_second(part, least=1, most=2 * PAGE_SIZE)
+        wait([part.fetched[-1] for part in parts], seconds)
+
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -521,11 +548,15 @@ class ReadAhead:
 
         It then has as many requests under way as the part that is being written.
         """
-        part = next(iter(self._begun.values()), None)
-        if part is None or len(part.fetched) > 1 or not part.fetched[0].done():
+        for part in islice(self._begun.values(), 1):
+            self._fetch_second(part, least=PAGE_SIZE + 1)
+
+    def _fetch_second(self, part: _Part, least: int, most: float = math.inf) -> None:
+        """Let a part fetch its second batch, if so many rows follow the first, which is there."""
+        if len(part.fetched) > 1 or not part.fetched[0].done():
             return
         first = None if part.fetched[0].exception() else part.fetched[0].result()
-        if first is not None and _remaining(first) > PAGE_SIZE:
+        if first is not None and least <= _remaining(first) <= most:
             part.fetched.append(self._threads.submit(next, part.batches, None))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
+from collections import Counter, deque
 from functools import cached_property
 from inspect import getattr_static
 from traceback import format_tb
@@ -46,7 +47,7 @@ from tap_procountor.times import format_utc
 from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog
@@ -60,6 +61,9 @@ if TYPE_CHECKING:
 
 #: Documents after which the progress is sent to the target as a STATE message.
 _DOCUMENTS_PER_STATE = 1000
+
+#: A state that is not due waits so long for what it can take along.
+_LONGEST_WAIT_SECONDS = 1.0
 
 #: What an answer of a shape that nobody thought of leads to: it must not stop the other streams.
 _UNFORESEEN = (
@@ -183,6 +187,9 @@ class ProcountorStream(Stream):
             return
         self._tap.message_writer.write_record(self.name, record, self._stream_version)
         self.state_manager.is_flushed = False
+
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        """Do nothing: it would log a line per company about what the SDK has no part in."""
 
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """Return nothing: windows are bounded by the server's clock, the SDK's would be ours."""
@@ -439,6 +446,13 @@ class IncrementalStream(ReadStream):
 
     _unsaved_documents = 0
 
+    def __init__(self, tap: TapProcountor) -> None:
+        super().__init__(tap)
+        #: The ids of pages that have been read and are not in the state yet.
+        self._unannounced: deque[tuple[Company, Seen]] = deque()
+        #: How many batches of a company are in the state and not written yet.
+        self._announced: Counter[int] = Counter()
+
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the windows that are due, then look for what has been deleted."""
         # The state is looked at now: the iterator may run in another thread.
@@ -462,14 +476,20 @@ class IncrementalStream(ReadStream):
     def before_writing(self, company: Company, batch: Batch) -> None:
         """Keep the ids of a batch in the state first, and send it.
 
-        Whatever stops the run then, the next one knows what may be in the target.
+        Whatever stops the run then, the next one knows what may be in the target. Batches that have
+        been read ahead are taken along: with many companies, a state for each would be much.
         """
-        if self.keeps_ids and batch.window is not None and batch.listed:
-            ids = Seen()
-            self._note(company, batch, ids)
-            state = self.state_of(company)
-            state["emitted"] = [*state.get("emitted", ()), ids.pack()]
+        if not self.keeps_ids or batch.window is None or not batch.listed:
+            return
+        if not self._announced[company.id]:
+            if not self._tap.state_writer.is_due:
+                self._tap.read_ahead.settle(_LONGEST_WAIT_SECONDS)
+            while self._unannounced:
+                reader, ids = self._unannounced.popleft()
+                self.state_of(reader).setdefault("emitted", []).append(ids.pack())
+                self._announced[reader.id] += 1
             self._tap.state_writer.write_state(self.tap_state, at_once=True)
+        self._announced[company.id] -= 1
 
     def written(self, company: Company, batch: Batch) -> None:
         """Keep the progress in the state: now and then, and at the end of a window."""
@@ -500,20 +520,21 @@ class IncrementalStream(ReadStream):
     ) -> Iterator[Batch]:
         read = Seen()
         for window in windows:
-            for batch in self._read_window(company, window):
-                if self.keeps_ids:
-                    self._note(company, batch, read)
-                yield batch
+            yield from self._read_window(company, window, read)
         self._tap.deletion_guard(company).check_rights()
         # Ids of a run that was stopped are in the target, but need not be in the list any more.
         emitted.add(read)
         everything = read if windows[0].is_whole else None
         yield from self.take_census(company, before, emitted, everything)
 
-    def _note(self, company: Company, batch: Batch, ids: Seen) -> None:
-        """Note the ids of a batch."""
-        for row in batch.listed:
-            ids[self.region_of(company, row)].append(row.id)
+    def _note(self, company: Company, rows: Sequence[Row], read: Seen) -> None:
+        """Note the ids of a page."""
+        if self.keeps_ids and rows:
+            ids = Seen()
+            for row in rows:
+                ids[self.region_of(company, row)].append(row.id)
+            read.add(ids)
+            self._unannounced.append((company, ids))
 
     @property
     def keeps_ids(self) -> bool:
@@ -563,20 +584,31 @@ class IncrementalStream(ReadStream):
         self._tap.deletion_guard(company).check(len(gone), known)
         return gone
 
-    def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
+    def _read_window(self, company: Company, window: Window, read: Seen) -> Iterator[Batch]:
         bounds = window.filters(self._tap.api_clock)
+
+        def on_page(rows: Sequence[Row]) -> None:
+            self._note(company, rows, read)
+
         for number, variant in enumerate(self.variants[window.variant :], window.variant):
             progress = window.at_variant(number)
-            for batch in self._batches(company, {**variant, **bounds}, progress):
+            for batch in self._batches(company, {**variant, **bounds}, progress, on_page):
                 progress = progress.moved(batch)
                 yield batch._replace(window=progress)
         yield Batch([], window=window.done_with())
 
-    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
+    def _batches(
+        self,
+        company: Company,
+        filters: Params,
+        progress: Window,
+        on_page: Callable[[Sequence[Row]], None],
+    ) -> Iterator[Batch]:
         """Read a list whose rows are complete."""
         pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
         for page in pages.pages(progress.after, progress.done):
             if page.ids:
+                on_page(page.listed)
                 documents = Documents([(text,) for text in page.texts()])
                 yield Batch(documents, page.listed, total=page.total)
 
@@ -584,9 +616,15 @@ class IncrementalStream(ReadStream):
 class DocumentStream(IncrementalStream):
     """An incremental stream whose rows are completed by batches of details."""
 
-    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
+    def _batches(
+        self,
+        company: Company,
+        filters: Params,
+        progress: Window,
+        on_page: Callable[[Sequence[Row]], None],
+    ) -> Iterator[Batch]:
         documents = DocumentList(company, self.path, filters)
-        return documents.batches(progress.after, progress.done)
+        return documents.batches(progress.after, progress.done, on_page)
 
 
 class RowStream(ProcountorStream):

@@ -12,8 +12,9 @@ import random
 import re
 import threading
 from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -24,6 +25,7 @@ from urllib.parse import urlsplit
 import backoff
 import msgspec
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -40,13 +42,17 @@ from tap_procountor.errors import (
 from tap_procountor.limiter import RateLimiter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable
 
     from urllib3 import ProxyManager
+
+    Parse = Callable[[bytes], Any]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Params = dict[str, Any]
+#: Takes a file: the answer's headers, then its body piece by piece; called anew at each try.
+Receiver = Callable[[Mapping[str, str], Iterator[bytes]], Any]
 
 MAX_TRIES = 6
 #: The host may simply be mistyped: a first token is asked for fewer times.
@@ -57,7 +63,7 @@ _LONGEST_WAIT_SECONDS = 60.0
 _LONGEST_RETRY_AFTER_SECONDS = 600.0
 _PIECE_SIZE = 1024 * 1024
 
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 401, 403, 404, 429
+_OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 200, 401, 403, 404, 429
 _SERVER_ERROR = 500
 
 #: Error texts that quote nothing of the company's data: codes and known sentences.
@@ -169,12 +175,14 @@ class Answer:
         headers: The headers, whatever their case.
         body: The body as it came.
         authorization: The header that the request was sent with.
+        content: What the body holds, or what a receiver has made of it; None if the request failed.
     """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     authorization: str | None = field(repr=False)
+    content: Any = field(default=None, repr=False)
 
     @property
     def is_success(self) -> bool:
@@ -266,14 +274,17 @@ class ProcountorClient:
         path: str,
         params: Params | None = None,
         usage: Usage | None = None,
+        parse: Parse = decode,
     ) -> Answer:
-        """Get a resource; the answer's body is known to be JSON.
+        """Get a resource.
 
         Args:
             auth: Gives the company's token.
             path: Below ``api_url``.
             params: The query.
             usage: Where the request is counted beside the client's own ``usage``.
+            parse: Turns the body into the answer's content; a body that is no JSON has been cut
+                off on its way, and is asked for again.
 
         Raises:
             AuthenticationError: If the company's token is refused even after a renewal.
@@ -281,11 +292,69 @@ class ProcountorClient:
             NotFoundError: If there is no such resource.
             ApiError: For any other answer that cannot be used, after the repeats that may help.
         """
-        request = requests.Request("GET", f"{self._api_url}{path}", params=params, auth=auth)
-        answer = self._send_patiently(request, MAX_TRIES, usage)
+        request = requests.Request("GET", params=params, auth=auth)
+        return self._ask(request, auth, path, usage, parse)
+
+    def post(
+        self, auth: CompanyAuthenticator, path: str, body: Params, usage: Usage | None = None
+    ) -> Answer:
+        """Post a question that only reads, such as a report's parameters, and return the answer.
+
+        It is repeated like a ``get``: asking twice changes nothing. Never post here what does.
+
+        Args:
+            auth: Gives the company's token.
+            path: Below ``api_url``.
+            body: The question, anything that JSON can hold.
+            usage: Where the request is counted beside the client's own ``usage``.
+
+        Raises:
+            ProcountorError: As ``get`` does.
+        """
+        return self._ask(requests.Request("POST", json=body, auth=auth), auth, path, usage)
+
+    def download(
+        self,
+        auth: CompanyAuthenticator,
+        path: str,
+        receive: Receiver,
+        params: Params | None = None,
+        usage: Usage | None = None,
+    ) -> Any:  # noqa: ANN401 - what the receiver returns
+        """Get a file, never in memory as a whole, and return what its receiver makes of it.
+
+        Args:
+            auth: Gives the company's token.
+            path: Below ``api_url``.
+            receive: Called in this thread; again if the file breaks off.
+            params: The query.
+            usage: Where the request is counted beside the client's own ``usage``.
+
+        Raises:
+            ProcountorError: As ``get``, and what the receiver raises.
+        """
+        request = requests.Request("GET", params=params, auth=auth)
+        answer = self._ask(request, auth, path, usage, receive=receive)
+        if answer.body:
+            msg = f"The answer of {_without_ids(path)} holds no file."
+            raise ApiError(msg)
+        return answer.content
+
+    def _ask(  # noqa: PLR0913, PLR0917 - what get, post and download take
+        self,
+        request: requests.Request,
+        auth: CompanyAuthenticator,
+        path: str,
+        usage: Usage | None,
+        parse: Parse = decode,
+        receive: Receiver | None = None,
+    ) -> Answer:
+        """Send a request to a path below ``api_url``, with another token if its own is refused."""
+        request.url = f"{self._api_url}{path}"
+        answer = self._send_patiently(request, MAX_TRIES, usage, parse, receive)
         if answer.status == _UNAUTHORIZED:
             auth.discard(answer.authorization)
-            answer = self._send_patiently(request, MAX_TRIES, usage)
+            answer = self._send_patiently(request, MAX_TRIES, usage, parse, receive)
         if answer.is_success:
             return answer
         raise self._error(answer, path)
@@ -325,8 +394,7 @@ class ProcountorClient:
             # Tried often enough: the request that needs the token must not multiply the tries.
             raise ApiError(str(fault)) from None
         if answer.is_success:
-            content = decode(answer.body)
-            return content if isinstance(content, dict) else {}
+            return answer.content if isinstance(answer.content, dict) else {}
         if answer.status in {400, _UNAUTHORIZED, _FORBIDDEN}:
             msg = (
                 f"Procountor refused the token request ({_outline(answer)}): check client_id, "
@@ -340,7 +408,12 @@ class ProcountorClient:
         raise AuthenticationError(msg)
 
     def _send_patiently(
-        self, request: requests.Request, max_tries: int, usage: Usage | None = None
+        self,
+        request: requests.Request,
+        max_tries: int,
+        usage: Usage | None = None,
+        parse: Parse = decode,
+        receive: Receiver | None = None,
     ) -> Answer:
         """Send a request, again after faults that may pass."""
         usages = [self.usage, usage] if usage else [self.usage]
@@ -361,9 +434,15 @@ class ProcountorClient:
             on_backoff=slow_down,
             logger=None,
         )(self._send)
-        return send(request, usages)
+        return send(request, usages, parse, receive)
 
-    def _send(self, request: requests.Request, usages: list[Usage]) -> Answer:
+    def _send(
+        self,
+        request: requests.Request,
+        usages: list[Usage],
+        parse: Parse,
+        receive: Receiver | None,
+    ) -> Answer:
         """Send a request once, and count what it costs."""
         if self._is_closed:
             msg = "The run has ended."
@@ -372,17 +451,38 @@ class ProcountorClient:
         prepared = self._session.prepare_request(request)
         waited_before = self.limiter.seconds_waited
         size = 0
+
+        def count(response: requests.Response) -> Iterator[bytes]:
+            nonlocal size
+            for piece in response.iter_content(_PIECE_SIZE):
+                size += len(piece)
+                yield piece
+
         try:
-            answer = self._send_prepared(prepared)
-            size = len(answer.body)
+            answer = self._send_prepared(prepared, count, receive)
+            size += len(answer.body)
         finally:
             waited = self.limiter.seconds_waited - waited_before
             for usage in usages:
                 usage.add(requests=1, size=size, seconds_waited=waited)
-        _check_passing_faults(answer, _place(prepared))
-        return answer
+        if answer.content is not None:
+            return answer
+        place = _place(prepared)
+        _check_passing_faults(answer, place)
+        try:
+            return replace(answer, content=parse(answer.body)) if answer.is_success else answer
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            raise _not_json(answer, place) from None
 
-    def _send_prepared(self, prepared: requests.PreparedRequest) -> Answer:
+    def _send_prepared(
+        self,
+        prepared: requests.PreparedRequest,
+        read: Callable[[requests.Response], Iterator[bytes]],
+        receive: Receiver | None,
+    ) -> Answer:
+        body, content = b"", None
         place = _place(prepared)
         try:
             with (
@@ -394,15 +494,18 @@ class ProcountorClient:
                     verify=self._certificates,
                 ) as response,
             ):
-                # Large pieces: requests' own way, 10 KB at a time, takes several times as long.
-                body = b"".join(response.iter_content(_PIECE_SIZE))
-        except requests.Timeout:
+                if receive and _is_file(response):
+                    content = receive(response.headers, read(response))
+                else:
+                    # In one piece: requests' way, 10 KB at a time, takes several times as long.
+                    body = response.raw.read(decode_content=True)
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
             msg = f"No answer from {place} within {self._config['request_timeout']} seconds."
             raise TransientError(msg) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
             msg = f"{self._api_url} is no valid address: check api_url and token_url."
             raise ApiError(msg) from None
-        except OSError as error:  # requests' own, and certificates that cannot be read
+        except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own are OSErrors
             host = urlsplit(prepared.url or "").netloc
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 msg = (
@@ -413,7 +516,11 @@ class ProcountorClient:
             msg = f"The connection to {host} failed ({type(error).__name__}): check api_url."
             raise TransientError(msg) from None
         return Answer(
-            response.status_code, response.headers, body, prepared.headers.get("Authorization")
+            response.status_code,
+            response.headers,
+            body,
+            prepared.headers.get("Authorization"),
+            content,
         )
 
     def _error(self, answer: Answer, path: str) -> Exception:
@@ -448,6 +555,12 @@ def _without_ids(path: str) -> str:
     return re.sub(r"(?<=/)\d[\d,]*", "{id}", path)
 
 
+def _is_file(response: requests.Response) -> bool:
+    """Tell whether an answer carries a file, and not what the API or the gateway has to say."""
+    kind = response.headers.get("Content-Type", "").lower()
+    return response.status_code == _OK and not kind.startswith(("text/html", "application/json"))
+
+
 def server_time(answer: Answer) -> datetime:
     """Tell when an answer was made, by the server's clock; by ours if it gives no time."""
     try:
@@ -480,9 +593,12 @@ def _check_passing_faults(answer: Answer, place: str) -> None:
             msg = f"{place} asks to be left alone for {pause:.0f} seconds: run again later."
             raise ApiError(msg)
         raise TransientError(msg, pause)
-    if (answer.is_success or status == _FORBIDDEN) and not _is_json(answer.body):
-        msg = f"{place} answered {status} with a body that is no JSON."
-        raise TransientError(msg)
+    if status == _FORBIDDEN and not _is_json(answer.body):
+        raise _not_json(answer, place)
+
+
+def _not_json(answer: Answer, place: str) -> TransientError:
+    return TransientError(f"{place} answered {answer.status} with a body that is no JSON.")
 
 
 def _is_json(body: bytes) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_procountor.auth import CompanyAuthenticator
-    from tap_procountor.client import Answer, Params, Usage
+    from tap_procountor.client import Params, Parse, Receiver, Usage
     from tap_procountor.report import RunReport
 
 
@@ -26,6 +26,7 @@ class Company:
         name: Its name, for people.
         opened: When the run began for this company, by the server's clock. What changes later is
             left to the next run.
+        country: Its country in English upper case (``FINLAND``), if it is said.
         discusses_invoices: Whether the discussion of invoices is in use; None if it is not said.
         usage: Where the requests made through this object are counted.
     """
@@ -33,6 +34,7 @@ class Company:
     id: int
     name: str
     opened: datetime
+    country: str | None
     discusses_invoices: bool | None
     client: ProcountorClient = field(repr=False)
     _auth: CompanyAuthenticator = field(repr=False)
@@ -47,7 +49,7 @@ class Company:
         """
         auth = client.authenticator(api_key)
         answer = client.get(auth, "/sessioninfo")
-        session = decode(answer.body)
+        session = answer.content
         if not isinstance(session, dict) or not isinstance(session.get("companyId"), int):
             msg = "The API's /sessioninfo names no company: check api_url."
             raise ApiError(msg)
@@ -56,6 +58,7 @@ class Company:
             session["companyId"],
             str(session.get("name")),
             server_time(answer),
+            session.get("country"),
             settings.get("invoiceDiscussionEnabled") if isinstance(settings, dict) else None,
             client,
             auth,
@@ -65,13 +68,17 @@ class Company:
         """Return the same company with its requests counted."""
         return replace(self, usage=usage)
 
-    def get(self, path: str, params: Params | None = None) -> Answer:
-        """Get one of the company's resources; see ``ProcountorClient.get``."""
-        return self.client.get(self._auth, path, params, self.usage)
+    def get(self, path: str, params: Params | None = None, parse: Parse = decode) -> Any:  # noqa: ANN401
+        """Return one of the company's resources, parsed; see ``ProcountorClient.get``."""
+        return self.client.get(self._auth, path, params, self.usage, parse).content
 
-    def get_json(self, path: str, params: Params | None = None) -> Any:  # noqa: ANN401 - any JSON
-        """Get one of the company's resources, parsed."""
-        return decode(self.get(path, params).body)
+    def download(self, path: str, receive: Receiver, params: Params | None = None) -> Any:  # noqa: ANN401
+        """Get one of the company's files; see ``ProcountorClient.download``."""
+        return self.client.download(self._auth, path, receive, params, self.usage)
+
+    def post(self, path: str, body: Params) -> Any:  # noqa: ANN401 - any JSON
+        """Post a question that only reads, and parse the answer; see ``ProcountorClient.post``."""
+        return self.client.post(self._auth, path, body, self.usage).content
 
 
 def open_companies(

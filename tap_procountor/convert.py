@@ -1,34 +1,43 @@
-"""From an object of the API to a record: names, times and unknown fields, in one pass.
-
-Numbers are not touched: they were parsed as int or Decimal and are written as such.
-"""
+"""From an object of the API to a record: names, times and unknown fields, in one pass."""
 
 from __future__ import annotations
 
+import re
+from copy import deepcopy
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
+from tap_procountor.client import decode
 from tap_procountor.errors import RecordError
-from tap_procountor.schema import ADDITIONAL_FIELDS, Schema, snake_case
+from tap_procountor.schema import ADDITIONAL_FIELDS, Schema
+from tap_procountor.structs import UNKNOWN, Fields, Shape, are_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    Converter = Callable[[Any], Any]
+#: A record on its way to the target.
+Record = dict[str, Any] | Fields
 
-Record = dict[str, Any]
+COMPANY_ID = "company_id"
 
-#: What a parsed value of each type of the specification may be.
-_PYTHON_TYPES = {
-    "boolean": frozenset({bool, type(None)}),
-    "integer": frozenset({int, type(None)}),
-    "number": frozenset({int, Decimal, type(None)}),
-    "string": frozenset({str, type(None)}),
-}
+#: Where msgspec found a value of a wrong type: ``… - at `$.invoiceRows[...].id```.
+_PLACE = re.compile(r"at `\$\.?(.*?)`")
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def as_fields(record: Record) -> dict[str, Any]:
+    """Return the fields of a record or of an object inside one."""
+    return record.to_dict() if isinstance(record, Fields) else {**record}
+
+
+def as_dict(record: Record) -> dict[str, Any]:
+    """Return a record as the SDK's own steps want it: plain values, exact decimals."""
+    plain: dict[str, Any] = decode(_encoder.encode(record))
+    return plain
 
 
 class Rejection(NamedTuple):
@@ -46,141 +55,112 @@ class Rejection(NamedTuple):
 
     @classmethod
     def of(cls, source: Any, error: RecordError) -> Rejection:  # noqa: ANN401 - any JSON
-        """Return the rejection of a parsed record."""
-        number = source.get("id") if isinstance(source, dict) else None
+        """Return the rejection of a record, parsed or not."""
+        text = source if isinstance(source, bytes) else _encoder.encode(source)
+        document = decode(text)
+        number = document.get("id") if isinstance(document, dict) else None
         # The log names it: whatever else stands there may be data.
         key = f"id {number}" if type(number) is int else "without id"
-        return cls(key, str(error), _encoder.encode(source).decode())
+        return cls(key, str(error), _encoder.encode(document).decode())
 
 
-def rename(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Put the names inside a value of unknown shape into snake case."""
-    if isinstance(value, dict):
-        return {snake_case(name): rename(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [rename(item) for item in value]
-    return value
+class RecordConverter:
+    """Converts the records of one stream.
 
-
-class ObjectConverter:
-    """Converts the objects of one place in the specification.
-
-    What each field needs is looked up once, here; a record then costs one pass over its fields and
-    a call for each that is a time, an object or an array of objects.
+    A field that the specification does not know is learned when it is first met, and kept: in place
+    below the root, of the root in ``additional_fields``.
 
     Args:
-        schema: The object's schema with the API's names, references resolved.
+        schema: The schema of the records with the API's names, references resolved.
         to_utc: Converts one of the API's times.
         on_unknown: Called once with the path of each field that the schema does not know.
-        path: Where the object stands, for that call.
     """
 
     def __init__(
-        self,
-        schema: Schema,
-        to_utc: Converter,
-        on_unknown: Callable[[str], None],
-        path: str = "",
+        self, schema: Schema, to_utc: Callable[[str], str], on_unknown: Callable[[str], None]
     ) -> None:
+        self._schema = deepcopy(schema)
+        self._known = schema["properties"].keys()
+        self._to_utc = to_utc
         self._on_unknown = on_unknown
-        self._path = path
-        properties: Schema = schema.get("properties", {})
-        self._names = {name: snake_case(name) for name in properties}
-        self._scalars = {
-            name: _PYTHON_TYPES[field["type"]]
-            for name, field in properties.items()
-            if field.get("type") in _PYTHON_TYPES
-        }
-        self._converters: list[tuple[str, Converter]] = []
-        for name, field in properties.items():
-            converter = self._converter(field, to_utc, f"{path}{name}")
-            if converter:
-                self._converters.append((self._names[name], converter))
+        self._build()
 
-    def __call__(self, source: Any) -> Record:  # noqa: ANN401 - the API may send anything
+    def __call__(self, source: Any) -> Fields:  # noqa: ANN401 - any JSON
         """Convert one object.
+
+        Args:
+            source: The object as JSON, or parsed.
 
         Raises:
             RecordError: If a value is not of the type that the specification says.
         """
-        if type(source) is not dict:
-            msg = f"The API sent no object where the field '{self._path}' should hold one."
-            raise RecordError(msg)
-        names = self._names
+        text = source if isinstance(source, bytes) else _encoder.encode(source)
         try:
-            record = {names[name]: value for name, value in source.items()}
-        except KeyError:
-            self._learn(source)
-            record = {names[name]: value for name, value in source.items()}
-        for name, types in self._scalars.items():
-            if type(source.get(name)) not in types:
-                msg = f"The API sent a value of a wrong type in the field '{self._path}{name}'."
-                raise RecordError(msg)
-        for name, convert in self._converters:
-            value = record.get(name)
-            if value is not None:
-                record[name] = convert(value)
+            record = self._decoder.decode(text)
+        except msgspec.ValidationError:
+            record = self._decode_after_learning(text)
+        numbers: list[Any] = []
+        self._shape.convert(record, numbers)
+        if not are_numbers(numbers):
+            raise _wrong_type(next(_wrong_numbers(decode(text), self._schema), ""))
+        for attribute in self._additional:
+            if getattr(record, attribute) is not UNSET:
+                self._set_apart(record)
+                break
         return record
 
-    def _converter(self, field: Schema, to_utc: Converter, path: str) -> Converter | None:
-        kind = field.get("type")
-        if kind == "object":
-            return ObjectConverter(field, to_utc, self._on_unknown, f"{path}.")
-        if kind == "array":
-            item = self._converter(field["items"], to_utc, path)
-            return _array(item, path) if item else None
-        return _time(to_utc, path) if field.get("format") == "date-time" else None
+    def _set_apart(self, record: Fields) -> None:
+        """Move the unknown fields of the root."""
+        names = [ours for name, ours in self._shape.names.items() if name not in self._known]
+        record[ADDITIONAL_FIELDS] = {name: record.pop(name) for name in names if name in record}
 
-    def _learn(self, source: Record) -> None:
-        """Take up fields that the specification does not know."""
-        for name in source.keys() - self._names.keys():
-            snake = snake_case(name)
-            # Two names of the API must not end up in one field.
-            self._names[name] = name if snake in self._names.values() else snake
-            self._converters.append((self._names[name], rename))
-            self._on_unknown(f"{self._path}{name}")
+    def _build(self) -> None:
+        self._shape = Shape(self._schema, self._to_utc, added=(COMPANY_ID, ADDITIONAL_FIELDS))
+        self._decoder = msgspec.json.Decoder(self._shape.api, float_hook=Decimal)
+        self._additional = [
+            self._shape.attributes[ours]
+            for name, ours in self._shape.names.items()
+            if name not in self._known
+        ]
 
-
-class RecordConverter(ObjectConverter):
-    """Converts whole records: unknown fields of the root move into ``additional_fields``."""
-
-    def __init__(
-        self, schema: Schema, to_utc: Converter, on_unknown: Callable[[str], None]
-    ) -> None:
-        super().__init__(schema, to_utc, on_unknown)
-        self._known = set(self._names.values())
-        self._additional: list[str] = []
-
-    def __call__(self, source: Any) -> Record:  # noqa: ANN401
-        """Convert one record."""
-        record = super().__call__(source)
-        if self._additional:
-            additional = {name: record.pop(name) for name in self._additional if name in record}
-            if additional:
-                record[ADDITIONAL_FIELDS] = additional
-        return record
-
-    def _learn(self, source: Record) -> None:
-        super()._learn(source)
-        self._additional = [name for name in self._names.values() if name not in self._known]
-
-
-def _array(convert_item: Converter, path: str) -> Converter:
-    def convert(value: Any) -> list[Any]:  # noqa: ANN401
-        if type(value) is not list:
-            msg = f"The API sent no array where the field '{path}' should hold one."
-            raise RecordError(msg)
-        return [item if item is None else convert_item(item) for item in value]
-
-    return convert
-
-
-def _time(to_utc: Converter, path: str) -> Converter:
-    def convert(value: Any) -> str:  # noqa: ANN401
+    def _decode_after_learning(self, text: bytes) -> Fields:
+        """Decode an object that has unknown fields or wrong ones."""
+        self._learn(decode(text), self._schema)
+        self._build()
         try:
-            return str(to_utc(value))
-        except (OverflowError, TypeError, ValueError):
-            msg = f"The API sent no time where the field '{path}' should hold one."
-            raise RecordError(msg) from None
+            return self._decoder.decode(text)
+        except msgspec.ValidationError as error:
+            place = _PLACE.search(str(error))
+            raise _wrong_type(re.sub(r"\[.*?\]", "", place[1]) if place else "") from None
 
-    return convert
+    def _learn(self, source: Any, schema: Schema, path: str = "") -> None:  # noqa: ANN401
+        """Take up the fields that the specification does not know."""
+        if isinstance(source, list):
+            for item in source:
+                self._learn(item, schema.get("items", UNKNOWN), path)
+        properties = schema.get("properties")
+        if properties is None or not isinstance(source, dict):
+            return
+        for name, value in source.items():
+            if name not in properties:
+                properties[name] = UNKNOWN
+                self._on_unknown(f"{path}{name}")
+            self._learn(value, properties[name], f"{path}{name}.")
+
+
+def _wrong_numbers(source: Any, schema: Schema, path: str = "") -> Iterator[str]:  # noqa: ANN401
+    """Yield the path of each value that should be a number and is none."""
+    if isinstance(source, list):
+        for item in source:
+            yield from _wrong_numbers(item, schema.get("items", UNKNOWN), path)
+    elif isinstance(source, dict):
+        for name, field in schema.get("properties", {}).items():
+            yield from _wrong_numbers(source.get(name), field, f"{path}.{name}" if path else name)
+    if schema.get("type") == "number" and type(source) not in {int, Decimal, type(None)}:
+        yield path
+
+
+def _wrong_type(place: str) -> RecordError:
+    if not place:
+        return RecordError("The API sent something else where a record should be.")
+    return RecordError(f"The API sent a value of a wrong type in the field '{place}'.")

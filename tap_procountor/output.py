@@ -7,7 +7,8 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from singer_sdk.contrib.msgspec import MsgSpecWriter, serialize_jsonl
+import msgspec
+from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.singerlib import StateMessage
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ _BUFFER_SIZE = 64 * 1024
 #: Between two states, so many times as many bytes are written, unless this takes too long.
 _BYTES_PER_BYTE_OF_STATE = 10
 _LONGEST_PAUSE_SECONDS = 10.0
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class Terminated(BaseException):
@@ -79,7 +82,8 @@ class MessageWriter(MsgSpecWriter):
         if version is not None:
             message["version"] = version
         message["time_extracted"] = self._extracted
-        self._pending += serialize_jsonl(message)
+        _encoder.encode_into(message, self._pending, -1)
+        self._pending += b"\n"
         if len(self._pending) >= _BUFFER_SIZE:
             self.flush()
 

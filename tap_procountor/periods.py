@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 OUTSIDE = ""
 
 
+class Span(NamedTuple):
+    """Days from one to another, both included: ``2026-01-01`` to ``2026-01-31``."""
+
+    first: str
+    last: str
+
+
 class Region(NamedTuple):
     """A span of receipt dates.
 
@@ -60,6 +67,15 @@ class Ledger:
         if day is None:
             return OUTSIDE
         return self.regions[bisect_right(self._first_days, day) - 1].key
+
+
+def months_of(span: Span) -> Iterator[Span]:
+    """Divide a fiscal year into months; it may begin or end within one."""
+    day, last = map(date.fromisoformat, span)
+    while day <= last:
+        next_month = (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+        yield Span(day.isoformat(), min(next_month - timedelta(days=1), last).isoformat())
+        day = next_month
 
 
 def _periods(fiscal_years: list[dict[str, Any]]) -> Iterator[Region]:

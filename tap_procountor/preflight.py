@@ -83,7 +83,7 @@ def warn_of_end(api_url: str, today: date) -> None:
 def _api_version(company: Company) -> str | None:
     """Ask which version the API has, and warn if it does not feel well."""
     try:
-        status = company.get_json("/status")
+        status = company.get("/status")
     except ProcountorError as fault:
         logger.warning("The API does not tell its state: %s", fault)
         return None

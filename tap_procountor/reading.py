@@ -7,6 +7,7 @@ results come in the order of their ids, so that whatever has been written is a p
 from __future__ import annotations
 
 import math
+import re
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from itertools import chain, count, islice, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from msgspec import Raw
 
 from tap_procountor.client import decode
 from tap_procountor.convert import Rejection
@@ -71,37 +73,49 @@ class _Listing(msgspec.Struct):
 
 
 class _Results(msgspec.Struct):
-    results: list[msgspec.Raw]
+    results: list[Raw]
     meta: _Meta | None = None
 
 
 _listing_decoder = msgspec.json.Decoder(_Listing)
 _results_decoder = msgspec.json.Decoder(_Results)
 _id_decoder = msgspec.json.Decoder(Row)
-_raws_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_FIRST_ID = re.compile(rb'\{"id":(\d+)[,}]')
+_raws_decoder = msgspec.json.Decoder(list[Raw])
 
 
 class Documents:
-    """Objects of the API, each parsed when its turn comes: parsed ones take much memory and time.
+    """Objects of the API as text: parsed ones take much memory, so each waits for its turn.
 
     Args:
         sources: The text of the objects, in as many parts as are to be merged.
     """
 
-    def __init__(self, sources: Sequence[tuple[msgspec.Raw, ...]]) -> None:
+    def __init__(self, sources: Sequence[tuple[Raw, ...]]) -> None:
         self._sources = sources
 
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self._sources)
 
-    def __iter__(self) -> Iterator[Source]:
-        """Parse one after the other."""
-        for first, *others in self._sources:
-            document: Source = decode(first)
-            for other in others:
-                document |= decode(other)
-            yield document
+    def texts(self) -> Iterator[Raw]:
+        """Return all parts, unparsed."""
+        return chain.from_iterable(self._sources)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the text of one after the other.
+
+        Parts are put into one object; of a field that comes twice, parsing takes the later.
+        """
+        for parts in self._sources:
+            fields = [bytes(part)[1:-1] for part in parts]
+            yield b"{%b}" % b",".join([text for text in fields if text.strip()])
+
+
+def parsed(source: bytes | Source) -> Source:
+    """Return an object of the API that may still be text."""
+    document: Source = decode(source) if isinstance(source, bytes) else source
+    return document
 
 
 class Page:
@@ -141,7 +155,7 @@ class Page:
         """The rows' ids."""
         return [row.id for row in self.listed]
 
-    def texts(self) -> list[msgspec.Raw]:
+    def texts(self) -> list[Raw]:
         """Return the text of each row."""
         texts = _results_decoder.decode(self._body).results
         if self.rejected:
@@ -168,12 +182,18 @@ class Page:
         return _Listing(rows, results.meta)
 
 
-def _array(body: bytes) -> list[msgspec.Raw]:
+def _id_of(text: Raw) -> int:
+    """Return the id of an object, which nearly always stands first."""
+    first = _FIRST_ID.match(text)
+    return int(first[1]) if first else _id_decoder.decode(text).id
+
+
+def array(body: bytes) -> list[Raw]:
     """Split details: one id asked for gives an object, several give an array."""
     return _raws_decoder.decode(body if body.lstrip().startswith(b"[") else b"[" + body + b"]")
 
 
-def _by_id(texts: Iterable[msgspec.Raw], rejected: list[Rejection]) -> dict[int, msgspec.Raw]:
+def _by_id(texts: Iterable[Raw], rejected: list[Rejection]) -> dict[int, Raw]:
     """Index objects by their ids; note those that have none."""
     indexed = {}
     for text in texts:
@@ -248,8 +268,10 @@ class KeysetList:
             params["previousId"] = after
         if number is not None:
             params["page"] = number
-        answer = self._company.get(self._path, params)
-        return Page(answer.body, size, after, self._path)
+        page: Page = self._company.get(
+            self._path, params, partial(Page, size=size, after=after, path=self._path)
+        )
+        return page
 
     def _following(self, page: Page, total: int | None) -> Iterator[Page]:
         """Yield the pages after one, one after the other."""
@@ -375,28 +397,29 @@ class DocumentList:
         ordered = sorted(ids)
         batches = [ordered[n : n + PAGE_SIZE] for n in range(0, len(ordered), PAGE_SIZE)]
         existing: set[int] = set()
-        for batch, body in zip(
+        for batch, texts in zip(
             batches, self._company.client.ahead(self._details, batches), strict=True
         ):
-            texts = _array(body)
             found = self._by_id(texts).keys()
             # One without an id may be any of those asked for.
             existing.update(found if len(found) == len(texts) else batch)
         return existing
 
-    def _with_details(self, page: Page) -> tuple[Page, bytes]:
-        return page, self._details(page.ids) if page.ids else b"[]"
+    def _with_details(self, page: Page) -> tuple[Page, list[Raw]]:
+        return page, self._details(page.ids) if page.ids else []
 
-    def _details(self, ids: list[int]) -> bytes:
+    def _details(self, ids: list[int]) -> list[Raw]:
         """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
+        path = f"{self._path}/{','.join(map(str, ids))}"
         try:
-            return self._company.get(f"{self._path}/{','.join(map(str, ids))}").body
+            details: list[Raw] = self._company.get(path, parse=array)
         except NotFoundError:
-            return b"[]"
+            return []
+        return details
 
-    def _merge(self, page: Page, body: bytes) -> Batch:
+    def _merge(self, page: Page, texts: list[Raw]) -> Batch:
         """Complete the list's rows, which have fields that the details lack."""
-        details = self._by_id(_array(body))
+        details = self._by_id(texts)
         rejected = page.rejected
         sources = []
         vanished = []
@@ -414,10 +437,10 @@ class DocumentList:
         return Batch(Documents(sources), page.listed, vanished, rejected, page.total)
 
     @staticmethod
-    def _by_id(texts: list[msgspec.Raw]) -> dict[int, msgspec.Raw]:
+    def _by_id(texts: list[Raw]) -> dict[int, Raw]:
         """Index details; those without an id are left out, so that their rows have none."""
         try:
-            return {_id_decoder.decode(text).id: text for text in texts}
+            return {_id_of(text): text for text in texts}
         except msgspec.ValidationError:
             return _by_id(texts, [])
 
@@ -435,7 +458,17 @@ def records_in(answer: Any, name: str, path: str) -> list[Source]:  # noqa: ANN4
     return records
 
 
-def numbered_rows(company: Company, path: str, filters: Params) -> list[Source]:
+def unpaged_batches(texts: list[Raw]) -> Iterator[Batch]:
+    """Cut a list that came as a whole into batches in ascending order of ids."""
+    rejected: list[Rejection] = []
+    rows = iter(sorted(_by_id(texts, rejected).items()))
+    while (chunk := [*islice(rows, PAGE_SIZE)]) or rejected:
+        documents = Documents([(text,) for _, text in chunk])
+        yield Batch(documents, [Row(number) for number, _ in chunk], rejected=rejected)
+        rejected = []
+
+
+def numbered_rows(company: Company, path: str, filters: Params, key: str = "id") -> list[Source]:
     """Read a list that the API gives by page number only, as a whole.
 
     Page numbers skip or repeat rows when something changes in between. The list is therefore read
@@ -446,7 +479,7 @@ def numbered_rows(company: Company, path: str, filters: Params) -> list[Source]:
     """
     for _ in range(_MAX_READINGS):
         rows, totals = _numbered_rows_once(company, path, filters)
-        ids = [row["id"] for row in rows if isinstance(row, dict) and "id" in row]
+        ids = [row[key] for row in rows if isinstance(row, dict) and key in row]
         if len(set(ids)) == len(ids) and totals <= {len(rows), None}:
             return rows
     msg = f"The list {path} keeps changing while it is read, or is not as long as the API says."
@@ -457,17 +490,47 @@ def _numbered_rows_once(
     company: Company, path: str, filters: Params
 ) -> tuple[list[Source], set[int | None]]:
     """Read the pages once; return the rows and the totals that came with them."""
-    rows: list[Source] = []
-    totals: set[int | None] = set()
+    pages = list(_numbered_pages_once(company, path, filters))
+    return [row for rows, _ in pages for row in rows], {total for _, total in pages}
+
+
+def numbered_pages(company: Company, path: str, filters: Params) -> Iterator[list[Source]]:
+    """Read a list that the API gives by page number only, page by page.
+
+    As in ``numbered_rows`` it is read again if it has changed; only rows that have not come yet
+    are then yielded. A row that is deleted after it has come is not taken back.
+
+    Raises:
+        ApiError: If the list does not come to rest.
+    """
+    come: set[Any] = set()
+    for _ in range(_MAX_READINGS):
+        ids: list[Any] = []
+        totals: set[int | None] = set()
+        for rows, total in _numbered_pages_once(company, path, filters):
+            numbers = [row.get("id") if isinstance(row, dict) else None for row in rows]
+            yield [row for row, number in zip(rows, numbers, strict=True) if number not in come]
+            come.update(number for number in numbers if number is not None)
+            ids += numbers
+            totals.add(total)
+        is_unique = len(set(ids) - {None}) == len(ids) - ids.count(None)
+        if is_unique and totals <= {len(ids), None}:
+            return
+    msg = f"The list {path} keeps changing while it is read, or is not as long as the API says."
+    raise ApiError(msg)
+
+
+def _numbered_pages_once(
+    company: Company, path: str, filters: Params
+) -> Iterator[tuple[list[Source], int | None]]:
+    """Yield the rows of each page, and the total that came with them."""
     for number in count():
-        answer = company.get_json(path, {**filters, "size": PAGE_SIZE, "page": number})
-        page = records_in(answer, "results", path)
+        answer = company.get(path, {**filters, "size": PAGE_SIZE, "page": number})
+        rows = records_in(answer, "results", path)
         meta = answer.get("meta") or {}
-        rows += page
-        totals.add(meta.get("totalCount"))
-        if len(page) < min(PAGE_SIZE, meta.get("pageSize") or PAGE_SIZE):
-            break
-    return rows, totals
+        yield rows, meta.get("totalCount")
+        if len(rows) < min(PAGE_SIZE, meta.get("pageSize") or PAGE_SIZE):
+            return
 
 
 @dataclass

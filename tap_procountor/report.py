@@ -41,6 +41,7 @@ class Outcome:
         tolerated: Whether a missing permission leaves the exit code at zero.
         bookmark_before: The bookmark that the run began with, if the stream has one.
         bookmark_after: The bookmark that it left.
+        plan: How many files would be downloaded, and their bytes, if the run only plans that.
         usage: What the stream's requests have cost.
     """
 
@@ -56,6 +57,7 @@ class Outcome:
     tolerated: bool = False
     bookmark_before: str | None = None
     bookmark_after: str | None = None
+    plan: dict[str, int] | None = None
     usage: Usage = field(default_factory=Usage)
 
     @property
@@ -66,7 +68,8 @@ class Outcome:
     @property
     def verdict(self) -> Verdict:
         """Whether all rows have been read."""
-        return Verdict.FAILED if self.failure else self.finding.verdict
+        is_refused = self.finding.verdict in {Verdict.FORBIDDEN, Verdict.MODULE_OFF}
+        return Verdict.FAILED if self.failure and not is_refused else self.finding.verdict
 
     @property
     def shortfall(self) -> str | None:
@@ -85,7 +88,9 @@ class Outcome:
 
     def find(self, finding: Finding, *, tolerated: bool) -> None:
         """Note whether all rows can be read; of several findings the first bad one counts."""
-        if not self.finding.is_short:
+        # Rows may come from several lists: one that is empty says nothing of the others.
+        is_news = finding.verdict is not Verdict.EMPTY or not self.rows
+        if not self.finding.is_short and is_news:
             self.finding, self.tolerated = finding, tolerated
             if finding.is_short:
                 self._log("%s: %s", finding.advice)
@@ -112,6 +117,7 @@ class Outcome:
             "tolerated": self.tolerated,
             "bookmark_before": self.bookmark_before,
             "bookmark_after": self.bookmark_after,
+            **({"plan": self.plan} if self.plan else {}),
             **self.usage.to_dict(),
         }
 

@@ -84,7 +84,7 @@ def changes(before: Rights, now: Rights) -> str:
 
 def _read(company: Company, path: str) -> dict[str, Any]:
     try:
-        answer = company.get_json(path)
+        answer = company.get(path)
     except (ForbiddenError, NotFoundError):
         return {}
     return answer if isinstance(answer, dict) else {}

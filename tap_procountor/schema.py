@@ -6,7 +6,7 @@ renews it. A stream names the components that its records are made of, and gets 
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ Schema = dict[str, Any]
 
 INTEGER: Schema = {"type": ["integer", "null"]}
 STRING: Schema = {"type": ["string", "null"]}
+DATE: Schema = {"type": ["string", "null"], "format": "date"}
 DATE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 
 #: Root fields that the specification does not know go in here, so that none is lost.
@@ -44,7 +45,7 @@ class _Normalizer(OpenAPISchemaNormalizer):
     def handle_object(self, schema: Schema, *, key_properties: Sequence[str] = ()) -> Schema:
         """Name the properties as the records do; all but the keys are nullable."""
         schema["properties"] = {
-            snake_case(name): _unwrapped(value)
+            snake_case(name): unwrapped(value)
             for name, value in schema.get("properties", {}).items()
         }
         return super().handle_object(schema, key_properties=key_properties)
@@ -57,7 +58,7 @@ class _Normalizer(OpenAPISchemaNormalizer):
         return {word: schema[word] for word in _KEPT_KEYWORDS if word in schema}
 
 
-def _unwrapped(field: Schema) -> Schema:
+def unwrapped(field: Schema) -> Schema:
     """Take the reference out of an ``allOf``, which only adds an example to it.
 
     The SDK would forget that such a field is nullable.
@@ -107,6 +108,25 @@ class RecordSchema(StreamSchema[str]):
         self.added = added or {}
         self._built: dict[tuple[str, ...], Schema] = {}
 
+    @property
+    def source(self) -> Schema:
+        """The shape of what is converted: the API's object, and the fields that the tap adds."""
+        component = SPECIFICATION.component(*self.components)
+        added = {
+            self.name_in_source(name): {**field, "type": field["type"][0]}
+            for name, field in self.added.items()
+        }
+        return {**component, "properties": added | component["properties"]}
+
+    def name_in_source(self, name: str) -> str:
+        """Return what the API calls a field that the tap adds, if it has the same one."""
+        return self._names_in_source.get(name, name)
+
+    @cached_property
+    def _names_in_source(self) -> dict[str, str]:
+        component = SPECIFICATION.component(*self.components)
+        return {snake_case(name): name for name in component["properties"]}
+
     def get_stream_schema(self, stream: Stream, stream_class: type[Stream]) -> Schema:  # noqa: ARG002
         """Return the schema; it is built once, because the SDK asks for it per record."""
         key = tuple(stream.primary_keys)
@@ -122,3 +142,14 @@ class RecordSchema(StreamSchema[str]):
         for name in key:
             properties[name] = {**properties[name], "type": properties[name]["type"][:1]}
         return {"type": "object", "properties": properties}
+
+
+class ValueSchema(RecordSchema):
+    """Declares rows of bare values, which no component of the specification describes.
+
+    Args:
+        fields: Their fields, by name.
+    """
+
+    def __init__(self, **fields: Schema) -> None:
+        super().__init__(added={**fields, DELETED_AT: DATE_TIME})

@@ -135,6 +135,16 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        "date_lookback_days",
+        th.IntegerType(minimum=0),
+        default=90,
+        title="Date lookback",
+        description=(
+            "Days that are read again of what the API lists by date only (payments, statements): "
+            "statuses and allocations change for weeks after a row's date."
+        ),
+    ),
+    th.Property(
         "project_dimensions",
         th.ArrayType(th.StringType(nullable=False)),
         default=["Projekti", "Project", "Projekt"],
@@ -192,6 +202,72 @@ SETTINGS = th.PropertiesList(
         description=(
             "So many records that cannot be used leave the exit code at zero. They are kept out of "
             "their tables and written to `rejected_records` in any case."
+        ),
+    ),
+    th.Property(
+        "attachment_files_path",
+        th.StringType,
+        title="Path of files",
+        description=(
+            "Folder that receives the files of `attachment_files`, `invoice_images` and "
+            "`sie_files`, or a URL: `s3://…`, `gs://…`, `az://…` (extras `s3`, `gcs`, `azure`) or "
+            "another that fsspec knows. Without it no file is downloaded."
+        ),
+    ),
+    th.Property(
+        "max_attachment_downloads",
+        th.IntegerType(minimum=0),
+        title="Most files of a run",
+        description=(
+            "Most attachments and pages of invoices that a run downloads; the next run goes on."
+        ),
+    ),
+    th.Property(
+        "max_attachment_size",
+        th.IntegerType(minimum=0),
+        title="Most bytes of a file",
+        description=(
+            "Larger attachments are left out; Procountor takes up to 10,000,000 bytes. The size is "
+            "known before a download where the Documents add-on is in use."
+        ),
+    ),
+    th.Property(
+        "attachment_types",
+        th.ArrayType(th.StringType(nullable=False)),
+        title="Types of files",
+        description=(
+            "MIME types of the attachments to download, such as `application/pdf` or `image/*`. "
+            "Default: all."
+        ),
+    ),
+    th.Property(
+        "attachments_since",
+        th.StringType,
+        title="Files since",
+        description=(
+            "Download only attachments since this date or time: when they were attached where the "
+            "Documents add-on is in use, else when their document last changed; of "
+            "`invoice_images`, when the invoice last changed."
+        ),
+    ),
+    th.Property(
+        "attachment_plan",
+        th.BooleanType,
+        default=False,
+        title="Only plan downloads",
+        description=(
+            "Download no attachments and pictures of invoices; say in the log and the run report "
+            "how many a run without this setting would, and their size."
+        ),
+    ),
+    th.Property(
+        "report_fiscal_years",
+        th.ArrayType(th.CustomType({"type": ["string", "integer"]})),
+        default=[],
+        title="Fiscal years of the reports",
+        description=(
+            "Fiscal years to read accounting reports of besides the open ones, by the beginning of "
+            "their first day: `2024` or `2024-05-01`."
         ),
     ),
     th.Property(

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from traceback import format_tb
@@ -21,6 +21,7 @@ from dotenv import find_dotenv, load_dotenv
 from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError, MappingError
+from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import (
     CapabilitiesEnum,
@@ -35,7 +36,9 @@ from tap_procountor.census import DeletionGuard, pack_keys, unpack_keys
 from tap_procountor.client import ProcountorClient
 from tap_procountor.companies import Company, open_companies
 from tap_procountor.connection_test import look, table
+from tap_procountor.documents import DocumentSearch
 from tap_procountor.errors import ConfigurationError, IncompleteError, ProcountorError
+from tap_procountor.files import FileStore, Quota
 from tap_procountor.output import MessageWriter, StateWriter, Terminated
 from tap_procountor.preflight import Examination, examine, warn_of_end
 from tap_procountor.reading import ReadAhead
@@ -147,15 +150,37 @@ class TapProcountor(Tap):
         ]
         return ReadAhead(parts, self.client.concurrency)
 
-    def bookmark(self, state: dict[str, Any], company: Company, streams: list[str]) -> Bookmark:
-        """Return the bookmark that a part of the state holds."""
+    def document_search(self, company: Company) -> DocumentSearch:
+        """Return what looks a company's attachments up; the streams share what it has found."""
+        if company.id not in self._document_searches:
+            usage = self.report.outcome("attachments", company.id).usage
+            self._document_searches[company.id] = DocumentSearch(company.counting(usage))
+        return self._document_searches[company.id]
+
+    @cached_property
+    def _document_searches(self) -> dict[int, DocumentSearch]:
+        return {}
+
+    @cached_property
+    def file_store(self) -> FileStore:
+        """Where downloaded files are kept."""
+        return FileStore(self.config["attachment_files_path"])
+
+    @cached_property
+    def file_quota(self) -> Quota:
+        """How many files the run may ask for."""
+        return Quota(self.config.get("max_attachment_downloads"))
+
+    def bookmark(self, stream: IncrementalStream, company: Company) -> Bookmark:
+        """Return the bookmark of a stream, which also speaks of the rows inside its records."""
         return Bookmark(
-            state,
-            streams=streams,
+            stream.state_of(company),
+            replication_key=str(stream.replication_key),
+            streams=[one.bookmark_name for one in (stream, *stream.row_streams) if one.selected],
             now=company.opened,
             start_date=self.moment("start_date"),
             end_date=self.moment("end_date"),
-            lookback=timedelta(seconds=self.config["lookback"]),
+            lookback=stream.lookback,
         )
 
     def checks_deletions(self, *, of_all_streams: bool) -> bool:
@@ -242,6 +267,28 @@ class TapProcountor(Tap):
                         owner.row_streams.append(row_stream)
         return list(streams)
 
+    def setup_mapper(self) -> None:
+        """Prepare the stream maps.
+
+        The SDK refuses the map of a stream that is not selected, because it then has no columns: a
+        map that takes personal data away must not stand in the way before the stream is selected.
+
+        Raises:
+            ConfigurationError: If a map cannot be used.
+        """
+        try:
+            super(Tap, self).setup_mapper()
+            for entry in self.catalog.streams:
+                schema, mask = entry.schema.to_dict(), entry.metadata.resolve_selection()
+                if mask[()]:
+                    schema = get_selected_schema(entry.tap_stream_id, schema, mask)
+                self.mapper.register_raw_stream_schema(
+                    entry.tap_stream_id, schema, entry.key_properties
+                )
+        except MappingError as error:
+            msg = f"The setting 'stream_maps' cannot be used: {error}"
+            raise ConfigurationError(msg) from None
+
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over the state of the last run.
 
@@ -320,13 +367,17 @@ class TapProcountor(Tap):
                     complete.activate_version()
 
     def _streams_to_read(self) -> list[ReadStream]:
-        """Return the streams that are selected themselves or hold the rows of one that is."""
-        return [
+        """Return the streams that are selected themselves or hold the rows of one that is.
+
+        Those that write files come last: the others tell them which.
+        """
+        streams = [
             stream
             for stream in self.streams.values()
             if isinstance(stream, ReadStream)
             and (stream.selected or any(rows.selected for rows in stream.row_streams))
         ]
+        return sorted(streams, key=lambda stream: stream.writes_files)
 
     def _finish(self) -> None:
         self.report.log(self.client.usage, self.config["requests_per_second"])
@@ -378,6 +429,7 @@ class TapProcountor(Tap):
             except OSError as error:
                 msg = f"The file of run_report_path cannot be written: {error.strerror}."
                 raise ConfigurationError(msg) from None
+        _ = self.moment("attachments_since")
         start, end = self.moment("start_date"), self.moment("end_date")
         if start and end and start >= end:
             msg = "The setting 'end_date' must be later than 'start_date'."
@@ -387,6 +439,7 @@ class TapProcountor(Tap):
         if not self._streams_to_read():
             msg = "No stream is selected: a run would bring nothing. Check the catalog's selection."
             raise ConfigurationError(msg)
+        self._check_file_store()
         for stream in self._streams_to_read():
             if not stream.selected and stream.replication_method == REPLICATION_INCREMENTAL:
                 self.logger.warning(
@@ -394,6 +447,23 @@ class TapProcountor(Tap):
                     "cannot be told from others. Select both.",
                     stream.name,
                 )
+
+    def _check_file_store(self) -> None:
+        """Make sure that streams of files have a place for them."""
+        names = [
+            stream.name
+            for stream in self._streams_to_read()
+            if stream.selected and stream.writes_files
+        ]
+        if not names:
+            return
+        if not self.config.get("attachment_files_path"):
+            msg = (
+                f"The selected {' and '.join(names)} need the setting 'attachment_files_path': set "
+                "it to a folder or a URL such as s3://bucket/path, or deselect them."
+            )
+            raise ConfigurationError(msg)
+        self.file_store.check()
 
     # The command line
 

@@ -7,7 +7,7 @@ document says which zone they are in; Finnish local time is the likely one (sett
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from tap_procountor.errors import ConfigurationError
@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 #: Further than any zone's clock is ever put forward or back.
 _AROUND_A_CLOCK_CHANGE = timedelta(hours=3)
 
+_ONE_DAY = timedelta(days=1)
+
 _MINUTES_AND_SECONDS = frozenset(
     f":{minute:02}:{second:02}" for minute in range(60) for second in range(60)
 )
+
+
+#: By hour (``T10``): how many days UTC is away (0, 1 or -1), and its hour (``T08``).
+_Hours = dict[str, tuple[int, str]]
 
 
 def format_utc(moment: datetime) -> str:
@@ -40,7 +46,7 @@ class ApiClock:
 
     def __init__(self, timezone: str) -> None:
         self._name = timezone
-        self._utc_hours = lru_cache(maxsize=10_000)(self._find_utc_hours)
+        self._whole_hours = lru_cache(maxsize=10_000)(self._find_whole_hours)
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -81,29 +87,27 @@ class ApiClock:
         Raises:
             ValueError: If the text is no ISO 8601 time.
         """
-        if text[13:] in _MINUTES_AND_SECONDS:
-            utc_hour = self._utc_hours(text[:10]).get(text[10:13])
-            if utc_hour:
-                return f"{utc_hour}{text[13:]}Z"
+        rest = text[13:]
+        if rest in _MINUTES_AND_SECONDS:
+            days, hours = self._whole_hours(text[:10])
+            if hour := hours.get(text[10:13]):
+                return f"{days[hour[0]]}{hour[1]}{rest}Z"
         return format_utc(self.parse(text))
 
-    def _find_utc_hours(self, date: str) -> dict[str, str]:
-        """Map the hours of a day (``T10``) to UTC (``2026-11-24T08``).
+    def _find_whole_hours(self, date: str) -> tuple[tuple[str, str, str], _Hours]:
+        """Return the days around a day by their distance, and the hours of the day in UTC.
 
-        The map is empty for a day on which the clock changes, and in zones that are not whole hours
+        There are none for a day on which the clock changes, nor in zones that are not whole hours
         away from UTC.
         """
         midnight = self.parse(f"{date}T00:00:00")
         offset = midnight.utcoffset() or timedelta()
-        last_offset = self.parse(f"{date}T23:59:59").utcoffset()
         hours, rest = divmod(offset, timedelta(hours=1))
-        if offset != last_offset or rest:
-            return {}
+        if rest or offset != self.parse(f"{date}T23:59:59").utcoffset():
+            return (date, date, date), {}
         day = midnight.date()
-        return {
-            f"T{hour:02}": f"{day + timedelta(days=(hour - hours) // 24)}T{(hour - hours) % 24:02}"
-            for hour in range(24)
-        }
+        around = (date, str(day + _ONE_DAY), str(day - _ONE_DAY))
+        return around, _hours_in_utc(hours)
 
     def lower_bound(self, moment: datetime) -> str:
         """Write the naive time that no stamp made at or after the moment is below.
@@ -125,3 +129,11 @@ class ApiClock:
     def _naive(self, moment: datetime, shift: timedelta) -> str:
         local = moment.astimezone(self.zone).replace(tzinfo=None) + shift
         return local.isoformat(timespec="seconds")
+
+
+@cache
+def _hours_in_utc(offset: int) -> _Hours:
+    """Return the hours of a day in UTC, in a zone that is so many hours ahead of it."""
+    return {
+        f"T{hour:02}": ((hour - offset) // 24, f"T{(hour - offset) % 24:02}") for hour in range(24)
+    }

@@ -92,6 +92,7 @@ class Bookmark:
 
     Args:
         state: The writable part of the state.
+        replication_key: The field of the records whose values the windows span.
         streams: The tables selected now.
         now: The upper bound of a new window.
         start_date: Earliest change wanted.
@@ -103,6 +104,7 @@ class Bookmark:
         self,
         state: dict[str, Any],
         *,
+        replication_key: str,
         streams: list[str],
         now: datetime,
         start_date: datetime | None,
@@ -110,6 +112,7 @@ class Bookmark:
         lookback: timedelta,
     ) -> None:
         self._state = state
+        self._replication_key = replication_key
         self._streams = sorted(streams)
         self._now = now
         self._start_date = start_date
@@ -141,8 +144,11 @@ class Bookmark:
             return
         progress: dict[str, Any] = {"streams": self._streams}
         if window.is_done:
-            progress |= {"replication_key": "version", "replication_key_value": window.end}
-            progress["window"] = None
+            progress |= {
+                "replication_key": self._replication_key,
+                "replication_key_value": window.end,
+                "window": None,
+            }
         else:
             progress["window"] = {k: v for k, v in asdict(window).items() if k != "is_done"}
             if not self._covers_all():
@@ -187,6 +193,10 @@ class _Partition(msgspec.Struct):
     emitted: list[dict[str, str]] = []
     keys: str | None = None
     rights: str | None = None
+    pending: list[str] = []
+    noted: list[int] = []
+    failed: list[int] = []
+    highest_id: int | None = None
 
 
 class _StreamState(msgspec.Struct, forbid_unknown_fields=True):
@@ -233,5 +243,7 @@ def _check_partition(partition: _Partition) -> None:
     for chunk in [census.packed, *partition.emitted]:
         for packed in chunk.values():
             unpack(packed)
+    for ids in partition.pending:
+        unpack(ids)
     for keys in filter(None, [partition.keys, partition.rights]):
         unpack_keys(keys)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -140,15 +141,21 @@ def run_tap(
     return Run(process.returncode, messages, process.stderr)
 
 
-def selecting(*streams: str) -> Record:
-    """Return a catalog in which only these streams are selected."""
+@cache
+def discovered() -> str:
+    """Return the catalog as text; the tap need not start for each test that selects streams."""
     process = subprocess.run(
         [sys.executable, "-m", "tap_procountor", "--discover"],
         capture_output=True,
         text=True,
         check=True,
     )
-    catalog: Record = json.loads(process.stdout)
+    return process.stdout
+
+
+def selecting(*streams: str) -> Record:
+    """Return a catalog in which only these streams are selected."""
+    catalog: Record = json.loads(discovered())
     for stream in catalog["streams"]:
         for entry in stream["metadata"]:
             if not entry["breadcrumb"]:
@@ -172,14 +179,16 @@ def editable(company: Company) -> list[int]:
 
 
 @contextmanager
-def when_asked(sandbox: Sandbox, route: str, action: Callable[[], object]) -> Iterator[None]:
-    """Do something after the first request to a route has arrived and before it is answered."""
-    sandbox.add_fault(path=route.replace("{id}", "*"), kind="hang", seconds=1)
+def when_asked(
+    sandbox: Sandbox, route: str, action: Callable[[], object], nth: int = 1
+) -> Iterator[None]:
+    """Do something after the nth request to a route has arrived and before it is answered."""
+    sandbox.add_fault(path=route.replace("{id}", "*"), kind="hang", seconds=1, times=nth)
     answered_before = sandbox.statistics().by_route()[route]
 
     def wait_and_act() -> None:
         deadline = time.monotonic() + 60
-        while sandbox.statistics().by_route()[route] == answered_before:
+        while sandbox.statistics().by_route()[route] < answered_before + nth:
             if time.monotonic() > deadline:
                 return
             time.sleep(0.02)

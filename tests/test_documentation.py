@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from decimal import Decimal
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from support import Record, editable, truth
 from test_targets import Database, _as_written, assert_table_is, meltano_run
 
 from tap_procountor.sandbox import Sandbox
+from tap_procountor.streams import STREAM_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,8 +126,23 @@ def test_meltano_names_the_capabilities_of_the_tap(about: dict[str, Any]) -> Non
     assert sorted(meltano_tap()["capabilities"]) == sorted(about["capabilities"])
 
 
+def left_out(rules: list[str]) -> set[str]:
+    """Return the streams that Meltano's rules of selection leave out."""
+    names = {str(vars(stream)["name"]) for stream in STREAM_TYPES}
+    patterns = [rule[1:] for rule in rules if rule.startswith("!")]
+    return {name for name in names for one in patterns if fnmatch(f"{name}.*", one)}
+
+
+def test_meltano_leaves_out_what_is_not_selected_by_default() -> None:
+    expected = {str(vars(one)["name"]) for one in STREAM_TYPES if not one.selected_by_default}
+    assert left_out(meltano_tap()["select"]) == expected
+    (block,) = re.findall(r"```yaml\n(plugins:.*?)```", README, re.DOTALL)
+    (tap,) = yaml.safe_load(block)["plugins"]["extractors"]
+    assert left_out(tap["select"]) == expected
+
+
 def test_settings_of_the_inline_block_exist(about: dict[str, Any]) -> None:
-    (block,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    (block,) = re.findall(r"```yaml\n(plugins:.*?)```", README, re.DOTALL)
     (tap,) = yaml.safe_load(block)["plugins"]["extractors"]
     names = {setting["name"] for setting in tap["settings"]}
     assert names <= about["settings"]["properties"].keys()

@@ -56,8 +56,8 @@ SPOILT: list[tuple[str, str, dict[str, Any], str]] = [
     ("invoices", "invoices", {"id": None}, "without id"),
     ("invoices", "invoices", {"id": "12"}, "without id"),
     ("invoices", "invoices", {"version": "yesterday"}, "no time"),
-    ("invoices", "invoices", {"invoiceRows": {"id": 1}}, "no array"),
-    ("invoices", "invoices", {"invoiceRows": [5]}, "no object"),
+    ("invoices", "invoices", {"invoiceRows": {"id": 1}}, "field 'invoiceRows'"),
+    ("invoices", "invoices", {"invoiceRows": [5]}, "field 'invoiceRows'"),
     ("ledger_receipts", "ledgerreceipts", {"id": None}, "without an id"),
     (
         "ledger_receipts",
@@ -212,7 +212,9 @@ def test_the_report_says_what_each_stream_has_cost(
     sandbox: Sandbox, reporting: Config, tmp_path: Path
 ) -> None:
     sandbox.add_fault(path="/invoices", status=503, times=2)
-    first = run_tap(tmp_path, reporting)
+    # Other tables that ask for the list of invoices would share the faults.
+    catalog = selecting("invoices", "invoice_rows", "company")
+    first = run_tap(tmp_path, reporting, catalog=catalog)
     content = report(reporting)
     assert content["requests"] == len(sandbox.statistics().requests)
     assert content["retries"] == 2
@@ -227,7 +229,7 @@ def test_the_report_says_what_each_stream_has_cost(
     after = invoices["bookmark_after"]
     assert after is not None
     assert by_stream["invoice_rows"]["rows"] == len(truth(sandbox, "invoice_rows"))
-    run_tap(tmp_path, reporting, state=first.state)
+    run_tap(tmp_path, reporting, catalog=catalog, state=first.state)
     again = {one["stream"]: one for one in report(reporting)["streams"]}["invoices"]
     assert again["bookmark_before"] == after < again["bookmark_after"]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from tempfile import TemporaryDirectory
+from typing import Any
+
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
@@ -16,16 +19,37 @@ pytestmark = [
 
 # The SDK wants the settings when the class is made, that is before any fixture.
 _sandbox = Sandbox(invoices=60, requests_per_second=0)
+# Some resources are for Swedish companies only.
+_sandbox.companies[0].set_country("SWEDEN")
 _sandbox.start()
+_files = TemporaryDirectory()
+_config = {
+    **_sandbox.config(),
+    "requests_per_second": 1000,
+    "attachment_files_path": _files.name,
+}
+
+
+def _everything() -> dict[str, Any]:
+    """Return a catalog with all streams: the suite looks at those off by default as well."""
+    catalog = TapProcountor(config=_config).catalog_dict
+    for stream in catalog["streams"]:
+        for entry in stream["metadata"]:
+            entry["metadata"]["selected"] = True
+    return catalog
+
 
 TestTapProcountor = get_tap_test_class(
     TapProcountor,
-    config={**_sandbox.config(), "requests_per_second": 1000},
+    config=_config,
+    catalog=_everything(),
     suite_config=SuiteConfig(
-        max_records_limit=50, ignore_no_records_for_streams=["rejected_records"]
+        max_records_limit=50,
+        ignore_no_records_for_streams=["rejected_records"],
     ),
 )
 
 
 def teardown_module() -> None:
     _sandbox.stop()
+    _files.cleanup()

@@ -36,14 +36,23 @@ def gateway_answer(status: int, retry_after: int | None = None) -> Response:
 
 
 def multipart_answer(metadata: Json, content: bytes, mime_type: str) -> Response:
-    """Return a file the way the API does: its metadata as JSON, then its bytes."""
-    boundary = "sandbox-part-boundary"
-    parts = (("application/json", encode(metadata)), (mime_type, content))
+    """Return a file the way the API does: its metadata as JSON, then its bytes.
+
+    What the specification of multipart leaves open differs from file to file.
+    """
+    variant = len(content)
+    boundary = f"Boundary_1_{variant}_1764000000000"
+    headers = "Content-Type: {}\r\n"
+    if variant % 2:
+        headers = f"content-type: {{}}\r\nContent-Length: {variant}\r\n"
     body = b"".join(
-        f"--{boundary}\r\nContent-Type: {kind}\r\n\r\n".encode() + part + b"\r\n"
-        for kind, part in parts
+        (
+            f"--{boundary}\r\nContent-Type: application/json\r\n\r\n".encode(),
+            encode(metadata),
+            f"\r\n--{boundary}\r\n{headers.format(mime_type)}\r\n".encode(),
+            content,
+            f"\r\n--{boundary}--{'' if variant % 3 else chr(13) + chr(10)}".encode(),
+        )
     )
-    return Response(
-        body + f"--{boundary}--\r\n".encode(),
-        media_type=f'multipart/mixed; boundary="{boundary}"',
-    )
+    quoted = boundary if variant % 2 else f'"{boundary}"'
+    return Response(body, media_type=f"multipart/mixed;boundary={quoted}")

@@ -14,7 +14,7 @@ from .auth import answer_token_request, bearer
 from .errors import ApiError
 from .registers import RegisterEndpoint
 from .resources import REGISTERS, SINGLES, Call, Single
-from .spec import Parameter, load_spec
+from .spec import Parameter, Spec, load_spec
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -36,7 +36,8 @@ def make_api(sandbox: Sandbox) -> Router:
         return await answer_token_request(sandbox.keyring, request)
 
     def route(path: str, answer: Answer) -> Route:
-        return Route(path, _endpoint(sandbox, spec.parameters(path), answer), methods=["GET"])
+        endpoint = _endpoint(sandbox, spec, path, answer)
+        return Route(path, endpoint, methods=[verb.upper() for verb in spec.paths[path]])
 
     routes = [Route(f"/oauth/token{slash}", token, methods=["POST"]) for slash in ("", "/")]
     answers = {single.path: _single(single) for single in SINGLES}
@@ -50,19 +51,20 @@ def make_api(sandbox: Sandbox) -> Router:
     return Router(routes, redirect_slashes=False)
 
 
-def _endpoint(
-    sandbox: Sandbox, parameters: Mapping[str, Parameter], answer: Answer
-) -> Callable[[Request], Any]:
-    def respond(request: Request) -> Response:
+def _endpoint(sandbox: Sandbox, spec: Spec, path: str, answer: Answer) -> Callable[[Request], Any]:
+    parameters, question = spec.parameters(path), spec.question(path)
+
+    def respond(request: Request, body: bytes) -> Response:
         try:
             with sandbox.lock:
-                return answer(_call(sandbox, parameters, request))
+                call = _call(sandbox, parameters, request)
+                return answer(call._replace(body=question.parse(body)) if question else call)
         except ApiError as error:
             return json_answer(error.body, error.status)
 
     async def endpoint(request: Request) -> Response:
         # In a thread, so that writing documents does not delay the answers to other requests.
-        return await asyncio.to_thread(respond, request)
+        return await asyncio.to_thread(respond, request, await request.body())
 
     return endpoint
 
@@ -80,7 +82,7 @@ def _call(sandbox: Sandbox, parameters: Mapping[str, Parameter], request: Reques
     for name, parameter in parameters.items():
         if parameter.required and name not in query:
             raise ApiError(_BAD_REQUEST, f"Parameter '{name}' is missing", name)
-    return Call(sandbox.company(company), query, request.headers, request.path_params)
+    return Call(sandbox.company(company), query, request.headers, request.path_params, {})
 
 
 def _single(single: Single) -> Answer:

@@ -28,6 +28,9 @@ class Company:
         self.id = books.company_id
         self.rights = Rights(load_spec())
         self.documents = True
+        self.sie = False
+        self.payroll = True
+        self.discussion = True
         #: What is wrong with single documents, by resource and id.
         self.spoilt: dict[tuple[str, int], Document] = {}
         self.api_key = keyring.new_key(self.id)
@@ -45,6 +48,8 @@ class Company:
             small = self._small_registers()
             if kind in small:
                 return deepcopy(small[kind])
+            if kind in self.books.lists:
+                return deepcopy(self.books.lists[kind]())
             collection = self.books.collection(kind)
             return [collection.document(row) for row in collection]
 
@@ -78,8 +83,13 @@ class Company:
         with self._lock:
             return self._bookkeeper.create_invoice(kind)
 
+    def create_dated(self, kind: str, date: str) -> int:
+        """Create a payment, statement or the like of a date such as 2026-01-31; return its id."""
+        with self._lock:
+            return self._bookkeeper.create_dated(kind, date)
+
     def invalidate(self, number: int) -> None:
-        """Invalidate an invoice: its status changes, its receipt is deleted."""
+        """Invalidate an invoice or a journal: its status changes, its receipt is deleted."""
         with self._lock:
             self._bookkeeper.invalidate(number)
 
@@ -112,10 +122,35 @@ class Company:
         with self._lock:
             self.rights.set(name, value)
 
+    def set_country(self, country: str) -> None:
+        """Move the company to a country, named as the API does: ``SWEDEN``."""
+        with self._lock:
+            self.books.company["country"] = country
+
     def set_documents(self, *, enabled: bool) -> None:
         """Switch the Documents add-on on or off."""
         with self._lock:
             self.documents = enabled
+
+    def set_sie(self, *, enabled: bool) -> None:
+        """Switch the export of SIE files on or off: only Swedish companies have it."""
+        with self._lock:
+            self.sie = enabled
+
+    def resize_attachment(self, number: int, size: int) -> None:
+        """Give an attachment's file another length."""
+        with self._lock:
+            self.books.files.resize(number, size)
+
+    def set_payroll(self, *, enabled: bool) -> None:
+        """Take the payroll into use or out of it."""
+        with self._lock:
+            self.payroll = enabled
+
+    def set_discussion(self, *, enabled: bool) -> None:
+        """Switch the discussion of invoices on or off."""
+        with self._lock:
+            self.discussion = enabled
 
     def revoke_key(self, *, tokens: bool = False) -> None:
         """Revoke the key; tokens live on until they expire unless they are ended too."""

@@ -37,7 +37,13 @@ COMPANY_ACTIONS = (
     "reopen_periods",
     "spoil",
     "set_right",
+    "set_country",
     "set_documents",
+    "set_sie",
+    "resize_attachment",
+    "set_payroll",
+    "set_discussion",
+    "create_dated",
     "revoke_key",
     "replace_key",
 )

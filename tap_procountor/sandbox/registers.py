@@ -22,11 +22,15 @@ _MOST_IDS = 200
 _ORDERS = {
     "orderByVersion": "version",
     "orderByDate": "date",
+    "orderByStartDate": "date",
+    "orderByOrderNo": "order",
     "orderByCreated": "created",
     "orderByCreatedDate": "attached",
     "orderByName": "name",
     "orderBySize": "size",
     "orderById": "id",
+    # Salary types have no id but their code.
+    "orderByCode": "id",
 }
 _PAGING = frozenset({"size", "page", "previousId", *_ORDERS})
 _BAD_REQUEST = 400
@@ -130,8 +134,11 @@ class RegisterEndpoint:
         for name, column in _ORDERS.items():
             if name in call.query:
                 return Order(column, descending=call.query[name] == "DESC")
-        default = self._parameters.get("orderById")
-        return Order("id", default is not None and default.schema.get("default") == "DESC")
+        defaults = {name: one.schema.get("default") for name, one in self._parameters.items()}
+        # Where several have a default, which of them counts is nowhere said.
+        names = [name for name in ("orderById", *_ORDERS) if defaults.get(name)]
+        name = names[0] if names else "orderById"
+        return Order(_ORDERS[name], defaults.get(name) == "DESC")
 
     def _ids(self, call: Call) -> list[int]:
         (text,) = call.path.values()

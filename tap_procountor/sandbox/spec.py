@@ -25,6 +25,7 @@ MAX_PAGE_SIZE = 200
 
 _NAIVE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_JSON_TYPES: dict[str, type[Any]] = {"object": dict, "array": list, "string": str}
 _BAD_REQUEST = 400
 
 
@@ -82,6 +83,11 @@ class Spec:
             return self.schema(schema["allOf"][0])
         return schema
 
+    def operation(self, path: str) -> dict[str, Any]:
+        """Return what a path does: the specification's read side has one operation for each."""
+        (operation,) = self.paths[path].values()
+        return dict(operation)
+
     def members(self, component: str) -> Iterator[tuple[str, Iterator[tuple[str, Schema]]]]:
         """Return the properties of a component, and of each the properties."""
         for name, schema in self._schemas[component]["properties"].items():
@@ -91,7 +97,7 @@ class Spec:
         """Return the query parameters of a path."""
         return {
             one["name"]: self._parameter(one)
-            for one in self.paths[path]["get"]["parameters"]
+            for one in self.operation(path)["parameters"]
             if one["in"] == "query"
         }
 
@@ -101,17 +107,22 @@ class Spec:
 
     def takes_batches(self, path: str) -> bool:
         """Tell whether a detail path takes several ids."""
-        return "x-batch-max" in self.paths[path]["get"]
+        return "x-batch-max" in self.operation(path)
 
     def documents_status(self, path: str, status: int) -> bool:
         """Tell whether a path may answer with a status."""
-        return str(status) in self.paths[path]["get"]["responses"]
+        return str(status) in self.operation(path)["responses"]
 
     def answer_schema(self, path: str) -> Schema:
         """Return the schema of a path's success."""
-        content = self.paths[path]["get"]["responses"]["200"]["content"]
+        content = self.operation(path)["responses"]["200"]["content"]
         schema: Schema = next(iter(content.values()))["schema"]
         return schema
+
+    def question(self, path: str) -> Question | None:
+        """Return what is to be posted to a path, if anything is."""
+        body = self.operation(path).get("requestBody")
+        return Question(self, body["content"]["application/json"]["schema"]) if body else None
 
     def _parameter(self, parameter: Schema) -> Parameter:
         schema = self.schema(parameter["schema"])
@@ -122,6 +133,57 @@ class Spec:
             choices=frozenset(choices) if choices else None,
             required=parameter.get("required", False),
         )
+
+
+class Question:
+    """What is posted to a path: an object whose fields are checked by its schema."""
+
+    def __init__(self, spec: Spec, schema: Schema) -> None:
+        self._spec = spec
+        self._schema = schema
+
+    def parse(self, body: bytes) -> Document:
+        """Return the object; it stays as it was sent.
+
+        Raises:
+            ApiError: The specification does not allow it.
+        """
+        try:
+            value = msgspec.json.decode(body)
+        except msgspec.DecodeError:
+            raise ApiError(_BAD_REQUEST, "The body is no JSON") from None
+        self._check(value, self._schema, "")
+        question: Document = value
+        return question
+
+    def _check(self, value: Json, schema: Schema, name: str) -> None:
+        schema = self._spec.schema(schema)
+        kind = schema["type"]
+        if not isinstance(value, _JSON_TYPES[kind]):
+            raise ApiError(_BAD_REQUEST, f"Value of the '{name}' field is invalid", name)
+        if kind == "array":
+            for item in value:
+                self._check(item, schema["items"], name)
+        elif kind == "object":
+            self._check_fields(value, schema)
+        elif schema.get("format") == "date" and not _DATE.fullmatch(value):
+            raise ApiError(_BAD_REQUEST, f"Value of the '{name}' field is no date", name)
+        elif "enum" in schema and value not in _choices(schema):
+            raise ApiError(_BAD_REQUEST, f"Value of the '{name}' field is not allowed", name)
+
+    def _check_fields(self, value: Document, schema: Schema) -> None:
+        for name in schema.get("required", ()):
+            if name not in value:
+                raise ApiError(_BAD_REQUEST, f"The '{name}' field is missing", name)
+        for name, item in value.items():
+            if name not in schema["properties"]:
+                raise ApiError(_BAD_REQUEST, f"Unknown field '{name}'", name)
+            self._check(item, schema["properties"][name], name)
+
+
+def _choices(schema: Schema) -> set[str]:
+    """Return the values of an enum; some of the specification's are several in one text."""
+    return {word for text in schema["enum"] for word in text.replace(",", " ").split()}
 
 
 class Shape:

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_procountor.streams import accounting, company, invoicing, registers, rejected
+from tap_procountor.streams import (
+    accounting,
+    banking,
+    company,
+    defaults,
+    files,
+    invoicing,
+    payments,
+    payroll,
+    rates,
+    registers,
+    rejected,
+    reports,
+)
 from tap_procountor.streams.base import ProcountorStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-_MODULES = (company, accounting, registers, invoicing, rejected)
+_MODULES = (
+    *(company, accounting, rates, registers, defaults),
+    *(invoicing, banking, payments, payroll, reports),
+    # Files come last: the other streams tell which.
+    *(files, rejected),
+)
 
 
 def _declared_in(module: ModuleType) -> Iterator[type[ProcountorStream]]:
@@ -20,6 +38,7 @@ def _declared_in(module: ModuleType) -> Iterator[type[ProcountorStream]]:
             isinstance(value, type)
             and issubclass(value, ProcountorStream)
             and value.__module__ == module.__name__
+            and "name" in vars(value)
         ):
             yield value
 

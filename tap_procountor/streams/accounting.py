@@ -14,6 +14,8 @@ from tap_procountor.periods import Ledger
 from tap_procountor.reading import Batch, DocumentList, KeysetList
 from tap_procountor.schema import DATE_TIME, INTEGER, STRING, RecordSchema
 from tap_procountor.streams.base import DocumentStream, RowStream, SingleCallStream
+from tap_procountor.streams.lists import UnpagedIncrementalStream
+from tap_procountor.structs import number
 from tap_procountor.times import format_utc
 from tap_procountor.verdicts import Access
 
@@ -34,6 +36,17 @@ class FiscalYears(SingleCallStream):
     path = "/fiscalyears"
     records_field = "fiscalYears"
     schema = RecordSchema("FiscalYear")
+
+
+class TrackingPeriods(RowStream):
+    """Tracking periods of the fiscal years: nothing changes in those that are closed."""
+
+    name = "tracking_periods"
+    owners = (FiscalYears,)
+    field = "tracking_periods"
+    owner_fields = {"fiscal_year_id": "id"}
+    primary_keys = ("company_id", "fiscal_year_id", "id")
+    schema = RecordSchema("TrackingPeriod", added={"fiscal_year_id": INTEGER})
 
 
 class ChartOfAccounts(SingleCallStream):
@@ -78,7 +91,7 @@ class Projects(RowStream):
         "DimensionItem", added={"dimension_id": INTEGER, "dimension_name": STRING}
     )
 
-    def rows(self, owner: ReadStream, record: Record) -> Iterator[Record]:
+    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:
         """Yield the items of the dimensions that hold projects."""
         if record.get("name") in self.config["project_dimensions"]:
             yield from super().rows(owner, record)
@@ -189,23 +202,44 @@ class LedgerReceipts(DocumentStream):
             return Batch([], census=census)
         # A period that is no more has its receipts elsewhere now.
         compared = visited | (before.packed.keys() - keys)
-        known = {key: before.ids(key) | set(emitted[key]) for key in keys | compared}
-        missing = set().union(*(known[key] for key in compared)).difference(*seen.values())
-        gone = self.confirmed_gone(company, missing, sum(map(len, known.values())))
-        still_there = missing - gone
+        known = 0
+        missing: set[int] = set()
+        for key in keys | compared:
+            # One period at a time: all ids at once would take much memory.
+            ids = before.ids(key) | set(emitted[key])
+            known += len(ids)
+            if key in compared:
+                missing |= ids.difference(seen[key])
+        for ids_elsewhere in seen.values():
+            missing.difference_update(ids_elsewhere)
+        gone = self.confirmed_gone(company, missing, known)
         for key in keys:
-            ids = set(seen[key]) | (known[key] & still_there) if key in compared else known[key]
-            census.replace(key, ids)
+            ids = before.ids(key) | set(emitted[key])
+            census.replace(
+                key, set(seen[key]) | (ids & (missing - gone)) if key in compared else ids
+            )
         return Batch([], deleted=sorted(gone), census=census)
 
     def _ledger(self, company: Company) -> Ledger:
         if company.id not in self._ledgers:
-            self._ledgers[company.id] = Ledger(company.get_json("/fiscalyears"))
+            self._ledgers[company.id] = Ledger(company.get("/fiscalyears"))
         return self._ledgers[company.id]
 
     @cached_property
     def _ledgers(self) -> dict[int, Ledger]:
         return {}
+
+
+class Journals(UnpagedIncrementalStream):
+    """Journals as documents: those that are unfinished or invalidated, too."""
+
+    name = "journals"
+    path = "/journals"
+    access = Access(
+        any_of=("accounting.journalReceiptSearch",),
+        limits=("accounting.personalJournalReceiptsOnly",),
+    )
+    schema = RecordSchema("Journal")
 
 
 class LedgerTransactions(RowStream):
@@ -245,17 +279,17 @@ class LedgerTransactionDimensions(RowStream):
         },
     )
 
-    def rows(self, owner: ReadStream, record: Record) -> Iterator[Record]:  # noqa: ARG002
+    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
         """Yield the dimension items of each transaction of a receipt."""
         inherited = self.inherited(record)
         for transaction in record.get("transactions") or ():
             inherited["ledger_transaction_id"] = transaction.get("id")
-            rows: dict[Any, Record] = {}
+            rows: dict[Any, dict[str, Any]] = {}
             for item in transaction.get(self.field) or ():
                 inherited["dimension_item_id"] = item.get("item_id")
                 row = self.row(inherited, item)
                 same = rows.setdefault((row["dimension_id"], row["dimension_item_id"]), row)
                 if same is not row:
                     # A table has one row per item: without the sum one amount would be lost.
-                    same["value"] = (same.get("value") or 0) + (row.get("value") or 0)
+                    same["value"] = number(same.get("value")) + number(row.get("value"))
             yield from rows.values()

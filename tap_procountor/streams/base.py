@@ -3,25 +3,28 @@
 A stream names its path, its key and the component of the specification that its records follow,
 and picks the way it is read by its base class: ``SingleCallStream``, ``PagedStream``,
 ``DetailedStream``, ``IncrementalStream`` or ``DocumentStream``; rows that stand inside the records
-of another stream are a ``RowStream``.
+of another stream are a ``RowStream``. Lists without an order by ``version`` are in ``lists``, rows
+that take requests of their own in ``owned``.
 """
 
 from __future__ import annotations
 
 import sys
 from abc import abstractmethod
-from collections import Counter, deque
-from functools import cached_property
+from collections import defaultdict, deque
+from datetime import timedelta
+from functools import cached_property, partial
 from inspect import getattr_static
 from traceback import format_tb
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
+from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_procountor.census import Census, Key, Seen, pack_keys, unpack_keys
-from tap_procountor.convert import Record, RecordConverter, Rejection
+from tap_procountor.convert import Record, RecordConverter, Rejection, as_dict, as_fields
 from tap_procountor.errors import (
     ApiError,
     ConfigurationError,
@@ -42,12 +45,13 @@ from tap_procountor.reading import (
     numbered_rows,
     records_in,
 )
-from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, SPECIFICATION, RecordSchema
+from tap_procountor.schema import ADDITIONAL_FIELDS, DELETED_AT, RecordSchema
 from tap_procountor.times import format_utc
 from tap_procountor.verdicts import Access
+from tap_procountor.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog
@@ -57,7 +61,7 @@ if TYPE_CHECKING:
     from tap_procountor.report import Outcome
     from tap_procountor.tap import TapProcountor
     from tap_procountor.verdicts import Finding
-    from tap_procountor.windows import Bookmark, Window
+    from tap_procountor.windows import Bookmark
 
 #: Documents after which the progress is sent to the target as a STATE message.
 _DOCUMENTS_PER_STATE = 1000
@@ -89,6 +93,16 @@ class ProcountorStream(Stream):
         self.row_streams: list[RowStream] = []
         #: Keys of the company's records so far, while deletions are looked for.
         self.keys_seen: set[Key] | None = None
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return all paths that the rows are read from; names of parameters do not matter."""
+        return ()
+
+    @property
+    def bookmark_name(self) -> str:
+        """What the bookmarks of its owners call it: with another name they begin anew."""
+        return self.name
 
     @property
     def partitions(self) -> list[dict[str, Any]]:
@@ -183,13 +197,30 @@ class ProcountorStream(Stream):
         Looking for deselected fields and mapping take longer than all that the tap does itself.
         """
         if not self._is_plain:
-            super()._write_record_message(record)
+            self._write_mapped(record)
             return
         self._tap.message_writer.write_record(self.name, record, self._stream_version)
         self.state_manager.is_flushed = False
 
     def _write_starting_replication_value(self, context: Context | None) -> None:
         """Do nothing: it would log a line per company about what the SDK has no part in."""
+
+    def _write_mapped(self, record: Record) -> None:
+        """Write a record by the SDK's steps.
+
+        Raises:
+            ConfigurationError: If a stream map cannot deal with it. It must not be kept among the
+                rejected records: the map may be there to take personal data away.
+        """
+        try:
+            super()._write_record_message(as_dict(record))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MappingError):
+            msg = (
+                f"A stream map of '{self.name}' fails on a record: its expressions must deal with "
+                "fields that are null or missing, as all but the key are in rows marked as "
+                "deleted. Write record.get('name') instead of name."
+            )
+            raise ConfigurationError(msg) from None
 
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
         """Return nothing: windows are bounded by the server's clock, the SDK's would be ours."""
@@ -207,13 +238,19 @@ class ReadStream(ProcountorStream):
     path: ClassVar[str]
     #: The rights that the rows depend on.
     access: ClassVar[Access] = Access()
+    #: Whether the rows tell of files that are written.
+    writes_files: ClassVar[bool] = False
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return the path, and those of details if there are any."""
+        return (cls.path,)
 
     @cached_property
     def convert(self) -> RecordConverter:
         """Turns an object of the API into a record."""
-        components = getattr_static(self, "schema").components
         return RecordConverter(
-            SPECIFICATION.component(*components),
+            getattr_static(self, "schema").source,
             self._tap.api_clock.to_utc,
             lambda path: self._tap.report.found_unknown_field(self.name, path),
         )
@@ -231,7 +268,7 @@ class ReadStream(ProcountorStream):
         first = next(self.read(company), None)
         return first is None or not len(first.documents)
 
-    def get_records(self, context: Context | None) -> Iterator[Record]:
+    def get_records(self, context: Context | None) -> Iterator[Any]:
         """Yield a company's records; a failure ends this company's part of this stream alone."""
         company = self._tap.companies[(context or {})["company_id"]]
         outcome = self._tap.report.outcome(self.name, company.id)
@@ -267,8 +304,11 @@ class ReadStream(ProcountorStream):
 
     def _records_until_fault(self, company: Company, outcome: Outcome) -> Iterator[Record]:
         progress = Progress(self.name, company.id, self._tap.client)
+        batches = self._tap.read_ahead.take(self, company)
+        for rows in self._selected_row_streams:
+            batches = rows.prepare(company, batches)
         try:
-            for batch in self._tap.read_ahead.take(self, company):
+            for batch in batches:
                 outcome.documents += len(batch.documents)
                 self.before_writing(company, batch)
                 self._tap.message_writer.begin_batch()
@@ -322,7 +362,7 @@ class ReadStream(ProcountorStream):
             for stream, its_rows in rows:
                 self._write_rows(stream, company, its_rows)
 
-    def _write_rows(self, stream: RowStream, company: Company, rows: list[Record]) -> None:
+    def _write_rows(self, stream: RowStream, company: Company, rows: list[dict[str, Any]]) -> None:
         outcome = self._tap.report.outcome(stream.name, company.id)
         for row in rows:
             try:
@@ -337,9 +377,14 @@ class ReadStream(ProcountorStream):
 class FullTableStream(ReadStream):
     """A stream that is read as a whole by each run."""
 
-    def get_records(self, context: Context | None) -> Iterator[Record]:
+    @property
+    def finds_deletions(self) -> bool:
+        """Whether rows that the last run had, and this one has not, are declared deleted."""
+        return self._tap.checks_deletions(of_all_streams=True)
+
+    def get_records(self, context: Context | None) -> Iterator[Any]:
         """Yield a company's records, then tombstones for those that the last run had."""
-        if not self._tap.checks_deletions(of_all_streams=True):
+        if not self.finds_deletions:
             yield from super().get_records(context)
             return
         company = self._tap.companies[(context or {})["company_id"]]
@@ -360,11 +405,15 @@ class FullTableStream(ReadStream):
 
     def _gone(self, table: ProcountorStream, company: Company) -> set[Key]:
         """Return the keys that a table has no more."""
-        state = table.state_of(company)
-        known = unpack_keys(state["keys"]) if "keys" in state else set()
+        known = self._known_keys(table, company)
         gone = known - (table.keys_seen or set())
         self._tap.deletion_guard(company).check(len(gone), len(known))
         return gone
+
+    def _known_keys(self, table: ProcountorStream, company: Company) -> set[Key]:
+        """Return the keys that a table had after the last run, as far as this run compares them."""
+        state = table.state_of(company)
+        return unpack_keys(state["keys"]) if "keys" in state else set()
 
     def _tombstones(
         self, table: ProcountorStream, company: Company, gone: set[Key]
@@ -391,29 +440,55 @@ class SingleCallStream(FullTableStream):
     def read(self, company: Company) -> Iterator[Batch]:
         """Make the requests."""
         for params in self.variants:
-            answer = company.get_json(self.path, params)
-            if self.records_field:
-                answer = records_in(answer, self.records_field, self.path)
-            yield Batch(answer if isinstance(answer, list) else [answer])
+            yield Batch(self.sources(company.get(self.path, params), params))
+
+    def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401, ARG002 - any JSON
+        """Return the records inside the answer to one of the requests."""
+        if self.records_field:
+            return records_in(answer, self.records_field, self.path)
+        return answer if isinstance(answer, list) else [answer]
+
+
+class ValuesStream(SingleCallStream):
+    """An array of bare values in one answer; each becomes a row, its value the end of the key."""
+
+    def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401
+        """Make an object of each value."""
+        name = self.primary_keys[-1]
+        return [{name: value} for value in super().sources(answer, params)]
 
 
 class PagedStream(FullTableStream):
     """A list whose rows are complete and that the API gives by page number only."""
 
     filters: ClassVar[Params] = {}
+    #: The field that tells the rows apart.
+    key_field: ClassVar[str] = "id"
 
     def is_empty(self, company: Company) -> bool:
         """Ask for one row."""
-        answer = company.get_json(self.path, {**self.filters, "size": 1})
+        answer = company.get(self.path, {**self.filters, "size": 1})
         return not records_in(answer, "results", self.path)
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the pages."""
-        yield Batch(numbered_rows(company, self.path, self.filters))
+        yield Batch(numbered_rows(company, self.path, self.filters, self.key_field))
 
 
 class DetailedStream(PagedStream):
-    """A list by page number whose rows are completed by a request each."""
+    """A list by page number, or in one piece, whose rows are completed by a request each."""
+
+    #: Whether the list comes in pages.
+    has_pages: ClassVar[bool] = True
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and detail."""
+        return (cls.path, f"{cls.path}/{{id}}")
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one row, or for the list if it has no pages."""
+        return super().is_empty(company) if self.has_pages else not company.get(self.path)
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the pages and, several at once, the details."""
@@ -423,12 +498,16 @@ class DetailedStream(PagedStream):
             if type(number) is not int:
                 return Batch([row])
             try:
-                detail = company.get_json(f"{self.path}/{number}")
+                detail = company.get(f"{self.path}/{number}")
             except NotFoundError:
                 return Batch([], vanished=[number])
             return Batch([row | detail])
 
-        rows = numbered_rows(company, self.path, self.filters)
+        rows: list[Source] = (
+            numbered_rows(company, self.path, self.filters)
+            if self.has_pages
+            else company.get(self.path, self.filters)
+        )
         yield from company.client.ahead(complete, rows)
 
 
@@ -448,10 +527,10 @@ class IncrementalStream(ReadStream):
 
     def __init__(self, tap: TapProcountor) -> None:
         super().__init__(tap)
-        #: The ids of pages that have been read and are not in the state yet.
+        #: Ids that have been read ahead, in threads, and are not in the state yet.
         self._unannounced: deque[tuple[Company, Seen]] = deque()
-        #: How many batches of a company are in the state and not written yet.
-        self._announced: Counter[int] = Counter()
+        #: Ids of each company that are in the state while their records are not written yet.
+        self._announced: defaultdict[int, set[int]] = defaultdict(set)
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the windows that are due, then look for what has been deleted."""
@@ -464,9 +543,18 @@ class IncrementalStream(ReadStream):
     def is_empty(self, company: Company) -> bool:
         """Ask for one row of each list."""
         return not any(
-            records_in(company.get_json(self.path, {**variant, "size": 1}), "results", self.path)
+            records_in(company.get(self.path, {**variant, "size": 1}), "results", self.path)
             for variant in self.variants
         )
+
+    @property
+    def lookback(self) -> timedelta:
+        """How far a window reaches back before the end of the last one."""
+        return timedelta(seconds=self.config["lookback"])
+
+    def bounds(self, window: Window) -> Params:
+        """Return the API's filters for a window."""
+        return window.filters(self._tap.api_clock)
 
     def forget_bookmark(self, company: Company) -> None:
         """Let the next read begin at the beginning."""
@@ -481,15 +569,23 @@ class IncrementalStream(ReadStream):
         """
         if not self.keeps_ids or batch.window is None or not batch.listed:
             return
-        if not self._announced[company.id]:
+        ids = {row.id for row in batch.listed}
+        announced = self._announced[company.id]
+        if not ids <= announced:
             if not self._tap.state_writer.is_due:
                 self._tap.read_ahead.settle(_LONGEST_WAIT_SECONDS)
-            while self._unannounced:
-                reader, ids = self._unannounced.popleft()
-                self.state_of(reader).setdefault("emitted", []).append(ids.pack())
-                self._announced[reader.id] += 1
+            self._keep_announced()
+            self._announce(company, [row for row in batch.listed if row.id not in announced])
+            self._keep_announced()
             self._tap.state_writer.write_state(self.tap_state, at_once=True)
-        self._announced[company.id] -= 1
+        announced -= ids
+
+    def _keep_announced(self) -> None:
+        """Put the ids that have been read ahead into the state."""
+        while self._unannounced:
+            company, ids = self._unannounced.popleft()
+            self.state_of(company).setdefault("emitted", []).append(ids.pack())
+            self._announced[company.id].update(*ids.values())
 
     def written(self, company: Company, batch: Batch) -> None:
         """Keep the progress in the state: now and then, and at the end of a window."""
@@ -500,7 +596,7 @@ class IncrementalStream(ReadStream):
             self._tap.state_writer.write_state(self.tap_state)
         if batch.window is None:
             return
-        self._unsaved_documents += len(batch.documents)
+        self._unsaved_documents += max(len(batch.documents), len(batch.listed))
         is_due = batch.window.is_done or self._unsaved_documents >= _DOCUMENTS_PER_STATE
         if is_due and not self._tap.deletion_guard(company).hides_rows:
             self._unsaved_documents = 0
@@ -508,32 +604,33 @@ class IncrementalStream(ReadStream):
             self._tap.state_writer.write_state(self.tap_state)
 
     def _bookmark(self, company: Company) -> Bookmark:
-        streams = [self, *self.row_streams]
-        return self._tap.bookmark(
-            self.state_of(company),
-            company,
-            [stream.name for stream in streams if stream.selected],
-        )
+        return self._tap.bookmark(self, company)
 
     def _read(
         self, company: Company, windows: list[Window], before: Census, emitted: Seen
     ) -> Iterator[Batch]:
         read = Seen()
         for window in windows:
-            yield from self._read_window(company, window, read)
+            for batch in self._read_window(company, window):
+                if self.keeps_ids:
+                    self._note(company, batch.listed, read)
+                yield batch
         self._tap.deletion_guard(company).check_rights()
         # Ids of a run that was stopped are in the target, but need not be in the list any more.
         emitted.add(read)
         everything = read if windows[0].is_whole else None
         yield from self.take_census(company, before, emitted, everything)
 
-    def _note(self, company: Company, rows: Sequence[Row], read: Seen) -> None:
-        """Note the ids of a page."""
+    def _note(self, company: Company, rows: Sequence[Row], ids: Seen) -> None:
+        """Note the ids of rows of the list."""
+        for row in rows:
+            ids[self.region_of(company, row)].append(row.id)
+
+    def _announce(self, company: Company, rows: Sequence[Row]) -> None:
+        """Have the ids of rows that will be written put into the next state."""
         if self.keeps_ids and rows:
             ids = Seen()
-            for row in rows:
-                ids[self.region_of(company, row)].append(row.id)
-            read.add(ids)
+            self._note(company, rows, ids)
             self._unannounced.append((company, ids))
 
     @property
@@ -567,7 +664,7 @@ class IncrementalStream(ReadStream):
         yield Batch([], deleted=sorted(gone), census=census)
 
     def _list_ids(self, company: Company) -> set[int]:
-        bounds = {"versionEndDate": self._tap.api_clock.upper_bound(company.opened)}
+        bounds = self.bounds(Window(None, format_utc(company.opened)))
         lists = (
             KeysetList(company, self.path, {**variant, **bounds}, has_numbers=self.has_numbers)
             for variant in self.variants
@@ -584,47 +681,37 @@ class IncrementalStream(ReadStream):
         self._tap.deletion_guard(company).check(len(gone), known)
         return gone
 
-    def _read_window(self, company: Company, window: Window, read: Seen) -> Iterator[Batch]:
-        bounds = window.filters(self._tap.api_clock)
-
-        def on_page(rows: Sequence[Row]) -> None:
-            self._note(company, rows, read)
-
+    def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
+        bounds = self.bounds(window)
         for number, variant in enumerate(self.variants[window.variant :], window.variant):
             progress = window.at_variant(number)
-            for batch in self._batches(company, {**variant, **bounds}, progress, on_page):
+            for batch in self._batches(company, {**variant, **bounds}, progress):
                 progress = progress.moved(batch)
                 yield batch._replace(window=progress)
         yield Batch([], window=window.done_with())
 
-    def _batches(
-        self,
-        company: Company,
-        filters: Params,
-        progress: Window,
-        on_page: Callable[[Sequence[Row]], None],
-    ) -> Iterator[Batch]:
+    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
         """Read a list whose rows are complete."""
         pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
         for page in pages.pages(progress.after, progress.done):
-            if page.ids:
-                on_page(page.listed)
+            if len(page):
+                self._announce(company, page.listed)
                 documents = Documents([(text,) for text in page.texts()])
-                yield Batch(documents, page.listed, total=page.total)
+                yield Batch(documents, page.listed, rejected=page.rejected, total=page.total)
 
 
 class DocumentStream(IncrementalStream):
     """An incremental stream whose rows are completed by batches of details."""
 
-    def _batches(
-        self,
-        company: Company,
-        filters: Params,
-        progress: Window,
-        on_page: Callable[[Sequence[Row]], None],
-    ) -> Iterator[Batch]:
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and batch."""
+        return (cls.path, f"{cls.path}/{{ids}}")
+
+    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
         documents = DocumentList(company, self.path, filters)
-        return documents.batches(progress.after, progress.done, on_page)
+        announce = partial(self._announce, company)
+        return documents.batches(progress.after, progress.done, announce)
 
 
 class RowStream(ProcountorStream):
@@ -641,27 +728,37 @@ class RowStream(ProcountorStream):
     #: What the owner's fields are called in the rows.
     owner_fields: ClassVar[dict[str, str]]
 
-    def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return the paths of the owners."""
+        return tuple(path for owner in cls.owners for path in owner.paths())
+
+    def get_records(self, context: Context | None) -> Iterable[Any]:  # noqa: ARG002
         """Yield nothing: the rows are written with their owners."""
         return ()
 
-    def rows(self, owner: ReadStream, record: Record) -> Iterator[Record]:  # noqa: ARG002
+    def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:  # noqa: ARG002
+        """Learn what the rows need besides their owners; yield the batches one after the other."""
+        return batches
+
+    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
         """Yield the rows of an owner's record."""
         inherited = self.inherited(record)
         for item in record.get(self.field) or ():
             yield self.row(inherited, item)
 
-    def inherited(self, record: Record) -> Record:
+    def inherited(self, record: Record) -> dict[str, Any]:
         """Return what every row takes from its owner."""
         return {"company_id": record["company_id"]} | {
             name: record.get(field) for name, field in self.owner_fields.items()
         }
 
-    def row(self, inherited: Record, item: Record) -> Record:
+    def row(self, inherited: dict[str, Any], item: Record) -> dict[str, Any]:
         """Make a row; fields that the specification does not know move out of the root."""
-        row = {**item, **inherited}
-        if not row.keys() <= self._known_fields or not item.keys().isdisjoint(inherited):
-            clashing = {name: item[name] for name in item.keys() & inherited.keys()}
+        fields = as_fields(item)
+        row = fields | inherited
+        if not row.keys() <= self._known_fields or not fields.keys().isdisjoint(inherited):
+            clashing = {name: fields[name] for name in fields.keys() & inherited.keys()}
             unknown = {name: row.pop(name) for name in row.keys() - self._known_fields}
             row[ADDITIONAL_FIELDS] = unknown | clashing
         return row

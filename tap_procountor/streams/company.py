@@ -1,10 +1,32 @@
-"""The company itself."""
+"""The company itself: its user, its settings, its contracts."""
 
 from __future__ import annotations
 
-from tap_procountor.schema import RecordSchema
-from tap_procountor.streams.base import SingleCallStream
+from typing import TYPE_CHECKING, Any
+
+from tap_procountor.schema import INTEGER, STRING, RecordSchema, ValueSchema
+from tap_procountor.streams.base import (
+    DetailedStream,
+    PagedStream,
+    SingleCallStream,
+    ValuesStream,
+)
 from tap_procountor.verdicts import Access
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_procountor.client import Params
+    from tap_procountor.companies import Company
+    from tap_procountor.reading import Batch, Source
+
+_COMPANY_INFO = Access(any_of=("management.basicCompanyInfo",))
+
+#: Types of invoices that are verified and approved; the API takes one at a time.
+_CIRCULATED = tuple(
+    {"types": invoice_type}
+    for invoice_type in ("PURCHASE_INVOICE", "TRAVEL_INVOICE", "BILL_OF_CHARGES")
+)
 
 
 class CompanyStream(SingleCallStream):
@@ -13,5 +35,150 @@ class CompanyStream(SingleCallStream):
     name = "company"
     path = "/company"
     primary_keys = ("company_id",)
-    access = Access(any_of=("management.basicCompanyInfo",))
+    access = _COMPANY_INFO
     schema = RecordSchema("Company")
+
+
+class Users(SingleCallStream):
+    """The user of the key; the API shows no others."""
+
+    name = "users"
+    path = "/users"
+    schema = RecordSchema("User")
+
+
+class UsageSettings(SingleCallStream):
+    """Settings of use: the default invoice channel, cash discounts, accounting by row."""
+
+    name = "usage_settings"
+    path = "/company/usagesettings"
+    primary_keys = ("company_id",)
+    access = _COMPANY_INFO
+    schema = RecordSchema("CompanyUsageSettings")
+
+
+class DeliveryTerms(ValuesStream):
+    """Delivery terms to choose from, as texts."""
+
+    name = "delivery_terms"
+    path = "/company/deliveryterms"
+    records_field = "deliveryTerms"
+    primary_keys = ("company_id", "delivery_term")
+    access = _COMPANY_INFO
+    schema = ValueSchema(delivery_term=STRING)
+
+
+class InvoiceTemplates(SingleCallStream):
+    """Invoice templates to choose from."""
+
+    name = "invoice_templates"
+    path = "/company/invoicetemplates"
+    access = _COMPANY_INFO
+    schema = RecordSchema("InvoiceTemplate")
+
+
+class EInvoiceAddresses(SingleCallStream):
+    """The company's e-invoice addresses, by their place in the answer."""
+
+    name = "einvoice_addresses"
+    path = "/company/einvoiceaddresses"
+    # They have no id, and any of their fields may be empty; whether there can be several is open.
+    primary_keys = ("company_id", "position")
+    access = _COMPANY_INFO
+    schema = RecordSchema("EInvoiceData", added={"position": INTEGER})
+
+    def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401
+        """Number the addresses."""
+        return [
+            {**address, "position": position}
+            for position, address in enumerate(super().sources(answer, params))
+        ]
+
+
+class CirculationSettings(SingleCallStream):
+    """Settings of the invoice circulation, with default verifiers, acceptors and substitutes."""
+
+    name = "circulation_settings"
+    path = "/company/invoicecirculation/settings"
+    primary_keys = ("company_id",)
+    access = _COMPANY_INFO
+    schema = RecordSchema("CirculationSettings")
+
+
+class VerifierLists(DetailedStream):
+    """Lists of those who verify and accept invoices, with their names."""
+
+    name = "verifier_lists"
+    path = "/company/invoicecirculation/verifierlists"
+    has_pages = False
+    access = _COMPANY_INFO
+    schema = RecordSchema("VerifierListBasic", "VerifierList")
+
+
+class CollectionSettings(SingleCallStream):
+    """Settings of reminders: products of collection costs and penalties, interest, terms."""
+
+    name = "collection_settings"
+    path = "/company/expenses/collectionpenal/settings"
+    primary_keys = ("company_id",)
+    access = _COMPANY_INFO
+    schema = RecordSchema("CollectionsAndPenalExpenses")
+
+
+class FactoringContracts(PagedStream):
+    """Factoring contracts."""
+
+    name = "factoring_contracts"
+    path = "/factoringcontracts"
+    access = _COMPANY_INFO
+    schema = RecordSchema("FactoringContract")
+
+
+class SwedishFactoringContracts(SingleCallStream):
+    """Factoring contracts of Swedish companies; others have none and are not asked."""
+
+    name = "se_factoring_contracts"
+    path = "/se/factoringcontracts"
+    access = _COMPANY_INFO
+    schema = RecordSchema("BasicFactoringContract")
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Ask unless the company is elsewhere: it would be refused as if it lacked a right."""
+        if company.country in {"SWEDEN", None}:
+            yield from super().read(company)
+
+
+class Webhooks(PagedStream):
+    """Where Procountor reports events to; may tell how those messages are signed."""
+
+    name = "webhooks"
+    path = "/webhooks"
+    primary_keys = ("company_id", "uuid")
+    selected_by_default = False
+    schema = RecordSchema("Webhook")
+
+
+class PersonalApprovals(ValuesStream):
+    """Invoices that wait for the approval of the key's user."""
+
+    name = "personal_approvals"
+    path = "/invoices/personalapprovals"
+    records_field = "invoiceIds"
+    variants = _CIRCULATED
+    primary_keys = ("company_id", "invoice_id")
+    selected_by_default = False
+    access = Access(any_of=("invoiceCirculation.approval",))
+    schema = ValueSchema(invoice_id=INTEGER)
+
+
+class PersonalVerifications(ValuesStream):
+    """Invoices that wait to be verified by the key's user."""
+
+    name = "personal_verifications"
+    path = "/invoices/personalverifications"
+    records_field = "invoiceIds"
+    variants = _CIRCULATED
+    primary_keys = ("company_id", "invoice_id")
+    selected_by_default = False
+    access = Access(any_of=("invoiceCirculation.verification",))
+    schema = ValueSchema(invoice_id=INTEGER)

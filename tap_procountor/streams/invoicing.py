@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from tap_procountor.schema import DATE_TIME, INTEGER, STRING, RecordSchema
+from tap_procountor.convert import RecordConverter, Rejection
+from tap_procountor.documents import SEARCH_PATH, attachment_ids
+from tap_procountor.errors import ForbiddenError, RecordError
+from tap_procountor.schema import (
+    ADDITIONAL_FIELDS,
+    DATE_TIME,
+    INTEGER,
+    SPECIFICATION,
+    STRING,
+    RecordSchema,
+)
 from tap_procountor.streams.accounting import LedgerReceipts
+from tap_procountor.streams.banking import (
+    BankStatementEvents,
+    BankStatements,
+    ReferencePayments,
+    with_parents,
+)
 from tap_procountor.streams.base import DocumentStream, RowStream
+from tap_procountor.streams.owned import BatchOwnedStream, OwnedStream
 from tap_procountor.streams.registers import BusinessPartners
-from tap_procountor.verdicts import Access
+from tap_procountor.verdicts import Access, Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_procountor.companies import Company
     from tap_procountor.convert import Record
+    from tap_procountor.reading import Batch, Source
     from tap_procountor.streams.base import ReadStream
+
+
+_NO_DOCUMENTS = (
+    "The size, user and time of attachments stay empty: the Documents add-on is probably not in "
+    "use."
+)
 
 
 class Invoices(DocumentStream):
@@ -52,20 +78,165 @@ class InvoiceRows(RowStream):
     schema = RecordSchema("InvoiceRow", added={"invoice_id": INTEGER, "version": DATE_TIME})
 
 
+class InvoiceStatusLog(BatchOwnedStream):
+    """What was done to each invoice, by whom and when."""
+
+    name = "invoice_status_log"
+    path = Invoices.path
+    variants = Invoices.variants
+    rows_path = "/invoices/transactions"
+    ids_parameter = "invoiceIds"
+    group_field = "invoiceId"
+    records_field = "transactions"
+    owner_fields = {"invoice_id": "id", "version": "version"}
+    adds_position = True
+    primary_keys = ("company_id", "invoice_id", "position")
+    access = Invoices.access
+    schema = RecordSchema(
+        "InvoiceTransaction",
+        added={"invoice_id": INTEGER, "position": INTEGER, "version": DATE_TIME},
+    )
+
+
+class InvoicePaymentEvents(OwnedStream):
+    """Payments of each invoice, and what else has settled it."""
+
+    name = "invoice_payment_events"
+    selected_by_default = False
+    # Offers, which this list does not show, are not paid.
+    path = Invoices.path
+    rows_path = "/invoices/{id}/paymentevents"
+    is_paged = True
+    owner_fields = {"invoice_id": "id", "version": "version"}
+    primary_keys = ("company_id", "invoice_id", "id")
+    access = Invoices.access
+    schema = RecordSchema("PaymentEvent", added={"invoice_id": INTEGER, "version": DATE_TIME})
+
+
+class InvoiceComments(OwnedStream):
+    """Discussions of purchase, travel and expense invoices."""
+
+    name = "invoice_comments"
+    selected_by_default = False
+    path = Invoices.path
+    variants = ({"types": "PURCHASE_INVOICE,TRAVEL_INVOICE,BILL_OF_CHARGES"},)
+    rows_path = "/invoices/{id}/comments"
+    records_field = "comments"
+    owner_fields = {"invoice_id": "id", "version": "version"}
+    primary_keys = ("company_id", "invoice_id", "id")
+    access = Access(
+        parts={
+            right: rows
+            for right, rows in Invoices.access.parts.items()
+            if not right.startswith("sales.")
+        },
+        limits=Invoices.access.limits,
+        module="the discussion of invoices",
+    )
+    schema = RecordSchema("Comment", added={"invoice_id": INTEGER, "version": DATE_TIME})
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one invoice and its comments, if there can be any."""
+        self._check_use(company)
+        return super().is_empty(company)
+
+    def _read(self, company: Company, *progress: Any) -> Iterator[Batch]:  # noqa: ANN401
+        # Not a request per invoice, only to be refused each time.
+        self._check_use(company)
+        yield from super()._read(company, *progress)
+
+    @staticmethod
+    def _check_use(company: Company) -> None:
+        if company.discusses_invoices is False:
+            msg = (
+                "The company's settings say that invoices are not discussed in Procountor: "
+                "deselect this table, or switch the discussion on."
+            )
+            raise ForbiddenError(msg)
+
+
+def holders(stream: str, record: Record) -> Iterator[tuple[str, Record]]:
+    """Yield what has attachments in a stream's record, and the stream that it is in itself."""
+    if stream != BankStatements.name:
+        yield stream, record
+    for _, event in with_parents(record.get("events") or ()):
+        yield BankStatementEvents.name, event | {"company_id": record["company_id"]}
+
+
 class Attachments(RowStream):
-    """Files attached to documents: name and type, no content."""
+    """Files attached to documents: name, type, size, user and time, no content."""
 
     name = "attachments"
-    owners = (Invoices, LedgerReceipts, BusinessPartners)
+    owners = (Invoices, LedgerReceipts, BusinessPartners, ReferencePayments, BankStatements)
     field = "attachments"
     owner_fields = {"owner_id": "id", "version": "version"}
     replication_key = "version"
     schema = RecordSchema(
         "Attachment",
-        added={"owner_stream": STRING, "owner_id": INTEGER, "version": DATE_TIME},
+        added={
+            "owner_stream": STRING,
+            "owner_id": INTEGER,
+            "version": DATE_TIME,
+            "size": INTEGER,
+            "user": STRING,
+            "attached": DATE_TIME,
+        },
     )
 
-    def rows(self, owner: ReadStream, record: Record) -> Iterator[Record]:
-        """Yield the attachments of a document."""
-        for row in super().rows(owner, record):
-            yield {**row, "owner_stream": owner.name}
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return the paths of the owners, and the search."""
+        return (*super().paths(), SEARCH_PATH)
+
+    def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Look the attachments of each batch up in the search, ahead of the writer."""
+        outcome = self._tap.report.outcome(self.name, company.id)
+        search = self._tap.document_search(company)
+
+        def look_up(batch: Batch) -> tuple[Batch, dict[int, Source]]:
+            return batch, search.find(attachment_ids(batch))
+
+        depth = max(2, company.client.concurrency // 4)
+        for batch, found in company.client.ahead(look_up, batches, depth):
+            self._found = dict(self._converted(company, found))
+            if search.refusal:
+                finding = Finding(Verdict.MODULE_OFF, f"{search.refusal} {_NO_DOCUMENTS}")
+                outcome.find(finding, tolerated=True)
+            yield batch
+
+    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:
+        """Yield the attachments of a document, or of the events of a statement."""
+        for stream, holder in holders(owner.name, record):
+            for row in super().rows(owner, holder):
+                yield self._with_document({**row, "owner_stream": stream})
+
+    def _with_document(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Add what the search says."""
+        document = self._found.get(row.get("id", 0), {})
+        additional = {**row.get(ADDITIONAL_FIELDS, {}), **document.get(ADDITIONAL_FIELDS, {})}
+        return document | row | ({ADDITIONAL_FIELDS: additional} if additional else {})
+
+    #: What the search says about the attachments of the batch that is being written.
+    _found: dict[int, dict[str, Any]] = {}
+
+    def _converted(
+        self, company: Company, found: dict[int, Source]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield what the owners do not say: they have an id of another name."""
+        for number, source in found.items():
+            try:
+                record = self._convert(source)
+            except RecordError as error:
+                self._tap.reject(self, company, Rejection.of(source, error))
+                continue
+            document = record.to_dict()
+            del document["attachment_id"]
+            yield number, document
+
+    @cached_property
+    def _convert(self) -> RecordConverter:
+        return RecordConverter(
+            SPECIFICATION.component("Document"),
+            self._tap.api_clock.to_utc,
+            lambda path: self._tap.report.found_unknown_field(self.name, path),
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_procountor.schema import DATE_TIME, STRING, RecordSchema
 from tap_procountor.streams.base import ProcountorStream
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_procountor.companies import Company
-    from tap_procountor.convert import Record, Rejection
+    from tap_procountor.convert import Rejection
 
 
 class RejectedRecords(ProcountorStream):
@@ -34,7 +34,7 @@ class RejectedRecords(ProcountorStream):
         }
     )
 
-    def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002
+    def get_records(self, context: Context | None) -> Iterable[Any]:  # noqa: ARG002
         """Yield nothing: the records are written when they are met."""
         return ()
 

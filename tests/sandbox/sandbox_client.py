@@ -41,6 +41,9 @@ class Client:
     def get(self, path: str, **parameters: Json) -> requests.Response:
         return self.session.get(self.sandbox.api_url + path, params=parameters, timeout=10)
 
+    def post(self, path: str, question: Json) -> requests.Response:
+        return self.session.post(self.sandbox.api_url + path, json=question, timeout=10)
+
     def json(self, path: str, **parameters: Json) -> Json:
         answer = self.get(path, **parameters)
         assert answer.status_code == 200, answer.text

@@ -50,10 +50,16 @@ def company() -> Iterator[Company]:
 def assert_consistent(company: Company) -> None:
     invoices = {one["id"]: one for one in company.truth("invoices")}
     receipts = {one["id"]: one for one in company.truth("ledgerreceipts")}
+    journals = {one["id"]: one for one in company.truth("journals")}
+    assert not invoices.keys() & journals.keys()
     for receipt in receipts.values():
         assert sum(one["accountingValue"] for one in receipt["transactions"]) == 0
-        if receipt["invoiceId"] and receipt["type"] != "JOURNAL":
-            assert invoices[receipt["invoiceId"]]["ledgerReceiptId"] == receipt["id"]
+        if receipt["invoiceId"]:
+            owners = journals if receipt["type"] == "JOURNAL" else invoices
+            assert owners[receipt["invoiceId"]]["ledgerReceiptId"] == receipt["id"]
+    for journal in journals.values():
+        if journal["ledgerReceiptId"]:
+            assert receipts[journal["ledgerReceiptId"]]["invoiceId"] == journal["id"]
     for invoice in invoices.values():
         if invoice["ledgerReceiptId"]:
             receipt = receipts[invoice["ledgerReceiptId"]]
@@ -257,7 +263,19 @@ def test_the_repeated_hour_repeats(client: Client) -> None:
     assert versions == ["2026-10-25T03:30", "2026-10-25T03:30"]
 
 
-ACTIONS = ("edit", "invalidate", "edit_dimensions", "edit_receipt", "delete", "create")
+ACTIONS = (
+    *("edit", "invalidate", "edit_dimensions", "edit_receipt", "delete", "create"),
+    *("edit_journal", "invalidate_journal", "delete_journal"),
+)
+
+
+def act_on_journal(company: Company, action: str, journal: int) -> None:
+    if action == "edit_journal":
+        company.edit("journals", journal)
+    elif action == "invalidate_journal":
+        company.invalidate(journal)
+    else:
+        company.delete("journals", journal)
 
 
 @settings(max_examples=15, deadline=None)
@@ -274,6 +292,10 @@ def test_any_edits_keep_the_books_consistent(actions: list[tuple[str, int]]) -> 
             company.edit("invoices", invoice)
         elif action == "invalidate":
             company.invalidate(invoice)
+        elif action.endswith("_journal"):
+            journals = [one["id"] for one in company.truth("journals")]
+            for journal in journals[:1]:
+                act_on_journal(company, action, journal)
         elif action == "edit_dimensions":
             company.edit_dimensions(receipt)
         elif action == "edit_receipt":

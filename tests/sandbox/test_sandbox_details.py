@@ -105,7 +105,7 @@ def test_files_come_in_two_parts(client: Client) -> None:
         boundary = message.get_boundary()
         _, metadata, rest = answer.content.split(f"--{boundary}\r\n".encode(), 2)
         assert f'"id":{row["attachmentId"]}'.encode() in metadata
-        body = rest.partition(b"\r\n\r\n")[2].removesuffix(f"\r\n--{boundary}--\r\n".encode())
+        body = rest.partition(b"\r\n\r\n")[2].rpartition(f"\r\n--{boundary}--".encode())[0]
         assert body == content(row["attachmentId"])
         assert len(body) == row["size"]
     assert client.get("/attachments/7").status_code == 404
@@ -115,9 +115,16 @@ def test_the_search_of_files_finds_those_embedded_in_documents(client: Client) -
     company = client.sandbox.companies[0]
     embedded = {
         file["id"]
-        for kind in ("invoices", "ledgerreceipts", "businesspartners")
+        for kind in ("invoices", "ledgerreceipts", "businesspartners", "referencepayments")
         for document in company.truth(kind)
         for file in document["attachments"]
+    }
+    embedded |= {
+        file["id"]
+        for statement in company.truth("bankstatements")
+        for outer in statement["events"]
+        for event in (outer, *outer.get("event", []))
+        for file in event["attachments"]
     }
     assert {one["attachmentId"] for one in company.truth("attachments")} == embedded
 

@@ -39,11 +39,24 @@ class Owner(IntEnum):
     INVOICE = 0
     RECEIPT = 1
     PARTNER = 2
+    REFERENCE_PAYMENT = 3
+    BANK_STATEMENT_EVENT = 4
+
+    def key(self, number: int) -> int:
+        """Return a number for the owner with an id that no other owner has."""
+        if self in _OF_BOOKS:
+            return number * len(_OF_BOOKS) + self
+        return _FIRST_OF_BANK + number * len(_OF_BANK) + self - _OF_BANK[0]
+
+
+_OF_BOOKS = (Owner.INVOICE, Owner.RECEIPT, Owner.PARTNER)
+_OF_BANK = (Owner.REFERENCE_PAYMENT, Owner.BANK_STATEMENT_EVENT)
+_FIRST_OF_BANK = 1 << 26
 
 
 def attachments(seed: Seed, owner: Owner, number: int, reference_type: str) -> list[Document]:
     """Return the metadata of an owner's files, none most of the time."""
-    key = number * len(Owner) + owner
+    key = owner.key(number)
     count = max(0, int(seed.random(Topic.ATTACHMENT, key).random() * 6) - 3)
     return [
         {
@@ -61,19 +74,25 @@ def attachments(seed: Seed, owner: Owner, number: int, reference_type: str) -> l
 def owner_of(attachment: int) -> tuple[Owner, int]:
     """Return the owner's kind and id."""
     key = attachment // _PER_OWNER
-    return Owner(key % len(Owner)), key // len(Owner)
+    owners = _OF_BOOKS if key < _FIRST_OF_BANK else _OF_BANK
+    number, at = divmod(key % _FIRST_OF_BANK, len(owners))
+    return owners[at], number
 
 
-def size(attachment: int) -> int:
-    """Return the length of a file."""
+def usual_size(attachment: int) -> int:
+    """Return the length of a file that has no other."""
     return 200 + attachment * 7919 % 20_000
 
 
-def content(attachment: int) -> bytes:
-    """Return the bytes of a file: the same for the same id, of any byte value, of many sizes."""
-    length = size(attachment)
+def content(attachment: int, size: int | None = None) -> bytes:
+    """Return the bytes of a file: the same for the same id, of any byte value, of many sizes.
+
+    Every fifth begins with what resembles the end of a part.
+    """
+    length = usual_size(attachment) if size is None else size
     pattern = bytes((attachment + step * step) % 256 for step in range(256))
-    return (pattern * (length // 256 + 1))[:length]
+    start = b"\r\n--Boundary_1_" if attachment % 5 == 0 else b""
+    return (start + pattern * (length // 256 + 1))[:length]
 
 
 def write_file(row: FileRow) -> Document:

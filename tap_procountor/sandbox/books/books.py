@@ -7,21 +7,29 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .accounts import chart
-from .company import company_document
+from .banking import Banking
+from .company import company_document, usage_settings, user_document
+from .defaults import Defaults
 from .dimensions import dimensions
 from .files import Files
 from .fiscal_years import FiscalYears
 from .invoices import Invoices
+from .journals import Journals
 from .partners import Partners
+from .payments import Payments
+from .payroll import Payroll
 from .products import Products
 from .randomness import Seed, Topic, growing_ids
+from .rates import vat_information
 from .receipts import Receipts
+from .reports import Reports
+from .settings import VAT_SETTINGS, CompanySettings
 from .times import to_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .collection import Collection
+    from .collection import Collection, Document
 
 _START = to_seconds(datetime(2022, 1, 1, 7, 0, 0))  # noqa: DTZ001 - naive local times
 _END = to_seconds(datetime(2026, 10, 31, 23, 59, 59))  # noqa: DTZ001
@@ -46,7 +54,7 @@ class Books:
 
     def __init__(self, seed: int, index: int, size: Size, *, colliding_ids: bool) -> None:
         self.company_id = _FIRST_COMPANY + index
-        own = Seed(seed, index + 1)
+        self.seed = own = Seed(seed, index + 1)
         shift = 0 if colliding_ids else index * _ID_STEP_PER_COMPANY
         self.company = company_document(own, self.company_id)
         self.accounts = chart()
@@ -56,7 +64,17 @@ class Books:
         self.products = Products(own, shift + 70_001, size.products, _START, _END)
         self.invoices = Invoices(own, self.partners, self.products)
         self.receipts = Receipts(own, self.invoices, self.dimensions)
-        self.files = Files(own, self.invoices, self.receipts, self.partners)
+        self.journals = Journals(own)
+        names = {one["ledgerAccountCode"]: one["name"] for one in self.accounts}
+        self.reports = Reports(self.receipts.rows, names)
+        self.payroll = Payroll(own, shift + 5001, self.partners, _START, _END)
+        self.settings = CompanySettings(own, shift + 5_001, _START)
+        self.defaults = Defaults(own, self.partners, self.products, self.dimensions)
+        self.vat_information = vat_information(own)
+        self.seed = own
+        self.banking = Banking(own, shift)
+        self.payments = Payments(own, shift)
+        self.files = Files(own, self.invoices, self.receipts, self.partners, self.banking)
         self._collections: dict[str, Callable[[], Collection[Any]]] = {
             "invoices": lambda: self.invoices.rows,
             "ledgerreceipts": lambda: self.receipts.rows,
@@ -65,6 +83,30 @@ class Books:
             "persons": lambda: self.partners.persons,
             "products": lambda: self.products.rows,
             "attachments": lambda: self.files.rows,
+            **self.payroll.collections(),
+            "bankaccounts": lambda: self.banking.accounts,
+            "bankstatements": lambda: self.banking.statements,
+            "referencepayments": lambda: self.banking.reference_payments,
+            "payments": lambda: self.payments.rows,
+            "payments/errormessages": lambda: self.payments.errors,
+            "payments/directsalarypayments": lambda: self.payments.salaries,
+            "journals": lambda: self.journals.rows,
+            "factoring_contracts": lambda: self.settings.factoring_contracts,
+            "webhooks": lambda: self.settings.webhooks,
+        }
+        #: What is small, or follows from other documents, by kind.
+        self.lists: dict[str, Callable[[], list[Document]]] = {
+            **self.defaults.lists,
+            "vat_information": lambda: [self.vat_information],
+            "vat_settings": lambda: [VAT_SETTINGS],
+            "usage_settings": lambda: [usage_settings()],
+            "circulation_settings": lambda: [self.settings.circulation()],
+            "collection_settings": lambda: [self.settings.collection()],
+            "invoice_templates": self.settings.invoice_templates,
+            "verifier_lists": self.settings.verifier_lists,
+            "einvoice_addresses": self.settings.einvoice_addresses,
+            "se_factoring_contracts": self.settings.swedish_factoring_contracts,
+            "users": lambda: [user_document(self.company)],
         }
         self._fill(own, shift + 1_000_001, size.invoices)
 
@@ -82,6 +124,10 @@ class Books:
         self.receipts.fill(
             first_id + 300_000, [(created[at], ids[at]) for at in sorted(journals)], _START, _END
         )
+        self.last_document_id = self.journals.fill(self.receipts.rows, self.last_document_id)
+        rows = list(self.invoices.rows)
+        self.banking.fill(rows, _START, _END)
+        self.payments.fill(first_id + 600_000, rows, _START, _END)
 
     def prepare(self) -> None:
         """Make now what would otherwise keep the first who asks waiting."""

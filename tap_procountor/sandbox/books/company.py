@@ -40,7 +40,7 @@ def company_document(seed: Seed, number: int) -> Document:
     }
 
 
-def session_document(company: Document) -> Document:
+def session_document(company: Document, *, discussion: bool) -> Document:
     """Return the answer of ``/sessioninfo``."""
     return {
         "companyId": company["id"],
@@ -49,7 +49,7 @@ def session_document(company: Document) -> Document:
         "productVersion": company["productVersion"],
         "userId": USER_ID,
         "userName": "apiuser",
-        "companySettings": {"invoiceDiscussionEnabled": True},
+        "companySettings": {"invoiceDiscussionEnabled": discussion},
     }
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import date as date_type
+from typing import TYPE_CHECKING, Any
 
 from .invoices import InvoiceRow
+from .journals import JournalRow
 from .receipts import ReceiptRow
-from .times import SECONDS_PER_DAY, date_text
+from .times import SECONDS_PER_DAY, date_text, to_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .books import Books
-    from .collection import Document
+    from .collection import Collection, Document
 
 _TERM_DAYS = 14
 
@@ -36,9 +38,13 @@ class Bookkeeper:
         if kind == "ledgerreceipts":
             self._edit_receipt(self._books.receipts.rows.row(number), changes)
             return
+        if kind == "journals" and (receipt := self._books.journals.rows.row(number).receipt):
+            self._edit_receipt(self._books.receipts.rows.row(receipt), None)
         rows = self._books.collection(kind)
         row = rows.row(number)
-        row = row._replace(version=self._now(), revision=row.revision + 1)
+        row = row._replace(revision=row.revision + 1)
+        if "version" in row._fields:
+            row = row._replace(version=self._now())
         if isinstance(row, InvoiceRow):
             self._refuse_if_closed(row.date)
             row = self._with_new_receipt(row)
@@ -51,25 +57,35 @@ class Bookkeeper:
         self._refuse_if_closed(row.date)
         rows.update(row._replace(revision=row.revision + 1))
 
-    def invalidate(self, invoice: int) -> None:
-        """Invalidate an invoice: it stays, its receipt is deleted."""
-        rows = self._books.invoices.rows
-        row = rows.row(invoice)
+    def invalidate(self, number: int) -> None:
+        """Invalidate an invoice or a journal: it stays, its receipt is deleted."""
+        rows: Collection[Any] = self._books.invoices.rows
+        if rows.position(number) is None:
+            rows = self._books.journals.rows
+        row = rows.row(number)
         self._refuse_if_closed(row.date)
         self._remove_receipt(row)
         rows.update(row._replace(status="INVALIDATED", version=self._now(), receipt=0))
 
     def delete(self, kind: str, number: int) -> None:
-        """Delete a document for good, an invoice together with its receipt."""
+        """Delete a document for good, an invoice or a journal together with its receipt."""
         rows = self._books.collection(kind)
         row = rows.row(number)
-        if isinstance(row, InvoiceRow | ReceiptRow):
+        if isinstance(row, InvoiceRow | JournalRow | ReceiptRow):
             self._refuse_if_closed(row.date)
-        if isinstance(row, InvoiceRow):
+        if isinstance(row, InvoiceRow | JournalRow):
             self._remove_receipt(row)
         if isinstance(row, ReceiptRow):
             self._unlink(row)
         rows.remove(number)
+
+    def create_dated(self, kind: str, date: str) -> int:
+        """Create a document of a register that has dates but no versions; return its id."""
+        rows = self._books.collection(kind)
+        last = rows.row_at(len(rows) - 1)
+        row = last._replace(id=rows.next_id, date=to_days(date_type.fromisoformat(date)))
+        rows.append(row)
+        return int(row.id)
 
     def create_invoice(self, kind: str = "SALES_INVOICE") -> int:
         """Create an invoice of today with its receipt; return its id."""
@@ -107,6 +123,10 @@ class Bookkeeper:
         row = row._replace(id=rows.next_id, created=now, version=now)
         rows.append(row)
         rows.update(row, changes)
+        if row.type == "JOURNAL":
+            journals = self._books.journals.rows
+            journal = journals.row(row.document)
+            journals.update(journal._replace(receipt=row.id, version=now))
 
     def _with_new_receipt(self, row: InvoiceRow) -> InvoiceRow:
         self._remove_receipt(row)
@@ -127,12 +147,15 @@ class Bookkeeper:
         rows.append(receipt)
         return row._replace(receipt=receipt.id)
 
-    def _remove_receipt(self, row: InvoiceRow) -> None:
+    def _remove_receipt(self, row: InvoiceRow | JournalRow) -> None:
         if row.receipt:
             self._books.receipts.rows.remove(row.receipt)
 
     def _unlink(self, row: ReceiptRow) -> None:
-        if row.document and row.type != "JOURNAL":
+        if row.type == "JOURNAL":
+            journals = self._books.journals.rows
+            journals.update(journals.row(row.document)._replace(receipt=0))
+        elif row.document:
             invoices = self._books.invoices.rows
             invoices.update(invoices.row(row.document)._replace(receipt=0))
 

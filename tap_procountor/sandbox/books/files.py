@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .attachments import FileRow, Owner, attachments, owner_of, size, write_file
+from .attachments import FileRow, Owner, attachments, content, owner_of, usual_size, write_file
 from .collection import Collection, Document
 from .times import SECONDS_PER_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .banking import Banking
     from .invoices import Invoices
     from .partners import Partners
     from .randomness import Seed
@@ -18,28 +19,53 @@ if TYPE_CHECKING:
 
 
 class Files:
-    """The files of invoices, receipts and partners."""
+    """The files of invoices, receipts, partners, reference payments and bank statements."""
 
     def __init__(
-        self, seed: Seed, invoices: Invoices, receipts: Receipts, partners: Partners
+        self,
+        seed: Seed,
+        invoices: Invoices,
+        receipts: Receipts,
+        partners: Partners,
+        banking: Banking,
     ) -> None:
         self._seed = seed
         self._invoices = invoices.rows
         self._receipts = receipts.rows
         self._partners = partners.rows
+        self._banking = banking
         self._rows = Collection(FileRow, write_file)
         self._changes = -1
+        self._sizes: dict[int, int] = {}
 
     @property
     def rows(self) -> Collection[FileRow]:
         """The register of all files, made anew when their owners have changed."""
-        owners = (self._invoices, self._receipts, self._partners)
+        owners = (
+            self._invoices,
+            self._receipts,
+            self._partners,
+            self._banking.statements,
+            self._banking.reference_payments,
+        )
         changes = sum(owner.changes for owner in owners)
         if changes != self._changes:
             files = sorted(self._all())
             self._rows.fill(*(zip(*files, strict=True) if files else [()] * len(FileRow._fields)))
             self._changes = changes
         return self._rows
+
+    def content(self, number: int) -> bytes:
+        """Return the bytes of a file."""
+        return content(number, self._size(number))
+
+    def resize(self, number: int, size: int) -> None:
+        """Give a file another length."""
+        self._sizes[number] = size
+        self._changes = -1
+
+    def _size(self, number: int) -> int:
+        return self._sizes.get(number) or usual_size(number)
 
     def metadata(self, number: int) -> Document | None:
         """Return the metadata of a file as its owner shows it, or None."""
@@ -57,6 +83,10 @@ class Files:
             return f"{kind}_BUSINESS_PARTNER_REGISTER" if kind else None
         if owner is Owner.RECEIPT:
             return None if self._receipts.position(number) is None else "LEDGERRECEIPT"
+        if owner is Owner.REFERENCE_PAYMENT:
+            return "REFERENCE_PAYMENT"
+        if owner is Owner.BANK_STATEMENT_EVENT:
+            return "BANKSTATEMENTEVENT"
         return "INVOICE"
 
     def _all(self) -> Iterator[FileRow]:
@@ -71,13 +101,25 @@ class Files:
             kind = f"{partner.type}_BUSINESS_PARTNER_REGISTER"
             yield from self._files(Owner.PARTNER, partner.id, kind, partner.version)
 
+        for payment in self._banking.reference_payments:
+            attached = payment.date * SECONDS_PER_DAY
+            yield from self._files(
+                Owner.REFERENCE_PAYMENT, payment.id, "REFERENCE_PAYMENT", attached
+            )
+        for statement in self._banking.statements:
+            attached = statement.date * SECONDS_PER_DAY
+            for event in self._banking.event_ids(statement):
+                yield from self._files(
+                    Owner.BANK_STATEMENT_EVENT, event, "BANKSTATEMENTEVENT", attached
+                )
+
     def _files(self, owner: Owner, number: int, kind: str, attached: int) -> Iterator[FileRow]:
         reference_type = self._reference_type(owner, number) or ""
         for file in attachments(self._seed, owner, number, reference_type):
             yield FileRow(
                 id=file["id"],
                 name=file["name"],
-                size=size(file["id"]),
+                size=self._size(file["id"]),
                 reference=number,
                 reference_type=reference_type,
                 type=kind,

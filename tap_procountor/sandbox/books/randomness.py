@@ -30,6 +30,14 @@ class Topic(IntEnum):
     ATTACHMENT = auto()
     FAULTS = auto()
     LATENCY = auto()
+    SETTINGS = auto()
+    JOURNAL = auto()
+    DEFAULTS = auto()
+    EMPLOYEE = auto()
+    SALARY_SLIP = auto()
+    BANKING = auto()
+    PAYMENTS = auto()
+    INVOICE_EVENTS = auto()
 
 
 class Seed(NamedTuple):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from . import core
+from . import accounting, company, core, files, payroll, receivables, reports
 from .declarations import Call, Register, Single
 
 __all__ = ["REGISTERS", "SINGLES", "Call", "Register", "Single"]
 
-_MODULES = (core,)
+_MODULES = (core, accounting, company, files, payroll, receivables, reports)
 
-REGISTERS = tuple(register for module in _MODULES for register in module.REGISTERS)
+REGISTERS = tuple(register for module in _MODULES for register in getattr(module, "REGISTERS", ()))
 SINGLES = tuple(single for module in _MODULES for single in module.SINGLES)

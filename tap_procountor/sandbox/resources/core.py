@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_procountor.sandbox.answers import multipart_answer
-from tap_procountor.sandbox.books.attachments import content
-from tap_procountor.sandbox.books.company import session_document, usage_settings, user_document
+from tap_procountor.sandbox.books.company import session_document
 from tap_procountor.sandbox.errors import ApiError
 
 from .declarations import (
@@ -162,6 +161,10 @@ def _status(_: Call) -> Json:
     }
 
 
+def _session(call: Call) -> Json:
+    return session_document(call.company.books.company, discussion=call.company.discussion)
+
+
 def _fiscal_years(call: Call) -> Json:
     return {"fiscalYears": call.company.books.fiscal_years.documents()}
 
@@ -200,7 +203,9 @@ def _attachment(call: Call) -> Response:
     metadata = call.company.books.files.metadata(int(text)) if text.isdecimal() else None
     if metadata is None:
         raise ApiError(_NOT_FOUND, "Not found")
-    return multipart_answer(metadata, content(metadata["id"]), metadata["mimeType"])
+    spoilt = call.company.spoilt.get(("attachments", metadata["id"]), {})
+    content = call.company.books.files.content(metadata["id"])
+    return multipart_answer(metadata | spoilt, content, metadata["mimeType"])
 
 
 def _with_id(documents: list[Document], text: str) -> Document:
@@ -215,12 +220,10 @@ _COMPANY_RIGHTS = ("management.basicCompanyInfo",)
 _DIMENSION_RIGHTS = ("management.basicAccountingInfo",)
 
 SINGLES = (
-    Single("/sessioninfo", lambda call: session_document(call.company.books.company)),
+    Single("/sessioninfo", _session),
     Single("/status", _status),
-    Single("/users", lambda call: user_document(call.company.books.company)),
     Single("/users/rights", lambda call: call.company.rights.document()),
     Single("/company", lambda call: call.company.books.company, _COMPANY_RIGHTS),
-    Single("/company/usagesettings", lambda _: usage_settings(), _COMPANY_RIGHTS),
     Single("/fiscalyears", _fiscal_years),
     Single("/coa", _chart_of_accounts),
     Single("/dimensions", _dimensions, _DIMENSION_RIGHTS),

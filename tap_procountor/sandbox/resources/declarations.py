@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_procountor.sandbox.books.collection import Between, Condition, Contains, Json, OneOf
+from tap_procountor.sandbox.books.collection import (
+    Between,
+    Condition,
+    Contains,
+    Document,
+    Json,
+    OneOf,
+)
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
@@ -19,12 +26,13 @@ Query = Mapping[str, Any]
 
 
 class Call(NamedTuple):
-    """A request of a company's user, its parameters checked."""
+    """A request of a company's user, its parameters and what it posts checked."""
 
     company: Company
     query: Query
     headers: Headers
     path: Mapping[str, str]
+    body: Document
 
 
 def since(column: str) -> Filter:

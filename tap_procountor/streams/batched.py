@@ -1,0 +1,88 @@
+"""Lists that know page numbers only, although the details of their rows come in batches."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from tap_procountor.client import decode
+from tap_procountor.convert import Rejection
+from tap_procountor.errors import NotFoundError, RecordError
+from tap_procountor.reading import Batch, array, numbered_pages, numbered_rows
+from tap_procountor.streams.base import PagedStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from msgspec import Raw
+
+    from tap_procountor.companies import Company
+    from tap_procountor.reading import Source
+
+
+class _Page(NamedTuple):
+    """A page of the list; the details stay unparsed until needed, because many wait in memory.
+
+    Attributes:
+        usable: Its rows by id.
+        others: Rows without an id, which are rejected when they are converted.
+        details: The text of the details that came.
+    """
+
+    usable: dict[int, Source]
+    others: list[Source]
+    details: list[Raw]
+
+    def details_by_id(self) -> dict[int, Source]:
+        """Parse the details."""
+        details = map(decode, self.details)
+        return {one["id"]: one for one in details if isinstance(one, dict) and "id" in one}
+
+
+class BatchedStream(PagedStream):
+    """A list by page number whose rows are completed by batches of 200 details."""
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and batch."""
+        return (cls.path, f"{cls.path}/{{ids}}")
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read the pages and, several at once, the batches."""
+        incomplete: dict[int, Source] = {}
+        pages = numbered_pages(company, self.path, self.filters)
+        for page in company.client.ahead(partial(self._with_details, company), pages):
+            details = page.details_by_id()
+            incomplete |= {number: page.usable[number] for number in page.usable.keys() - details}
+            # List and detail each have fields that the other lacks.
+            merged = [
+                row | details[number] for number, row in page.usable.items() if number in details
+            ]
+            yield Batch([*merged, *page.others])
+        if incomplete:
+            yield self._explained(company, incomplete)
+
+    def _with_details(self, company: Company, rows: list[Source]) -> _Page:
+        ids = [row.get("id") if isinstance(row, dict) else None for row in rows]
+        usable = {number: row for number, row in zip(ids, rows, strict=True) if type(number) is int}
+        others = [row for number, row in zip(ids, rows, strict=True) if type(number) is not int]
+        return _Page(usable, others, self._details(company, [*usable]))
+
+    def _details(self, company: Company, ids: list[int]) -> list[Raw]:
+        """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
+        details: list[Raw] = []
+        with suppress(NotFoundError):
+            path = f"{self.path}/{','.join(map(str, ids))}"
+            details = company.get(path, parse=array) if ids else []
+        return details
+
+    def _explained(self, company: Company, rows: dict[int, Source]) -> Batch:
+        """Tell the rows that have been deleted from those whose details are withheld."""
+        listed = {row.get("id") for row in numbered_rows(company, self.path, self.filters)}
+        error = RecordError(f"Its details did not come from {self.path}.")
+        return Batch(
+            [],
+            vanished=sorted(rows.keys() - listed),
+            rejected=[Rejection.of(rows[number], error) for number in sorted(rows.keys() & listed)],
+        )

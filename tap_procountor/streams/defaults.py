@@ -1,0 +1,95 @@
+"""What documents begin with for a partner, a person or a product; a request for each of these.
+
+The API also shows each default dimension by itself, with the status and the description of its
+items. Those are the items', not the default's: ``dimension_items`` has them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tap_procountor.schema import DATE_TIME, INTEGER, RecordSchema
+from tap_procountor.streams.owned import FullOwnedStream, OwnedStream
+from tap_procountor.streams.registers import BusinessPartners, Persons, Products
+
+_OF_PARTNER = {"business_partner_id": INTEGER, "version": DATE_TIME}
+
+
+class _OfPartners(OwnedStream):
+    """Asks for something of each business partner that has changed."""
+
+    path = BusinessPartners.path
+    variants = BusinessPartners.variants
+    owner_fields = {"business_partner_id": "id", "version": "version"}
+    primary_keys: ClassVar[tuple[str, ...]] = ("company_id", "business_partner_id", "id")
+    selected_by_default = False
+    access = BusinessPartners.access
+
+
+class _OfPersons(FullOwnedStream):
+    """Asks for something of each person, in every run: they have no ``version`` to filter by."""
+
+    path = Persons.path
+    filters = Persons.filters
+    owner_fields = {"person_id": "id"}
+    primary_keys = ("company_id", "person_id", "id")
+    selected_by_default = False
+    access = Persons.access
+
+
+class BusinessPartnerDefaultAccounts(_OfPartners):
+    """Default accounts and VAT of business partners, by type of document."""
+
+    name = "business_partner_default_accounts"
+    rows_path = "/businesspartners/{id}/defaults/accounts"
+    primary_keys = ("company_id", "business_partner_id")
+    schema = RecordSchema("BusinessPartnerDefaultAccounts", added=_OF_PARTNER)
+
+
+class BusinessPartnerDefaultDimensions(_OfPartners):
+    """Default dimensions of business partners, with the items and their shares."""
+
+    name = "business_partner_default_dimensions"
+    rows_path = "/businesspartners/{id}/defaults/dimensions"
+    schema = RecordSchema("DefaultDimensionBasicData", added=_OF_PARTNER)
+
+
+class BusinessPartnerDefaultProducts(_OfPartners):
+    """Default products of business partners, with the prices agreed."""
+
+    name = "business_partner_default_products"
+    rows_path = "/businesspartners/{id}/defaults/products"
+    schema = RecordSchema("DefaultProduct", added=_OF_PARTNER)
+
+
+class ProductDefaultDimensions(OwnedStream):
+    """Default dimensions of products, with the items and their shares."""
+
+    name = "product_default_dimensions"
+    path = Products.path
+    has_numbers = Products.has_numbers
+    variants = Products.variants
+    rows_path = "/products/{id}/defaults/dimensions"
+    owner_fields = {"product_id": "id", "version": "version"}
+    primary_keys = ("company_id", "product_id", "id")
+    selected_by_default = False
+    access = Products.access
+    schema = RecordSchema(
+        "DefaultDimensionBasicData", added={"product_id": INTEGER, "version": DATE_TIME}
+    )
+
+
+class PersonDefaultDimensions(_OfPersons):
+    """Default dimensions of persons, with the items and their shares."""
+
+    name = "person_default_dimensions"
+    rows_path = "/persons/{id}/defaults/dimensions"
+    schema = RecordSchema("DefaultDimensionBasicData", added={"person_id": INTEGER})
+
+
+class PersonDefaultProducts(_OfPersons):
+    """Default products of persons, with the prices agreed."""
+
+    name = "person_default_products"
+    rows_path = "/persons/{id}/defaults/products"
+    schema = RecordSchema("DefaultProduct", added={"person_id": INTEGER})

@@ -1,0 +1,256 @@
+"""Files: attachments, pictures of invoices and SIE files, written to ``attachment_files_path``."""
+
+from __future__ import annotations
+
+import mimetypes
+from fnmatch import fnmatchcase
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from tap_procountor.convert import Rejection
+from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, RecordError
+from tap_procountor.files import Place, safe_name
+from tap_procountor.reading import Batch, records_in
+from tap_procountor.schema import (
+    DATE,
+    DATE_TIME,
+    DELETED_AT,
+    INTEGER,
+    STRING,
+    RecordSchema,
+)
+from tap_procountor.streams.base import FullTableStream
+from tap_procountor.streams.downloading import DownloadStream, FileStream, LeftOutError
+from tap_procountor.streams.invoicing import Attachments, Invoices, holders
+from tap_procountor.times import format_utc
+from tap_procountor.verdicts import Access
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_procountor.companies import Company
+    from tap_procountor.convert import Record
+    from tap_procountor.files import StoredFile
+
+_FILE_FIELDS = {
+    "size": INTEGER,
+    "sha256": STRING,
+    "location": STRING,
+    "downloaded_at": DATE_TIME,
+}
+
+#: No invoice has so many; a server that knows no pages would never come to an end.
+_MOST_PAGES = 1000
+
+
+class AttachmentFiles(DownloadStream):
+    """Downloaded attachments: where each file is, its size and digest."""
+
+    name = "attachment_files"
+    path = "/attachments/{id}"
+    owners = Attachments.owners
+    primary_keys = ("company_id", "attachment_id")
+    access = Access(module="Documents")
+    schema = RecordSchema(
+        added={
+            "attachment_id": INTEGER,
+            "name": STRING,
+            "mime_type": STRING,
+            "reference_type": STRING,
+            "reference_id": INTEGER,
+            **_FILE_FIELDS,
+        }
+    )
+
+    @property
+    def bookmark_name(self) -> str:
+        """With other limits other files are wanted, of old documents too."""
+        names = ("attachment_types", "max_attachment_size", "attachments_since")
+        limits = [f"{name}={self.config[name]}" for name in names if self.config.get(name)]
+        return " ".join([self.name, *limits])
+
+    def wanted(self, record: Record) -> Iterator[int]:
+        """Yield the attachments of a document that are of a wanted type."""
+        since = self._tap.moment("attachments_since")
+        version = record.get("version")
+        # The bank's documents have none: for their files the search tells.
+        if since and version and version < format_utc(since):
+            return
+        for _, holder in holders("", record):
+            for attachment in holder.get("attachments") or ():
+                number = attachment.get("id")
+                if number is not None and self._is_of_wanted_type(attachment):
+                    yield number
+
+    def fetch(self, company: Company, number: int) -> list[dict[str, Any]]:
+        """Download an attachment."""
+        place = self._place(company, number)
+        file = self._tap.file_store.find(place)
+        if file is None:
+            self._wanted_size(company, number)
+            self.take_quota()
+            largest = self.config.get("max_attachment_size")
+            file = self.download(company, f"/attachments/{number}", place, largest=largest)
+        about = file.metadata
+        row = {
+            "attachment_id": number,
+            "name": about.get("name") or file.name,
+            "mime_type": about.get("mimeType") or file.mime_type,
+            "reference_type": about.get("referenceType"),
+            "reference_id": about.get("referenceId"),
+        }
+        return [row | self.file_fields(place, file)]
+
+    def planned_size(self, company: Company, number: int) -> int | None:
+        """Look the size up where that is possible."""
+        if self._tap.file_store.find(self._place(company, number)):
+            raise LeftOutError
+        return self._wanted_size(company, number)
+
+    def _wanted_size(self, company: Company, number: int) -> int | None:
+        """Return the size of an attachment if it is known.
+
+        Raises:
+            LeftOutError: If the settings do not want the attachment.
+        """
+        largest = self.config.get("max_attachment_size")
+        since = self._tap.moment("attachments_since")
+        if largest is None and since is None and not self.config["attachment_plan"]:
+            return None
+        document = self._tap.document_search(company).find([number]).get(number, {})
+        size, attached = document.get("size"), document.get("attached")
+        is_large = largest is not None and size is not None and size > largest
+        if is_large or (since and attached and self._tap.api_clock.parse(attached) < since):
+            raise LeftOutError
+        return size
+
+    def _is_of_wanted_type(self, attachment: Record) -> bool:
+        patterns = self.config.get("attachment_types")
+        if not patterns:
+            return True
+        guessed = mimetypes.guess_type(attachment.get("name") or "")[0]
+        kind = (attachment.get("mime_type") or guessed or "").lower()
+        return any(fnmatchcase(kind, pattern.lower()) for pattern in patterns)
+
+    @staticmethod
+    def _place(company: Company, number: int) -> Place:
+        return Place(f"{company.id}/attachments/{number}", str(number))
+
+
+class InvoiceImages(DownloadStream):
+    """Downloaded pictures of invoices, one per page, as the invoice was at that time."""
+
+    name = "invoice_images"
+    path = "/invoices/{id}/image"
+    owners = (Invoices,)
+    primary_keys = ("company_id", "invoice_id", "page")
+    access = Access(module="Documents")
+    schema = RecordSchema(
+        added={"invoice_id": INTEGER, "page": INTEGER, "mime_type": STRING, **_FILE_FIELDS}
+    )
+
+    @property
+    def bookmark_name(self) -> str:
+        """With another date other invoices are wanted."""
+        since = self.config.get("attachments_since")
+        return f"{self.name} attachments_since={since}" if since else self.name
+
+    def wanted(self, record: Record) -> Iterator[int]:
+        """Yield an invoice that has changed lately enough."""
+        since = self._tap.moment("attachments_since")
+        if not since or (record.get("version") or "") >= format_utc(since):
+            yield record["id"]
+
+    def fetch(self, company: Company, number: int) -> list[dict[str, Any]]:
+        """Download page after page; how many there are is kept beside them."""
+        store = self._tap.file_store
+        known = store.note(self._end(company, number))
+        rows = []
+        for page in count(1):
+            if known is not None and page > int(known):
+                break
+            place = Place(self._folder(company, number), str(page))
+            file = store.find(place)
+            if file is None:
+                try:
+                    file = self._download_page(company, number, place, page)
+                except NotFoundError:
+                    break
+            row = {"invoice_id": number, "page": page, "mime_type": file.mime_type}
+            rows.append(row | self.file_fields(place, file))
+            if page > _MOST_PAGES:
+                msg = "The pictures of an invoice have no end."
+                raise ApiError(msg)
+        if rows and known is None:
+            store.write_note(self._end(company, number), str(len(rows)).encode())
+        return rows
+
+    def planned_size(self, company: Company, number: int) -> int | None:
+        """Look whether the invoice's pages are there; neither their number nor size is known."""
+        if self._tap.file_store.note(self._end(company, number)) is not None:
+            raise LeftOutError
+        return None
+
+    def _download_page(self, company: Company, number: int, place: Place, page: int) -> StoredFile:
+        self.take_quota()
+        params = {"page": page, "format": "PNG"}
+        path, name = f"/invoices/{number}/image", f"{page}.png"
+        return self.download(company, path, place, params=params, name=name)
+
+    def _end(self, company: Company, number: int) -> Place:
+        """Return the place of the note that says how many pages there are."""
+        return Place(self._folder(company, number), "pages")
+
+    @staticmethod
+    def _folder(company: Company, number: int) -> str:
+        return f"{company.id}/invoice_images/{number}"
+
+
+class SieFiles(FileStream, FullTableStream):
+    """Downloaded SIE files of Swedish companies, one per fiscal year, renewed by each run."""
+
+    name = "sie_files"
+    path = "/sie/file"
+    primary_keys = ("company_id", "accounting_period_start")
+    access = Access(
+        any_of=("accounting.accountingReports",), module="SIE export, of Swedish companies"
+    )
+    schema = RecordSchema(
+        added={
+            "accounting_period_start": DATE,
+            "export_end_date": DATE,
+            **_FILE_FIELDS,
+            DELETED_AT: DATE_TIME,
+        }
+    )
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return what tells the years, and the file."""
+        return ("/sie/availability", cls.path)
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Download the file of each fiscal year."""
+        # Reading ahead ends here: nothing is downloaded before its turn.
+        yield Batch([])
+        availability = company.get("/sie/availability")
+        last = availability.get("lastValidEndDate")
+        years = records_in(company.get("/fiscalyears"), "fiscalYears", "/fiscalyears")
+        ends = {year.get("startDate"): year.get("endDate") for year in years}
+        starts = records_in(availability, "accountingPeriodStart", "/sie/availability")
+        for start in sorted(map(str, starts)):
+            end = min(filter(None, (ends.get(start), last)), default=None)
+            try:
+                yield Batch([self._file(company, start, end)])
+            except ForbiddenError:
+                raise
+            except (ApiError, NotFoundError) as error:
+                source = {"id": start, "exportEndDate": end}
+                yield Batch([], rejected=[Rejection.of(source, RecordError(str(error)))])
+
+    def _file(self, company: Company, start: str, end: str | None) -> dict[str, Any]:
+        place = Place(f"{company.id}/sie_files", safe_name(start, "year"))
+        params = {"accountingPeriodStart": start, "exportEndDate": end}
+        file = self.download(company, self.path, place, params=params, name=f"{start}.se")
+        row = {"accounting_period_start": start, "export_end_date": end}
+        return row | self.file_fields(place, file)

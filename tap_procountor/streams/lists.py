@@ -1,0 +1,178 @@
+"""Incremental lists that the API filters or pages in another way than by ``version`` and id."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from tap_procountor.errors import NotFoundError
+from tap_procountor.reading import (
+    Batch,
+    KeysetList,
+    Row,
+    array,
+    parsed,
+    records_in,
+    unpaged_batches,
+)
+from tap_procountor.streams.base import IncrementalStream, ReadStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_procountor.client import Params
+    from tap_procountor.companies import Company
+    from tap_procountor.reading import Source
+    from tap_procountor.windows import Window
+
+
+class DatedStream(IncrementalStream):
+    """A keyset list that the API filters by a date of its rows, the ``replication_key``.
+
+    A row's date does not tell when the row changed. Every run therefore reads the rows of the last
+    ``date_lookback_days`` again. There is no upper bound, for a payment may lie in the future: rows
+    may enter the list while it is read, but with the ids that come last. Older rows are read if
+    they are new, which their ids tell: a statement may be imported long after its date.
+    """
+
+    #: The parameters of the first and the last date wanted.
+    date_filters: ClassVar[tuple[str, str]] = ("startDate", "endDate")
+
+    @property
+    def lookback(self) -> timedelta:
+        """How far a window reaches back before the end of the last one."""
+        return timedelta(days=self.config["date_lookback_days"])
+
+    def bounds(self, window: Window) -> Params:
+        """Return the API's filters for a window."""
+        first, last = self.date_filters
+        bounds = {first: self._local_date(window.start)} if window.start else {}
+        if self.config.get("end_date"):
+            bounds[last] = self._local_date(window.end)
+        return bounds
+
+    def written(self, company: Company, batch: Batch) -> None:
+        """Keep the progress in the state, and at the end of a window the highest id."""
+        # A window that was left unfinished has been read up to an id by an earlier run.
+        ids = [row.id for row in batch.listed] + [batch.window.after if batch.window else 0]
+        self._highest[company.id] = highest = max(self._highest.get(company.id, 0), *ids)
+        is_kept = not (self.config.get("end_date") or self._tap.deletion_guard(company).hides_rows)
+        if batch.window is not None and batch.window.is_done and is_kept:
+            state = self.state_of(company)
+            state["highest_id"] = max(highest, state.get("highest_id", 0))
+        super().written(company, batch)
+
+    @cached_property
+    def _highest(self) -> dict[int, int]:
+        return {}
+
+    def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
+        # What is newer than the highest id that a run has met is found by the next one at the
+        # latest, because this is looked for after the rows of the window, which may raise it.
+        highest = self.state_of(company).get("highest_id")
+        progress = window
+        for batch in super()._read_window(company, window):
+            if batch.window and batch.window.is_done and highest is not None:
+                for late in self._late_batches(company, window, highest):
+                    yield late._replace(window=progress, total=None)
+            progress = batch.window or progress
+            yield batch
+
+    def _late_batches(self, company: Company, window: Window, highest: int) -> Iterator[Batch]:
+        """Read rows of dates before the window whose ids are above those met so far."""
+        if not window.start or self.config.get("end_date"):
+            return
+        first, last = self.date_filters
+        bounds = {last: self._local_date(window.start, days=-1)}
+        if start := self._tap.moment("start_date"):
+            bounds[first] = self._local_date(str(start))
+        if bounds.get(first, "") > bounds[last]:
+            return
+        # How many rows come before them is not known, and need not be.
+        place = replace(window, after=highest, done=sys.maxsize)
+        for variant in self.variants:
+            yield from self._batches(company, {**variant, **bounds}, place)
+
+    def confirmed_gone(self, company: Company, missing: set[int], known: int) -> set[int]:
+        """Return those of the missing ids that are not in the list, each being looked for."""
+        self._tap.deletion_guard(company).check(len(missing), known)
+        lists = [
+            KeysetList(company, self.path, variant, has_numbers=self.has_numbers)
+            for variant in self.variants
+        ]
+
+        def is_gone(number: int) -> bool:
+            return not any(one.contains(number) for one in lists)
+
+        ids = sorted(missing)
+        gone = company.client.ahead(is_gone, ids)
+        return {number for number, is_it in zip(ids, gone, strict=True) if is_it}
+
+    def _local_date(self, moment: str, days: int = 0) -> str:
+        local = datetime.fromisoformat(moment).astimezone(self._tap.api_clock.zone)
+        return str(local.date() + timedelta(days=days))
+
+
+class DetailedDatedStream(DatedStream):
+    """A list by date whose rows are completed by a request each."""
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and detail."""
+        return (cls.path, f"{cls.path}/{{id}}")
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one row, and for its details."""
+        for variant in self.variants:
+            answer = company.get(self.path, {**variant, "size": 1})
+            for row in records_in(answer, "results", self.path):
+                self._with_detail(company, Row(row["id"]), row)
+                return False
+        return True
+
+    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
+        for batch in super()._batches(company, filters, progress):
+            yield Batch([], rejected=batch.rejected, total=batch.total)
+            rows = zip(batch.listed, map(parsed, batch.documents), strict=True)
+            yield from company.client.ahead(lambda row: self._with_detail(company, *row), rows)
+
+    def _with_detail(self, company: Company, row: Row, source: Source) -> Batch:
+        try:
+            detail = company.get(f"{self.path}/{row.id}")
+        except NotFoundError:
+            return Batch([], [row], vanished=[row.id])
+        return Batch([source | detail], [row])
+
+
+class UnpagedIncrementalStream(IncrementalStream):
+    """A list by ``version`` that comes as a whole: one request for each window."""
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for the list: there is no smaller question."""
+        return ReadStream.is_empty(self, company)
+
+    def confirmed_gone(self, company: Company, missing: set[int], known: int) -> set[int]:
+        """Return those of the missing ids that are not in the list without bounds either."""
+        gone = missing - self._ids(company, {}) if missing else missing
+        self._tap.deletion_guard(company).check(len(gone), known)
+        return gone
+
+    def _list_ids(self, company: Company) -> set[int]:
+        return self._ids(company, {})
+
+    def _ids(self, company: Company, bounds: Params) -> set[int]:
+        return {
+            row.id
+            for variant in self.variants
+            for batch in self._whole(company, {**variant, **bounds})
+            for row in batch.listed
+        }
+
+    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:  # noqa: ARG002 - no place to go on from
+        return self._whole(company, filters)
+
+    def _whole(self, company: Company, filters: Params) -> Iterator[Batch]:
+        return unpaged_batches(company.get(self.path, filters, array))

@@ -1,0 +1,202 @@
+"""Rows that the API gives by a request for each document of another resource.
+
+Each such stream reads the list of its owners itself: its bookmark, its failures and its verdict are
+its own, whatever becomes of the owners' stream.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from inspect import getattr_static
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from tap_procountor.client import decode
+from tap_procountor.convert import Rejection
+from tap_procountor.errors import NotFoundError, RecordError
+from tap_procountor.reading import Batch, KeysetList, numbered_rows, records_in
+from tap_procountor.streams.base import FullTableStream, IncrementalStream, ReadStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tap_procountor.client import Params
+    from tap_procountor.companies import Company
+    from tap_procountor.reading import Page, Row, Source
+    from tap_procountor.windows import Window
+
+
+class _RowsOf(ReadStream):
+    """Asks for the rows of owners; ``path`` is the list of the owners.
+
+    The rows' schema must add the fields of ``owner_fields``, and ``position`` if it is wanted.
+    """
+
+    #: Where the rows of an owner are: ``/invoices/{id}/comments``.
+    rows_path: ClassVar[str]
+    #: The field of the answer that holds the rows; none if the answer is an array or one row.
+    records_field: ClassVar[str | None] = None
+    #: Whether the rows of an owner come in pages.
+    is_paged: ClassVar[bool] = False
+    #: What the owner's fields, as the API names them, are called in the rows.
+    owner_fields: ClassVar[dict[str, str]]
+    #: Whether rows are numbered, from 0, because they have no id.
+    adds_position: ClassVar[bool] = False
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return the list of the owners, and where their rows are."""
+        return (cls.path, cls.rows_path)
+
+    def rows_of(self, company: Company, owner: Source) -> Batch:
+        """Ask for the rows of an owner; one that there is no more has vanished."""
+        try:
+            return self._answered(company, owner)
+        except NotFoundError:
+            return Batch([], vanished=[owner["id"]])
+
+    def _answered(self, company: Company, owner: Source) -> Batch:
+        path = self.rows_path.format(id=owner["id"])
+        if not self.is_paged:
+            return Batch(self.owned(owner, self._rows_in(company.get(path))))
+        # Without page numbers no threads are used: this runs in one of them.
+        pages = list(KeysetList(company, path, {}, has_numbers=False).pages())
+        rows = [decode(text) for page in pages for text in page.texts()]
+        rejected = [rejection for page in pages for rejection in page.rejected]
+        return Batch(self.owned(owner, rows), rejected=rejected)
+
+    def _rows_in(self, answer: Any) -> list[Source]:  # noqa: ANN401 - any JSON
+        if self.records_field:
+            return records_in(answer, self.records_field, self.rows_path)
+        return answer if isinstance(answer, list) else [answer]
+
+    def owned(self, owner: Source, rows: list[Source]) -> list[Source]:
+        """Give rows what they take from their owner."""
+        name_in_source = getattr_static(self, "schema").name_in_source
+        inherited = {
+            name_in_source(name): owner.get(field) for name, field in self.owner_fields.items()
+        }
+        numbers = (
+            {"position": number} if self.adds_position else {} for number in range(len(rows))
+        )
+        return [
+            # What is no object is rejected when it is converted.
+            row | inherited | number if isinstance(row, dict) else row
+            for row, number in zip(rows, numbers, strict=True)
+        ]
+
+
+class _Owners(NamedTuple):
+    """Neighbours in the list of the owners.
+
+    Attributes:
+        rows: What the list says of them.
+        listed: What must be known of them.
+        rejected: Owners without an id.
+        total: How many owners the list has, if the API says so.
+    """
+
+    rows: list[Source]
+    listed: Sequence[Row]
+    rejected: Sequence[Rejection]
+    total: int | None
+
+
+class OwnedStream(_RowsOf, IncrementalStream):
+    """The rows of owners that have a ``version``: only those of changed owners are asked for.
+
+    ``path`` and ``variants`` are the owners' list. The rows carry their owner's ``version``, so
+    that rows which an owner has no more can be recognised, as those of a ``RowStream``.
+    """
+
+    #: So many owners are asked for at once.
+    owners_per_request: ClassVar[int] = 1
+    #: The API has no list of the rows to compare with; their owners' stream tells what is gone.
+    keeps_ids = False
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one owner, and for its rows."""
+        for variant in self.variants:
+            answer = company.get(self.path, {**variant, "size": 1})
+            for owner in records_in(answer, "results", self.path):
+                self.rows_of_several(company, [owner])
+                return False
+        return True
+
+    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
+        """Ask for the rows of the listed owners, several requests being under way."""
+        owners = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
+        pages = owners.pages(progress.after, progress.done)
+        chunks = chain.from_iterable(map(self._chunks, pages))
+        return company.client.ahead(partial(self._batch, company), chunks)
+
+    def _chunks(self, page: Page) -> Iterator[_Owners]:
+        rows, listed = map(decode, page.texts()), iter(page.listed)
+        rejected = page.rejected
+        while (chunk := [*islice(rows, self.owners_per_request)]) or rejected:
+            yield _Owners(chunk, [*islice(listed, len(chunk))], rejected, page.total)
+            rejected = []
+
+    def _batch(self, company: Company, owners: _Owners) -> Batch:
+        batch = self.rows_of_several(company, owners.rows) if owners.rows else Batch([])
+        return batch._replace(
+            listed=owners.listed,
+            rejected=[*owners.rejected, *batch.rejected],
+            total=owners.total,
+        )
+
+    def rows_of_several(self, company: Company, owners: list[Source]) -> Batch:
+        """Ask for the rows of as many owners as a request takes."""
+        (owner,) = owners
+        return self.rows_of(company, owner)
+
+
+class BatchOwnedStream(OwnedStream):
+    """The rows of owners that the API gives for 200 owners at once, grouped by owner."""
+
+    owners_per_request = 200
+    #: The parameter that takes the owners' ids, repeated.
+    ids_parameter: ClassVar[str]
+    #: The field of a group that names its owner.
+    group_field: ClassVar[str]
+
+    def rows_of_several(self, company: Company, owners: list[Source]) -> Batch:
+        """Ask for the groups; an owner without one has no rows, or has been deleted."""
+        ids = [owner["id"] for owner in owners]
+        try:
+            answer = company.get(self.rows_path, {self.ids_parameter: ids})
+        except NotFoundError:
+            return Batch([], vanished=ids)
+        groups = records_in(answer, "results", self.rows_path)
+        rows = {group[self.group_field]: self._rows_in(group) for group in groups}
+        return Batch([row for one in owners for row in self.owned(one, rows.get(one["id"], []))])
+
+
+class FullOwnedStream(_RowsOf, FullTableStream):
+    """The rows of the owners in a list without ``version``: all are asked for in every run."""
+
+    #: The filters of the owners' list.
+    filters: ClassVar[Params] = {}
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one owner, and for its rows."""
+        answer = company.get(self.path, {**self.filters, "size": 1})
+        owners = records_in(answer, "results", self.path)
+        for owner in owners:
+            self.rows_of(company, owner)
+        return not owners
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read the list of the owners and, several at once, their rows."""
+
+        def batch(owner: Source) -> Batch:
+            if owner.get("id") is None:
+                error = RecordError("The API sent a record without an id.")
+                return Batch([], rejected=[Rejection.of(owner, error)])
+            return self.rows_of(company, owner)
+
+        yield from company.client.ahead(batch, self.owners(company))
+
+    def owners(self, company: Company) -> Iterable[Source]:
+        """Return what the list says of the owners."""
+        return numbered_rows(company, self.path, self.filters)

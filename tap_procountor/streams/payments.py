@@ -1,0 +1,53 @@
+"""Outgoing payments: of invoices and of salaries, and the errors that banks report."""
+
+from __future__ import annotations
+
+from tap_procountor.schema import RecordSchema
+from tap_procountor.streams.lists import DatedStream, DetailedDatedStream
+from tap_procountor.verdicts import Access
+
+_PAYMENT = Access(any_of=("payments.payment",))
+
+
+class Payments(DatedStream):
+    """Outgoing payments of invoices."""
+
+    name = "payments"
+    path = "/payments"
+    replication_key = "payment_date"
+    access = _PAYMENT
+    schema = RecordSchema("BasicPaymentTransactionData")
+
+
+class PaymentDetails(DetailedDatedStream):
+    """Outgoing payments with their accounts, messages and currencies."""
+
+    name = "payment_details"
+    selected_by_default = False
+    path = "/payments"
+    replication_key = "payment_date"
+    access = _PAYMENT
+    schema = RecordSchema("BasicPaymentTransactionData", "PaymentRowInfo")
+
+
+class PaymentErrorMessages(DatedStream):
+    """Errors that banks have reported for payments, handled or not."""
+
+    name = "payment_error_messages"
+    path = "/payments/errormessages"
+    variants = ({"status": "ALL"},)
+    date_filters = ("createdStartDate", "createdEndDate")
+    replication_key = "created_date"
+    access = _PAYMENT
+    schema = RecordSchema("PaymentErrorMessage")
+
+
+class DirectSalaryPayments(DetailedDatedStream):
+    """Lists of salaries that were paid from Procountor without its payroll."""
+
+    name = "direct_salary_payments"
+    selected_by_default = False
+    path = "/payments/directsalarypayments"
+    replication_key = "payment_date"
+    access = Access(any_of=("payments.salaryPayments",))
+    schema = RecordSchema("DirectSalaryPaymentGroupBaseInfo", "DirectSalaryPaymentGroup")

@@ -1,0 +1,283 @@
+"""The payroll: personal data throughout, or of use only together with it.
+
+None of these streams is selected by default.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tap_procountor.errors import NotFoundError
+from tap_procountor.reading import Batch, records_in
+from tap_procountor.schema import INTEGER, STRING, RecordSchema
+from tap_procountor.streams.base import (
+    DetailedStream,
+    FullTableStream,
+    PagedStream,
+    ReadStream,
+    RowStream,
+    SingleCallStream,
+)
+from tap_procountor.streams.batched import BatchedStream
+from tap_procountor.streams.owned import FullOwnedStream
+from tap_procountor.verdicts import Access
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tap_procountor.companies import Company
+    from tap_procountor.reading import Source
+
+_SETTINGS = Access(any_of=("salaries.payroll",), module="payroll")
+_SALARIES = Access(
+    any_of=("salaries.payroll",), limits=("salaries.personalSalariesOnly",), module="payroll"
+)
+
+#: The lists have no ``previousId``: rows that are created while they are read shall come last.
+_BY_ID = {"orderById": "ASC"}
+
+
+class Employees(PagedStream):
+    """Employees, inactive ones too, with identity code and address."""
+
+    name = "employees"
+    path = "/payrolls/employees"
+    filters = {"includeInactive": "true", **_BY_ID}
+    access = _SALARIES
+    selected_by_default = False
+    schema = RecordSchema("Employee")
+
+
+class _OfEmployees(FullOwnedStream):
+    """What is known of each employee, at a request each."""
+
+    path = Employees.path
+    filters = Employees.filters
+    owner_fields = {"employee_id": "id"}
+    primary_keys: ClassVar[tuple[str, ...]] = ("company_id", "employee_id")
+    access = _SALARIES
+    selected_by_default = False
+
+    def rows_of(self, company: Company, owner: Source) -> Batch:
+        """Ask for an employee's; who has none is answered with 404, as an unknown one would be."""
+        return super().rows_of(company, owner)._replace(vanished=())
+
+
+class EmployeeSalaryInfo(_OfEmployees):
+    """What an employee's salary, insurances and taxes depend on; one row per employee."""
+
+    name = "employee_salary_info"
+    rows_path = "/payrolls/employees/{id}/salaryinfo"
+    # The rows have the field of their own.
+    owner_fields = {"employeeId": "id"}
+    schema = RecordSchema("SalaryInfo")
+
+
+class EmployeeSalaryBases(_OfEmployees):
+    """The rows that an employee's salary slips begin with; at most one row per employee."""
+
+    name = "employee_salary_bases"
+    rows_path = "/payrolls/employees/{id}/salarybase"
+    # The rows have the field of their own.
+    owner_fields = {"employeeId": "id"}
+    schema = RecordSchema("SalaryBase")
+
+
+class HolidayPays(_OfEmployees):
+    """Remaining holidays and holiday pay; at most one row per employee."""
+
+    name = "holiday_pays"
+    rows_path = "/payrolls/employees/{id}/holidaypay"
+    schema = RecordSchema("HolidayPay", added={"employee_id": INTEGER})
+
+
+class WorkingHourReductions(_OfEmployees):
+    """Remaining working hour reductions; at most one row per employee."""
+
+    name = "working_hour_reductions"
+    rows_path = "/payrolls/employees/{id}/workinghourreduction"
+    schema = RecordSchema("WorkingHourReduction", added={"employee_id": INTEGER})
+
+
+class Employments(_OfEmployees):
+    """Employments: their times, types and hours."""
+
+    name = "employments"
+    rows_path = "/payrolls/employees/{id}/salaryinfo/employments"
+    primary_keys = ("company_id", "employee_id", "id")
+    schema = RecordSchema("Employment", added={"employee_id": INTEGER})
+
+
+class TaxCards(_OfEmployees):
+    """Tax cards of the employees."""
+
+    name = "tax_cards"
+    rows_path = "/payrolls/employees/{id}/salaryinfo/taxcards"
+    primary_keys = ("company_id", "employee_id", "id")
+    schema = RecordSchema("TaxCard", added={"employee_id": INTEGER})
+
+
+class LaborUnionMemberships(_OfEmployees):
+    """Memberships in labour unions, which the law protects in particular."""
+
+    name = "labor_union_memberships"
+    rows_path = "/payrolls/employees/{id}/salaryinfo/laborunionmemberships"
+    primary_keys = ("company_id", "employee_id", "id")
+    schema = RecordSchema("LaborUnionMembership", added={"employee_id": INTEGER})
+
+
+class SalarySlips(BatchedStream):
+    """Salary slips with their rows and sums."""
+
+    name = "salary_slips"
+    path = "/payrolls/salaryslips"
+    filters = _BY_ID
+    access = _SALARIES
+    selected_by_default = False
+    schema = RecordSchema("SalarySlipBasicData", "SalarySlip")
+
+
+class SalarySlipRows(RowStream):
+    """Rows of the salary slips."""
+
+    name = "salary_slip_rows"
+    owners = (SalarySlips,)
+    field = "rows"
+    owner_fields = {"salary_slip_id": "id", "employee_id": "employee_id"}
+    primary_keys = ("company_id", "salary_slip_id", "id")
+    selected_by_default = False
+    schema = RecordSchema(
+        "SalarySlipRow", added={"salary_slip_id": INTEGER, "employee_id": INTEGER}
+    )
+
+
+class SalarySlipAccounting(FullOwnedStream):
+    """How each salary slip is entered in the ledger, at a request per slip."""
+
+    name = "salary_slip_accounting"
+    path = SalarySlips.path
+    filters = SalarySlips.filters
+    rows_path = "/payrolls/salaryslips/{id}/accounting"
+    owner_fields = {"salary_slip_id": "id"}
+    primary_keys = ("company_id", "salary_slip_id")
+    access = _SALARIES
+    selected_by_default = False
+    schema = RecordSchema("SalarySlipAccounting", added={"salary_slip_id": INTEGER})
+
+
+class SalarySlipTransactions(RowStream):
+    """Entries of the salary slips; those of a slip sum to zero."""
+
+    name = "salary_slip_transactions"
+    owners = (SalarySlipAccounting,)
+    field = "transactions"
+    owner_fields = {"salary_slip_id": "salary_slip_id"}
+    primary_keys = ("company_id", "salary_slip_id", "id")
+    selected_by_default = False
+    schema = RecordSchema("SalarySlipTransaction", added={"salary_slip_id": INTEGER})
+
+
+class SalaryLists(DetailedStream):
+    """Salary lists: the slips of a payment period, made together."""
+
+    name = "salary_lists"
+    path = "/payrolls/salarylists"
+    filters = _BY_ID
+    access = _SALARIES
+    selected_by_default = False
+    schema = RecordSchema("SalaryListBasicData", "SalaryList")
+
+
+class SalaryListSlips(RowStream):
+    """Which salary slip is in which list; the slips themselves do not name theirs."""
+
+    name = "salary_list_slips"
+    owners = (SalaryLists,)
+    field = "salary_slips"
+    owner_fields = {"salary_list_id": "id"}
+    primary_keys = ("company_id", "salary_list_id", "id")
+    selected_by_default = False
+    schema = RecordSchema("SalarySlipBasicData", added={"salary_list_id": INTEGER})
+
+
+class SalaryTypes(PagedStream):
+    """Salary types; they have no id but their code."""
+
+    name = "salary_types"
+    path = "/payrolls/salarytypes"
+    filters = {"orderByCode": "ASC"}
+    key_field = "code"
+    primary_keys = ("company_id", "code")
+    access = _SETTINGS
+    selected_by_default = False
+    schema = RecordSchema("SalaryType")
+
+
+class SalaryPeriods(FullOwnedStream):
+    """Salary periods, and the list that each belongs to."""
+
+    name = "salary_periods"
+    path = "/payrolls/salaryperiods"
+    rows_path = "/payrolls/salaryperiods/{id}"
+    owner_fields = {"salary_period_list_id": "id", "salary_period_list_name": "name"}
+    primary_keys = ("company_id", "salary_period_list_id", "id")
+    access = _SETTINGS
+    selected_by_default = False
+    schema = RecordSchema(
+        "SalaryPeriod",
+        added={"salary_period_list_id": INTEGER, "salary_period_list_name": STRING},
+    )
+
+    def owners(self, company: Company) -> Iterable[Source]:
+        """Ask for the lists of each year; one that goes on for years comes once."""
+        answers = _by_year(company, self.path, "holidayCreditYear")
+        return {one["id"]: one for _, lists in answers for one in lists}.values()
+
+    def is_empty(self, company: Company) -> bool:
+        """Look for a first period."""
+        return ReadStream.is_empty(self, company)
+
+
+class LaborUnionSettings(SingleCallStream):
+    """Labour unions that employees may be members of."""
+
+    name = "labor_union_settings"
+    path = "/payrolls/laborunionsettings"
+    access = _SETTINGS
+    selected_by_default = False
+    schema = RecordSchema("LaborUnionSettingsBasicData")
+
+
+class SalariesBasicInfo(FullTableStream):
+    """What salaries depend on in each year: contributions, working hours, insurances."""
+
+    name = "salaries_basic_info"
+    path = "/payrolls/salariesbasicinfo"
+    primary_keys = ("company_id", "year")
+    access = _SETTINGS
+    selected_by_default = False
+    schema = RecordSchema("SalariesBasicInfo", added={"year": INTEGER})
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Ask for each year."""
+        for year, answer in _by_year(company, self.path, "year"):
+            yield Batch([answer | {"year": year}])
+
+
+def _by_year(company: Company, path: str, parameter: str) -> Iterator[tuple[int, Any]]:
+    """Ask for each year of the books and the one after; a year without anything gives 404."""
+    for year in _years(company):
+        try:
+            yield year, company.get(path, {parameter: year})
+        except NotFoundError:
+            continue
+
+
+def _years(company: Company) -> range:
+    """Return the years of the fiscal years, of today and the next: holidays reach into it."""
+    answer = company.get("/fiscalyears")
+    fiscal_years = records_in(answer, "fiscalYears", "/fiscalyears")
+    days = [day for one in fiscal_years for day in (one.get("startDate"), one.get("endDate"))]
+    years = {company.opened.year, *(date.fromisoformat(day).year for day in days if day)}
+    return range(min(years), max(years) + 2)

@@ -1,0 +1,214 @@
+"""Procountor's own accounting reports, by which the ledger that was read can be checked.
+
+They are asked for by POST, but only read. An answer may hold several periods; which, the API does
+not say, so each period names its rows: ``start_date`` and ``end_date`` are part of every key.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections import defaultdict
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
+
+from tap_procountor.errors import ApiError, NotFoundError
+from tap_procountor.periods import Span, months_of
+from tap_procountor.reading import Batch, Source, records_in
+from tap_procountor.schema import DATE, INTEGER, STRING, RecordSchema
+from tap_procountor.streams.base import FullTableStream
+from tap_procountor.verdicts import Access
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_procountor.census import Key
+    from tap_procountor.client import Params
+    from tap_procountor.companies import Company
+    from tap_procountor.streams.base import ProcountorStream
+
+#: Receipts of these statuses, and those that have none, are the official bookkeeping. Without the
+#: list the API would choose by the company's rights.
+_OFFICIAL_STATUSES = [
+    "APPROVED",
+    "MARKED_PAID",
+    "NOT_SENT",
+    "PAID",
+    "PARTLY_PAID",
+    "PAYMENT_DENIED",
+    "PAYMENT_QUEUED",
+    "PAYMENT_SENT_TO_BANK",
+    "SENT",
+]
+
+_PERIOD = {"start_date": DATE, "end_date": DATE}
+
+_CODE = re.compile(r"\d+\b")
+
+
+class ReportStream(FullTableStream):
+    """A report on the open fiscal years and on those of the setting ``report_fiscal_years``."""
+
+    # A request for every month, in every run.
+    selected_by_default = False
+    access = Access(any_of=("accounting.accountingReports",), limits=("user.limitedDimensions",))
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Ask for the reports, several at once."""
+        yield from company.client.ahead(partial(self._ask, company), self._questions(company))
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one report."""
+        question = next(self._questions(company), None)
+        return question is None or not self._ask(company, question).documents
+
+    @property
+    def finds_deletions(self) -> bool:
+        """Whether lines that are gone are declared deleted: a leftover would make sums wrong."""
+        return self._tap.checks_deletions(of_all_streams=False)
+
+    def _known_keys(self, table: ProcountorStream, company: Company) -> set[Key]:
+        """Return the keys of the fiscal years of this run; lines of others stay as they were."""
+        return {
+            key
+            for key in super()._known_keys(table, company)
+            if any(year.first <= key[0] <= key[1] <= year.last for year in self._years[company.id])
+        }
+
+    @abstractmethod
+    def _questions(self, company: Company) -> Iterator[Any]:
+        """Yield what to ask for."""
+
+    @abstractmethod
+    def _ask(self, company: Company, question: Any) -> Batch:  # noqa: ANN401 - as asked above
+        """Ask for one report."""
+
+    def _post(self, company: Company, path: str, span: Span, **question: str) -> Any:  # noqa: ANN401 - any JSON
+        body: Params = {"startDate": span.first, "endDate": span.last, **question}
+        return company.post(path, body | {"receiptStatus": _OFFICIAL_STATUSES})
+
+    def _lines(self, answer: Any, span: Span, **place: Any) -> Iterator[Source]:  # noqa: ANN401 - any JSON
+        """Yield the lines of all periods of an answer, with their period and position."""
+        data = answer.get("reportData") if isinstance(answer, dict) else None
+        for period in records_in(data, "periods", self.path):
+            place["start_date"] = period.get("startDate") or span.first
+            place["end_date"] = period.get("endDate") or span.last
+            for position, row in enumerate(records_in(period, "rows", self.path)):
+                # What is no object is rejected when it is converted.
+                is_object = isinstance(row, dict)
+                yield {**row, **place, "position": position} if is_object else row
+
+    def _months(self, company: Company) -> Iterator[Span]:
+        return (month for year in self._fiscal_years(company) for month in months_of(year))
+
+    def _fiscal_years(self, company: Company) -> list[Span]:
+        """Ask for the fiscal years, and return those that are wanted in order."""
+        answer = company.get("/fiscalyears")
+        try:
+            years = {
+                Span(year["startDate"], year["endDate"]): year.get("isOpen") is not False
+                for year in records_in(answer, "fiscalYears", "/fiscalyears")
+            }
+            chosen = self._chosen(company, sorted(years))
+        except (KeyError, TypeError):
+            msg = "The fiscal years are not as documented: there are no months to report on."
+            raise ApiError(msg) from None
+        self._years[company.id] = [year for year in sorted(years) if years[year] or year in chosen]
+        return self._years[company.id]
+
+    def _chosen(self, company: Company, years: list[Span]) -> set[Span]:
+        """Return the fiscal years that the setting names."""
+        chosen: set[Span] = set()
+        for name in map(str, self.config["report_fiscal_years"]):
+            found = {year for year in years if year.first.startswith(name)}
+            chosen |= found
+            if not found:
+                self.logger.warning(
+                    "Company %d has no fiscal year that begins in %s (report_fiscal_years).",
+                    company.id,
+                    name,
+                )
+        return chosen
+
+    @cached_property
+    def _years(self) -> dict[int, list[Span]]:
+        return {}
+
+
+class ReportLedgerAccounts(ReportStream):
+    """Sums of the ledger accounts by month, as Procountor's report has them."""
+
+    name = "report_ledger_accounts"
+    path = "/reports/ledgeraccounts"
+    # A name, such as that of a total, may stand in a report more than once.
+    primary_keys = ("company_id", "start_date", "end_date", "name", "occurrence")
+    schema = RecordSchema(
+        "LedgerAccountsReportRow",
+        added=_PERIOD | {"position": INTEGER, "occurrence": INTEGER, "ledger_account_code": STRING},
+    )
+
+    def _questions(self, company: Company) -> Iterator[Span]:
+        return self._months(company)
+
+    def _ask(self, company: Company, question: Span) -> Batch:
+        seen: dict[Key, int] = defaultdict(int)
+        lines = list(self._lines(self._post(company, self.path, question), question))
+        for line in filter(lambda line: isinstance(line, dict), lines):
+            key = line["start_date"], line["end_date"], line.get("name")
+            line["occurrence"] = seen[key]
+            seen[key] += 1
+            code = _CODE.match(str(line.get("name")))
+            line["ledger_account_code"] = code[0] if code else None
+        return Batch(lines)
+
+
+class ReportAccounting(ReportStream):
+    """Income statement, balance sheet and cash flow by month, line by line."""
+
+    name = "report_accounting"
+    path = "/reports/accounting"
+    primary_keys = ("company_id", "start_date", "end_date", "report", "position")
+    reports: ClassVar = ("INCOME_STATEMENT", "BALANCE_SHEET", "CASH_FLOW")
+    schema = RecordSchema(
+        "AccountingReportRow", added=_PERIOD | {"report": STRING, "position": INTEGER}
+    )
+
+    def _questions(self, company: Company) -> Iterator[tuple[Span, str]]:
+        return ((month, report) for month in self._months(company) for report in self.reports)
+
+    def _ask(self, company: Company, question: tuple[Span, str]) -> Batch:
+        month, report = question
+        answer = self._post(company, self.path, month, type=report)
+        return Batch(list(self._lines(answer, month, report=report)))
+
+
+class ReportGeneralLedger(ReportStream):
+    """Entries of each ledger account by fiscal year, with their sum: a request per account."""
+
+    name = "report_general_ledger"
+    path = "/reports/generalledger/{account}"
+    primary_keys = ("company_id", "start_date", "end_date", "ledger_account_code")
+    schema = RecordSchema(
+        "GeneralLedgerReportData", added=_PERIOD | {"ledger_account_code": STRING}
+    )
+
+    def _questions(self, company: Company) -> Iterator[tuple[Span, str]]:
+        accounts = records_in(company.get("/coa"), "ledgerAccounts", "/coa")
+        codes = [account["ledgerAccountCode"] for account in accounts]
+        return ((year, code) for year in self._fiscal_years(company) for code in codes)
+
+    def _ask(self, company: Company, question: tuple[Span, str]) -> Batch:
+        year, code = question
+        try:
+            answer = self._post(company, self.path.format(account=quote(code, safe="")), year)
+        except NotFoundError:
+            # No document says whether accounts without entries have a report.
+            self.logger.info("Company %d: account %s has no report.", company.id, code)
+            return Batch([])
+        report = answer.get("ledgerAccount") if isinstance(answer, dict) else None
+        if not isinstance(report, dict):
+            msg = f"The answer of {self.path} is not as documented: it has no 'ledgerAccount'."
+            raise ApiError(msg)
+        period = {"start_date": year.first, "end_date": year.last}
+        return Batch([{**report, **period, "ledger_account_code": code}])

@@ -1,0 +1,242 @@
+"""Struct types for the API's objects: decoded under its names, encoded under the tables' names.
+
+Every object of the specification has two types with the same fields in the same order. A decoded
+object is handed from the first to the second by assigning its class, which copies nothing: nearly
+all of a record's work is thus done XX
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from tap_procountor.errors import RecordError
+from tap_procountor.schema import Schema, snake_case, unwrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SCALARS: dict[str, Any] = {
+    "boolean": bool | None,
+    "integer": int | None,
+    "number": Raw,
+    "string": str | None,
+}
+
+#: The schema of a field that the specification does not know.
+UNKNOWN: Schema = {}
+
+
+class Fields(msgspec.Struct):
+    """An object of the API under the tables' names; reads like a dict of the fields that came."""
+
+    #: The attribute of each field: ``of_`` and the name, for a field may be called ``get``.
+    _attributes: ClassVar[dict[str, str]] = {}
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - any JSON
+        """Return a field; KeyError if it did not come."""
+        value = getattr(self, self._attributes[name])
+        if value is UNSET:
+            raise KeyError(name)
+        return value
+
+    def __setitem__(self, name: str, value: Any) -> None:  # noqa: ANN401
+        """Set a field that the type has."""
+        setattr(self, self._attributes[name], value)
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401
+        """Return a field, or the default if it did not come."""
+        value = getattr(self, self._attributes.get(name, ""), UNSET)
+        return default if value is UNSET else value
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether a field came."""
+        return self.get(name, UNSET) is not UNSET
+
+    def pop(self, name: str) -> Any:  # noqa: ANN401
+        """Return a field and make it one that did not come."""
+        value = self[name]
+        self[name] = UNSET
+        return value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that came; objects inside stay what they are."""
+        pairs = zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True)
+        return {name: value for name, value in pairs if value is not UNSET}
+
+
+class Shape:
+    """The two types of an object, and what is to be done to one that has been decoded.
+
+    What each field needs is looked up once, here.
+
+    Args:
+        schema: The object's schema with the API's names, references resolved.
+        to_utc: Converts one of the API's times.
+        path: Where the object stands, for messages.
+        added: Names of fields that the tap sets itself.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        to_utc: Callable[[str], str],
+        path: str = "",
+        added: tuple[str, ...] = (),
+    ) -> None:
+        self._to_utc = to_utc
+        self._numbers: list[str] = []
+        #: Objects and arrays of objects inside.
+        self._parts: list[tuple[str, Shape]] = []
+        self._conversions: list[tuple[str, Callable[[Any], Any]]] = []
+        #: The tables' names by the API's.
+        self.names = _names(schema.get("properties", {}))
+        ours = [*self.names.values()]
+        ours += [name for name in added if name not in ours]
+        #: The attributes by the tables' names.
+        self.attributes = attributes = {name: _attribute(name, at) for at, name in enumerate(ours)}
+        kinds = [
+            self._kind(field, attributes[self.names[name]], f"{path}{name}")
+            for name, field in schema.get("properties", {}).items()
+        ]
+        kinds += [Any] * (len(ours) - len(kinds))
+        api = [*self.names, *ours[len(self.names) :]]
+        #: The type to decode an object with.
+        self.api = _struct("ApiFields", attributes, api, kinds)
+        self._ours = _struct("TableFields", attributes, ours, [Any] * len(ours))
+        self._is_renamed = api != ours
+        self._numbers_of = _getter(self._numbers)
+        self._parts_of = _getter([attribute for attribute, _ in self._parts])
+        self._part_converters = [shape.convert for _, shape in self._parts]
+
+    def convert(self, value: Fields, numbers: list[Raw | UnsetType]) -> None:
+        """Turn a decoded object into one of the table's.
+
+        Args:
+            value: The object.
+            numbers: Takes what stands where numbers should, to be checked all at once.
+
+        Raises:
+            RecordError: If a time is none.
+        """
+        for attribute, convert in self._conversions:
+            item = getattr(value, attribute)
+            if item:
+                setattr(value, attribute, convert(item))
+        if self._parts_of:
+            self._convert_parts(self._parts_of(value), numbers)
+        if self._numbers_of:
+            numbers += self._numbers_of(value)
+        if self._is_renamed:
+            value.__class__ = self._ours
+
+    def _convert_parts(self, parts: tuple[Any, ...], numbers: list[Raw | UnsetType]) -> None:
+        for convert, part in zip(self._part_converters, parts, strict=False):
+            if not part:
+                continue
+            if type(part) is not list:
+                convert(part, numbers)
+                continue
+            for item in part:
+                if item is not None:
+                    convert(item, numbers)
+
+    def _kind(self, field: Schema, attribute: str, path: str) -> Any:  # noqa: ANN401 - a type
+        """Return the type to decode a field with, and note what is to be done to its values."""
+        field = unwrapped(field)
+        kind, items = field.get("type"), unwrapped(field.get("items", UNKNOWN))
+        if kind == "object" and "properties" in field:
+            self._parts.append((attribute, Shape(field, self._to_utc, f"{path}.")))
+            return self._parts[-1][1].api | None
+        if kind == "array" and "properties" in items:
+            self._parts.append((attribute, Shape(items, self._to_utc, f"{path}.")))
+            return _array_of(self._parts[-1][1].api | None)
+        if kind == "array" and items.get("type") in _SCALARS:
+            return _array_of(_SCALARS[items["type"]])
+        if field.get("format") == "date-time":
+            self._conversions.append((attribute, partial(self._utc, path)))
+        elif kind == "number":
+            self._numbers.append(attribute)
+        elif kind not in _SCALARS:
+            self._conversions.append((attribute, rename))
+        return _SCALARS.get(str(kind), Any)
+
+    def _utc(self, path: str, text: str) -> str:
+        try:
+            return self._to_utc(text)
+        except (OverflowError, ValueError):
+            msg = f"The API sent no time where the field '{path}' should hold one."
+            raise RecordError(msg) from None
+
+
+def rename(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Put the names inside a value of unknown shape into snake case."""
+    if isinstance(value, dict):
+        return {snake_case(name): rename(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [rename(item) for item in value]
+    return value
+
+
+def number(value: Raw | None) -> Decimal:
+    """Return what a number of a record stands for; null and what did not come count as nothing."""
+    text = bytes(value or b"null").decode()
+    return Decimal(0 if text == "null" else text)
+
+
+def are_numbers(values: list[Raw | UnsetType]) -> bool:
+    """Tell whether all that came are numbers or null."""
+    text = b"".join([value for value in values if value is not UNSET])
+    rest = text.translate(None, b"0123456789.-+eE")
+    return not rest.replace(b"null", b"")
+
+
+def _names(properties: Schema) -> dict[str, str]:
+    """Put names into snake case, but never two into one."""
+    names: dict[str, str] = {}
+    for name in properties:
+        snake = snake_case(name)
+        names[name] = name if snake in names.values() else snake
+    return names
+
+
+def _attribute(name: str, position: int) -> str:
+    return f"of_{name}" if name.isidentifier() else f"at_{position}"
+
+
+def _getter(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]] | None:
+    """Return what gets several attributes at once, if there are any."""
+    # With one name alone, an attrgetter would return no tuple.
+    return attrgetter(*attributes, *attributes[:1]) if attributes else None
+
+
+def _array_of(kind: Any) -> Any:  # noqa: ANN401 - types made at run time
+    return list[kind] | None
+
+
+def _struct(
+    name: str, attributes: dict[str, str], encoded: list[str], kinds: list[Any]
+) -> type[Fields]:
+    """Make a type whose fields may all be missing."""
+    fields = [
+        (
+            attribute,
+            kind if kind is Any else kind | UnsetType,
+            msgspec.field(name=in_json, default=UNSET),
+        )
+        for attribute, in_json, kind in zip(attributes.values(), encoded, kinds, strict=True)
+    ]
+    made = msgspec.defstruct(
+        name,
+        fields,
+        bases=(Fields,),
+        namespace={"_attributes": attributes},
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    return cast("type[Fields]", made)

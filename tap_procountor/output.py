@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 #: Bytes that are handed to the target at once.
 _BUFFER_SIZE = 64 * 1024
-#: After a state has been written, so many times as long passes until the next.
-_PAUSE_PER_STATE = 20
+#: Between two states, so many times as many bytes are written, unless this takes too long.
+_BYTES_PER_BYTE_OF_STATE = 10
+_LONGEST_PAUSE_SECONDS = 10.0
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -49,6 +50,8 @@ class MessageWriter(MsgSpecWriter):
         super().__init__()
         self._pending = bytearray()
         self._is_writing = False
+        #: How much has been handed to the target.
+        self.bytes_written = 0
         self._stop_signal: int | None = None
         self._extracted = datetime.now(UTC)
 
@@ -96,6 +99,7 @@ class MessageWriter(MsgSpecWriter):
             written = 0
             while written < len(view):
                 written += output.write(view[written:]) or 0
+            self.bytes_written += written
         self._pending.clear()
         self._is_writing = False
         if self._stop_signal is not None:
@@ -115,7 +119,7 @@ class MessageWriter(MsgSpecWriter):
 
 
 class StateWriter:
-    """Writes states, but spends a small share of the run on it.
+    """Writes states, but few beside the records.
 
     With hundreds of companies a state is large, and each company has progress to be kept: written
     each time, states would be many times the records. The SDK's own writer also keeps a deep copy.
@@ -126,20 +130,29 @@ class StateWriter:
 
     def __init__(self, message_writer: MessageWriter) -> None:
         self._message_writer = message_writer
-        self._next = 0.0
+        self._due_bytes = 0
+        self._due_time = 0.0
         self._is_pending = False
 
     def write_state(self, state: TapState, *, at_once: bool = False) -> None:
         """Write the state now, or leave it to the next one that is due."""
         self._is_pending = True
-        if at_once or time.monotonic() >= self._next:
+        if at_once or self.is_due:
             self.flush(state)
 
     def flush(self, state: TapState) -> None:
         """Write the state if there is progress that has not been written."""
         if self._is_pending:
-            began = time.thread_time()
+            self._message_writer.flush()
+            before = self._message_writer.bytes_written
             self._message_writer.write_message(StateMessage(value=state))
             self._is_pending = False
-            # Not the time that the target needs: progress must not wait for it.
-            self._next = time.monotonic() + _PAUSE_PER_STATE * (time.thread_time() - began)
+            after = self._message_writer.bytes_written
+            self._due_bytes = after + _BYTES_PER_BYTE_OF_STATE * (after - before)
+            self._due_time = time.monotonic() + _LONGEST_PAUSE_SECONDS
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough has been written, or enough time has passed, since the last state."""
+        has_written = self._message_writer.bytes_written >= self._due_bytes
+        return has_written or time.monotonic() >= self._due_time

@@ -7,7 +7,7 @@ results come in the order of their ids, so that whatever has been written is a p
 from __future__ import annotations
 
 import re
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count, islice, pairwise
@@ -21,7 +21,7 @@ from tap_procountor.convert import Rejection
 from tap_procountor.errors import ApiError, NotFoundError, RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tap_procountor.census import Census
     from tap_procountor.client import Params
@@ -366,9 +366,20 @@ class DocumentList:
         self._path = path
         self._list = KeysetList(company, path, filters)
 
-    def batches(self, after: int = 0, done: int = 0) -> Iterator[Batch]:
-        """Yield the documents that follow an id; ``done`` as in ``KeysetList.pages``."""
-        pages = (page for page in self._list.pages(after, done) if len(page))
+    def batches(
+        self,
+        after: int = 0,
+        done: int = 0,
+        on_page: Callable[[Sequence[Row]], None] = lambda _: None,
+    ) -> Iterator[Batch]:
+        """Yield the documents that follow an id.
+
+        Args:
+            after: As in ``KeysetList.pages``.
+            done: Likewise.
+            on_page: Called with the rows of each page as soon as it is there.
+        """
+        pages = self._noted(self._list.pages(after, done), on_page)
         # The first batch must not wait until others are under way.
         for page in pages:
             yield self._merge(*self._with_details(page))
@@ -376,6 +387,13 @@ class DocumentList:
         depth = max(2, self._company.client.concurrency // 2)
         for page, details in self._company.client.ahead(self._with_details, pages, depth):
             yield self._merge(page, details)
+
+    @staticmethod
+    def _noted(pages: Iterable[Page], on_page: Callable[[Sequence[Row]], None]) -> Iterator[Page]:
+        for page in pages:
+            if len(page):
+                on_page(page.listed)
+                yield page
 
     def existing(self, ids: set[int]) -> set[int]:
         """Return those of the ids that there still are, asking for each."""
@@ -602,6 +620,10 @@ class ReadAhead:
             if _remaining(batch) <= _NEAR_THE_END:
                 self._go_on()
             yield batch
+
+    def settle(self, seconds: float) -> None:
+        """Wait for what is under way, but not for long."""
+        wait([future for part in self._begun.values() for future in part.fetched], seconds)
 
     def close(self) -> None:
         """End the threads."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
+from collections import defaultdict, deque
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from inspect import getattr_static
 from traceback import format_tb
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -50,7 +51,7 @@ from tap_procountor.verdicts import Access
 from tap_procountor.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog
@@ -64,6 +65,9 @@ if TYPE_CHECKING:
 
 #: Documents after which the progress is sent to the target as a STATE message.
 _DOCUMENTS_PER_STATE = 1000
+
+#: A state that is not due waits so long for what it can take along.
+_LONGEST_WAIT_SECONDS = 1.0
 
 #: What an answer of a shape that nobody thought of leads to: it must not stop the other streams.
 _UNFORESEEN = (
@@ -197,6 +201,9 @@ class ProcountorStream(Stream):
             return
         self._tap.message_writer.write_record(self.name, record, self._stream_version)
         self.state_manager.is_flushed = False
+
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        """Do nothing: it would log a line per company about what the SDK has no part in."""
 
     def _write_mapped(self, record: Record) -> None:
         """Write a record by the SDK's steps.
@@ -521,6 +528,13 @@ class IncrementalStream(ReadStream):
 
     _unsaved_documents = 0
 
+    def __init__(self, tap: TapProcountor) -> None:
+        super().__init__(tap)
+        #: Ids that have been read ahead, in threads, and are not in the state yet.
+        self._unannounced: deque[tuple[Company, Seen]] = deque()
+        #: Ids of each company that are in the state while their records are not written yet.
+        self._announced: defaultdict[int, set[int]] = defaultdict(set)
+
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the windows that are due, then look for what has been deleted."""
         # The state is looked at now: the iterator may run in another thread.
@@ -553,14 +567,28 @@ class IncrementalStream(ReadStream):
     def before_writing(self, company: Company, batch: Batch) -> None:
         """Keep the ids of a batch in the state first, and send it.
 
-        Whatever stops the run then, the next one knows what may be in the target.
+        Whatever stops the run then, the next one knows what may be in the target. Batches that have
+        been read ahead are taken along: with many companies, a state for each would be much.
         """
-        if self.keeps_ids and batch.window is not None and batch.listed:
-            ids = Seen()
-            self._note(company, batch, ids)
-            state = self.state_of(company)
-            state["emitted"] = [*state.get("emitted", ()), ids.pack()]
+        if not self.keeps_ids or batch.window is None or not batch.listed:
+            return
+        ids = {row.id for row in batch.listed}
+        announced = self._announced[company.id]
+        if not ids <= announced:
+            if not self._tap.state_writer.is_due:
+                self._tap.read_ahead.settle(_LONGEST_WAIT_SECONDS)
+            self._keep_announced()
+            self._announce(company, [row for row in batch.listed if row.id not in announced])
+            self._keep_announced()
             self._tap.state_writer.write_state(self.tap_state, at_once=True)
+        announced -= ids
+
+    def _keep_announced(self) -> None:
+        """Put the ids that have been read ahead into the state."""
+        while self._unannounced:
+            company, ids = self._unannounced.popleft()
+            self.state_of(company).setdefault("emitted", []).append(ids.pack())
+            self._announced[company.id].update(*ids.values())
 
     def written(self, company: Company, batch: Batch) -> None:
         """Keep the progress in the state: now and then, and at the end of a window."""
@@ -588,7 +616,7 @@ class IncrementalStream(ReadStream):
         for window in windows:
             for batch in self._read_window(company, window):
                 if self.keeps_ids:
-                    self._note(company, batch, read)
+                    self._note(company, batch.listed, read)
                 yield batch
         self._tap.deletion_guard(company).check_rights()
         # Ids of a run that was stopped are in the target, but need not be in the list any more.
@@ -596,10 +624,17 @@ class IncrementalStream(ReadStream):
         everything = read if windows[0].is_whole else None
         yield from self.take_census(company, before, emitted, everything)
 
-    def _note(self, company: Company, batch: Batch, ids: Seen) -> None:
-        """Note the ids of a batch."""
-        for row in batch.listed:
+    def _note(self, company: Company, rows: Sequence[Row], ids: Seen) -> None:
+        """Note the ids of rows of the list."""
+        for row in rows:
             ids[self.region_of(company, row)].append(row.id)
+
+    def _announce(self, company: Company, rows: Sequence[Row]) -> None:
+        """Have the ids of rows that will be written put into the next state."""
+        if self.keeps_ids and rows:
+            ids = Seen()
+            self._note(company, rows, ids)
+            self._unannounced.append((company, ids))
 
     @property
     def keeps_ids(self) -> bool:
@@ -663,6 +698,7 @@ class IncrementalStream(ReadStream):
         pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
         for page in pages.pages(progress.after, progress.done):
             if len(page):
+                self._announce(company, page.listed)
                 documents = Documents([(text,) for text in page.texts()])
                 yield Batch(documents, page.listed, rejected=page.rejected, total=page.total)
 
@@ -677,7 +713,8 @@ class DocumentStream(IncrementalStream):
 
     def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
         documents = DocumentList(company, self.path, filters)
-        return documents.batches(progress.after, progress.done)
+        announce = partial(self._announce, company)
+        return documents.batches(progress.after, progress.done, announce)
 
 
 class RowStream(ProcountorStream):

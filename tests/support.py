@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
 import threading
@@ -14,14 +16,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import inflection
 
+from tap_procountor.tap import TapProcountor
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tap_procountor.sandbox import Sandbox
     from tap_procountor.sandbox.company import Company
@@ -122,23 +127,51 @@ def run_tap(
     catalog: Record | None = None,
     state: Record | None = None,
 ) -> Run:
-    """Run the tap on the command line."""
+    """Run the tap's command in a process of its own."""
     arguments = [*options]
     for name, value in (("config", config), ("catalog", catalog), ("state", state)):
         if value is not None:
             path = folder / f"{name}.json"
             path.write_text(json.dumps(value), "utf-8")
             arguments += [f"--{name}", str(path)]
-    process = subprocess.run(
-        [sys.executable, "-m", "tap_procountor", *arguments],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-        timeout=240,
+    with TemporaryDirectory() as output:
+        files = [Path(output, "stdout"), Path(output, "stderr")]
+        exit_code = _run_command(arguments, files)
+        written, log = (file.read_text("utf-8") for file in files)
+    messages = [parse(line) for line in written.splitlines() if line.startswith('{"type"')]
+    return Run(exit_code, messages, log)
+
+
+#: Its children begin with everything imported, which takes longer than most runs in the tests.
+_FORK_SERVER = multiprocessing.get_context("forkserver")
+_FORK_SERVER.set_forkserver_preload(["tap_procountor.tap", "pendulum"])
+
+
+def _run_command(arguments: list[str], files: list[Path]) -> int:
+    process = _FORK_SERVER.Process(
+        target=_command, args=(arguments, files, dict(os.environ), Path.cwd())
     )
-    messages = [parse(line) for line in process.stdout.splitlines() if line.startswith('{"type"')]
-    return Run(process.returncode, messages, process.stderr)
+    process.start()
+    process.join(timeout=240)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+    exit_code = process.exitcode
+    process.close()
+    return -1 if exit_code is None else exit_code
+
+
+def _command(
+    arguments: list[str], files: list[Path], environment: dict[str, str], folder: Path
+) -> None:
+    """Do what the console script does."""
+    for descriptor, file in enumerate(files, start=1):
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv[:] = ["tap-procountor", *arguments]
+    TapProcountor.cli()
 
 
 @cache

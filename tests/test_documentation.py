@@ -250,8 +250,7 @@ def ledger_sums(database: Database) -> dict[tuple[int, str, str], Decimal]:
 
 def attachment_ids(sandbox: Sandbox) -> set[tuple[int, int]]:
     return {
-        (owner["company_id"], file["id"])
-        for stream in ("invoices", "ledger_receipts", "business_partners")
-        for owner in truth(sandbox, stream)
-        for file in owner.get("attachments") or []
+        (company.id, row["attachmentId"])
+        for company in sandbox.companies
+        for row in company.truth("attachments")
     }

@@ -45,7 +45,10 @@ TestTapProcountor = get_tap_test_class(
     catalog=_everything(),
     suite_config=SuiteConfig(
         max_records_limit=50,
-        ignore_no_records_for_streams=["rejected_records"],
+        # What is to be downloaded is named by other streams, which the suite cuts off.
+        ignore_no_records_for_streams=[
+            *("rejected_records", "attachment_files", "invoice_images", "sie_files")
+        ],
     ),
 )
 

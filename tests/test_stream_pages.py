@@ -91,7 +91,13 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         get_server(tmp_path_factory.mktemp("postgres")) as server,
     ):
         database = Database(server.get_uri())
-        everything = {"TAP_PROCOUNTOR__SELECT": '["*.*"]'}
+        files = tmp_path_factory.mktemp("files")
+        everything = {
+            "TAP_PROCOUNTOR__SELECT": '["*.*"]',
+            "TAP_PROCOUNTOR_ATTACHMENT_FILES_PATH": str(files),
+        }
+        sandbox.companies[0].set_country("SWEDEN")
+        sandbox.companies[0].set_sie(enabled=True)
         url = {"TARGET_POSTGRES_SQLALCHEMY_URL": database.url}
         meltano_run(project, sandbox, "target-postgres", **everything, **url)
         yield database

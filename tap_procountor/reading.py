@@ -36,8 +36,8 @@ PAGE_SIZE = 200
 
 #: A list with more rows than this is read in several places at once.
 _LONG_LIST = 20 * PAGE_SIZE
-#: A long list is read in segments of this many pages.
-_SEGMENT_PAGES = 5
+#: A long list is read in segments of this many pages; they wait in memory for their turn.
+_SEGMENT_PAGES = 2
 #: A segment's first page is one row short: its last page then always reaches into the next segment,
 #: which shows that nothing lies between the two.
 _HEAD_SIZE = PAGE_SIZE - 1

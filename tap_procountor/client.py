@@ -94,8 +94,8 @@ def _limited_pools(limiter: RateLimiter) -> dict[str, type[HTTPConnectionPool]]:
         def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
             if self.sock is None:
                 self.connect()  # type: ignore[attr-defined]
-            limiter.wait()
-            super().request(*args, **kwargs)  # type: ignore[misc]
+            with limiter.turn():
+                super().request(*args, **kwargs)  # type: ignore[misc]
 
     class Connection(Limited, HTTPConnection):
         """A plain connection."""

@@ -6,6 +6,11 @@ import math
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Share of the permitted rate that is used. The rest makes room for the uneven time that requests
 #: spend on their way, because what counts is when they arrive.
@@ -34,18 +39,27 @@ class RateLimiter:
         """How long the calling thread has waited so far, for its turn too."""
         return getattr(self._of_thread, "seconds_waited", 0.0)
 
-    def wait(self) -> None:
-        """Return when the next request may be sent; call it right before sending."""
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Enter when the next request may be sent, and send it inside.
+
+        What counts is when it has been sent: a thread that is held up on the way must not let the
+        next request come too close.
+        """
         began = time.monotonic()
         with self._lock:
             delay = self._next_free_moment() - time.monotonic()
             if delay > 0:
                 time.sleep(delay)
-            sent = time.monotonic()
-            self._last_sent.append(sent)
-            # A late wake-up is made good by at most one interval.
-            self._next_slot = max(self._next_slot, sent - self._interval) + self._interval
-        self._of_thread.seconds_waited = self.seconds_waited + sent - began
+            entered = time.monotonic()
+            try:
+                yield
+            finally:
+                sent = time.monotonic()
+                self._last_sent.append(sent)
+                # A late wake-up is made good by at most one interval.
+                self._next_slot = max(self._next_slot, sent - self._interval) + self._interval
+        self._of_thread.seconds_waited = self.seconds_waited + entered - began
 
     def pause(self, seconds: float) -> None:
         """Let no request pass for a while: the server has asked for it."""

@@ -13,7 +13,7 @@ from tap_procountor.errors import ProcountorError
 from tap_procountor.rights import read_rights, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tap_procountor.client import ProcountorClient
     from tap_procountor.companies import Company
@@ -60,8 +60,8 @@ def examine(client: ProcountorClient, companies: Sequence[Company]) -> Examinati
     return Examination(version, known)
 
 
-def warn_of_end(api_url: str, today: date) -> None:
-    """Warn if the version of the API in the URL ends soon, or has ended.
+def end_of_support(api_url: str, today: date) -> Iterator[str]:
+    """Yield a warning if the version of the API in the URL ends soon, or has ended.
 
     Versions are named after their month: ``/v2602`` came in February 2026.
     """
@@ -71,12 +71,9 @@ def warn_of_end(api_url: str, today: date) -> None:
     months = int(version[1]) * 12 + int(version[2]) - 1 + _SUPPORTED_MONTHS
     end = date(2000 + months // 12, months % 12 + 1, _DAY_OF_RELEASE)
     if today >= end - timedelta(days=_WARNING_DAYS):
-        logger.warning(
-            "The API version v%s%s is supported until about %s: set api_url to a newer one, or to "
-            "/latest/api.",
-            version[1],
-            version[2],
-            end,
+        yield (
+            f"The API version v{version[1]}{version[2]} is supported until about {end}: set "
+            "api_url to a newer one, or to /latest/api."
         )
 
 

@@ -138,6 +138,7 @@ class RunReport:
         self._outcomes: dict[tuple[str, int], Outcome] = {}
         self._unknown_fields: dict[str, list[str]] = {}
         self._company_failures: list[str] = []
+        self._warnings: list[str] = []
         #: The version that the API says it has.
         self.api_version: str | None = None
 
@@ -152,6 +153,11 @@ class RunReport:
         """Note that an API key opened no company that can be read."""
         self._company_failures.append(f"{key_name}: {error}")
         logger.error("%s: %s", key_name, error)
+
+    def warn(self, sentence: str) -> None:
+        """Note what a person should know although nothing is missing for it."""
+        self._warnings.append(sentence)
+        logger.warning("%s", sentence)
 
     def found_unknown_field(self, stream: str, path: str) -> None:
         """Note a field that the specification does not know; it is kept all the same."""
@@ -244,6 +250,7 @@ class RunReport:
             "used_share_of_rate": round(usage.requests / (seconds * requests_per_second), 3),
             "streams": [outcome.to_dict() for outcome in self._outcomes.values()],
             "unknown_fields": self._unknown_fields,
+            "warnings": self._warnings,
             "failures": self.failures + ([ended_by] if ended_by else []),
         }
         Path(path).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -41,7 +41,7 @@ from tap_procountor.documents import DocumentSearch
 from tap_procountor.errors import ConfigurationError, IncompleteError, ProcountorError
 from tap_procountor.files import FileStore, Quota
 from tap_procountor.output import MessageWriter, StateWriter, Terminated
-from tap_procountor.preflight import Examination, examine, warn_of_end
+from tap_procountor.preflight import Examination, end_of_support, examine
 from tap_procountor.reading import ReadAhead
 from tap_procountor.report import RunReport
 from tap_procountor.rights import Rights, changes, gained_rights, lost_rights
@@ -223,10 +223,9 @@ class TapProcountor(Tap):
         state = self.streams["company"].get_context_state({"company_id": company.id})
         before: Rights = dict(unpack_keys(state["rights"])) if "rights" in state else {}
         if before and before != rights:
-            self.logger.warning(
-                "Company %d: the rights or settings have changed since the last run: %s",
-                company.id,
-                changes(before, rights),
+            self.report.warn(
+                f"Company {company.id}: the rights or settings have changed since the last run: "
+                f"{changes(before, rights)}"
             )
             self._read_again(company, gained_rights(before, rights))
         lost = lost_rights(before, rights)
@@ -352,7 +351,8 @@ class TapProcountor(Tap):
         companies = list(self.companies.values())
         for company in companies:
             self.logger.info("Reading company %d: %s", company.id, company.name)
-        warn_of_end(self.config["api_url"], companies[0].opened.date())
+        for warning in end_of_support(self.config["api_url"], companies[0].opened.date()):
+            self.report.warn(warning)
         self.report.api_version = self.examination.api_version
         for company in companies:
             self.deletion_guard(company)
@@ -431,7 +431,7 @@ class TapProcountor(Tap):
         """Raise a ConfigurationError now, not once per stream."""
         _ = self.api_clock.zone
         if settings.is_unencrypted(self._config):
-            self.logger.warning(
+            self.report.warn(
                 "The connection is not encrypted: credentials and data can be read on the way."
             )
         if report := self.config.get("run_report_path"):

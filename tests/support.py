@@ -26,7 +26,7 @@ import inflection
 from tap_procountor.tap import TapProcountor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tap_procountor.sandbox import Sandbox
     from tap_procountor.sandbox.company import Company
@@ -136,7 +136,7 @@ def run_tap(
             arguments += [f"--{name}", str(path)]
     with TemporaryDirectory() as output:
         files = [Path(output, "stdout"), Path(output, "stderr")]
-        exit_code = _run_command(arguments, files)
+        exit_code = run_command(arguments, files)
         written, log = (file.read_text("utf-8") for file in files)
     messages = [parse(line) for line in written.splitlines() if line.startswith('{"type"')]
     return Run(exit_code, messages, log)
@@ -147,9 +147,19 @@ _FORK_SERVER = multiprocessing.get_context("forkserver")
 _FORK_SERVER.set_forkserver_preload(["tap_procountor.tap", "pendulum"])
 
 
-def _run_command(arguments: list[str], files: list[Path]) -> int:
+def run_command(
+    arguments: list[str],
+    files: list[Path],
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> int:
+    """Run the tap's command with its output in two files; return its exit code.
+
+    The environment given is added to ours.
+    """
     process = _FORK_SERVER.Process(
-        target=_command, args=(arguments, files, dict(os.environ), Path.cwd())
+        target=_command,
+        args=(arguments, files, {**os.environ, **(environment or {})}, folder or Path.cwd()),
     )
     process.start()
     process.join(timeout=240)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import Record, Run, Target, run_tap, selecting, truth
+from support import Record, Run, Target, run_tap, selecting, truth, when_asked
 
 from tap_procountor.sandbox import Sandbox
 
@@ -192,6 +192,52 @@ def test_three_of_fifty_companies_are_broken(companies: Sandbox, tmp_path: Path)
         f"ledger_receipts of company {forbidden.id}",
     }
     assert len({row["id"] for row in expected["invoices"]}) < len(expected["invoices"])
+
+
+def test_a_key_that_is_revoked_during_the_run_stops_its_company_only(tmp_path: Path) -> None:
+    with Sandbox(companies=3, invoices=30, colliding_ids=True, requests_per_second=0) as sandbox:
+        config = {
+            **sandbox.config(),
+            "requests_per_second": 1000,
+            "run_report_path": str(tmp_path / "report.json"),
+        }
+        revoked = sandbox.companies[1]
+        catalog = selecting("invoices", "ledger_receipts", "products")
+
+        def revoke() -> None:
+            revoked.revoke_key(tokens=True)
+
+        with when_asked(sandbox, "/invoices", revoke):
+            run = run_tap(tmp_path, config, catalog=catalog)
+        expected = {stream: truth(sandbox, stream) for stream in ("invoices", "ledger_receipts")}
+    assert run.exit_code == 1
+    assert "Traceback" not in run.log
+    target = Target().load(run)
+    for stream, rows in expected.items():
+        of_others = [row for row in target.rows(stream) if row["company_id"] != revoked.id]
+        assert of_others == [row for row in rows if row["company_id"] != revoked.id]
+    failures = report(config)["failures"]
+    assert failures
+    assert all(f"of company {revoked.id}: " in failure for failure in failures)
+    assert all("revoked" in failure for failure in failures)
+    for failure in failures:
+        partitions = run.state["bookmarks"].get(failure.split()[0], {}).get("partitions", [])
+        (of_revoked,) = [one for one in partitions if one["context"]["company_id"] == revoked.id]
+        assert "replication_key_value" not in of_revoked
+
+
+def test_many_companies_drown_neither_the_records_nor_the_log(tmp_path: Path) -> None:
+    with Sandbox(companies=40, invoices=20, colliding_ids=True, requests_per_second=0) as sandbox:
+        config = {**sandbox.config(), "requests_per_second": 1000}
+        run = run_tap(tmp_path, config)
+    assert run.exit_code == 0, run.log
+    size = {"STATE": 0, "RECORD": 0, "SCHEMA": 0}
+    for message in run.messages:
+        size[message["type"]] += len(json.dumps(message))
+    assert size["STATE"] < 0.15 * size["RECORD"]
+    # A line that names each company and a few for each stream, but none for each of both.
+    streams = {message["stream"] for message in run.messages if message["type"] == "SCHEMA"}
+    assert len(run.log.splitlines()) < 40 + 5 * len(streams)
 
 
 def test_a_new_key_of_the_same_company_goes_on_from_its_bookmarks(

@@ -8,9 +8,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import Target, run_tap, selecting, truth
+from support import SPECIFICATION, Target, run_tap, selecting, truth
 
 from tap_procountor.sandbox import Sandbox
+from tap_procountor.streams import STREAM_TYPES
+from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +43,10 @@ VERDICTS = [
         "rows may be hidden",
         "Travel and expense invoices",
     ),
+    ("sales.productRegister", "products", "rows may be hidden", "Sales products are hidden"),
+    ("purchases.productRegister", "products", "rows may be hidden", "Purchase products are"),
+    ("sales.productRegister", "product_groups", "rows may be hidden", "Sales products"),
+    ("sales.customerRegister", "business_partner_groups", "rows may be hidden", "Groups of"),
 ]
 LIMITS = [
     ("sales.personalSalesInvoicesOnly", "invoices"),
@@ -103,6 +109,19 @@ def test_each_limit_is_named(
     assert limit in outcomes(reporting)[stream]["advice"]
 
 
+def test_the_rights_that_streams_name_are_the_apis() -> None:
+    schemas = SPECIFICATION["components"]["schemas"]
+    groups = schemas["UserPermissions"]["properties"]
+    names = {
+        f"{group}.{right}"
+        for group, schema in groups.items()
+        for right in schemas[schema["$ref"].rpartition("/")[2]]["properties"]
+    }
+    for stream in STREAM_TYPES:
+        access = getattr(stream, "access", Access())
+        assert {*access.any_of, *access.parts, *access.limits} <= names, stream
+
+
 def test_with_all_rights_everything_is_readable_or_empty(reporting: Config, tmp_path: Path) -> None:
     run = run_tap(tmp_path, reporting)
     assert run.exit_code == 0, run.log
@@ -135,12 +154,16 @@ def test_an_empty_table_is_said_to_be_empty(tmp_path: Path) -> None:
 
 
 def test_a_loss_of_rights_is_told_with_what_was_before(
-    sandbox: Sandbox, config: Config, tmp_path: Path
+    sandbox: Sandbox, reporting: Config, tmp_path: Path
 ) -> None:
-    first = run_tap(tmp_path, config, catalog=selecting("invoices"))
+    first = run_tap(tmp_path, reporting, catalog=selecting("invoices"))
+    assert read_report(reporting)["warnings"] == []
     sandbox.companies[0].set_right("salaries.payroll")
-    run = run_tap(tmp_path, config, catalog=selecting("invoices"), state=first.state)
-    assert "salaries.payroll (ALL_RIGHTS, now NO_ACCESS)" in run.log
+    run = run_tap(tmp_path, reporting, catalog=selecting("invoices"), state=first.state)
+    (warning,) = read_report(reporting)["warnings"]
+    assert warning.startswith(f"Company {sandbox.companies[0].id}: the rights")
+    assert "salaries.payroll (ALL_RIGHTS, now NO_ACCESS)" in warning
+    assert warning in run.log
 
 
 def test_a_right_that_is_granted_later_brings_the_older_rows(
@@ -228,9 +251,10 @@ def test_rights_that_cannot_be_told_do_not_stop_a_first_run(
     ("version", "is_warned"), [("v2602", True), ("v2611", False), ("latest", False)]
 )
 def test_the_end_of_support_is_announced(
-    sandbox: Sandbox, config: Config, tmp_path: Path, version: str, *, is_warned: bool
+    sandbox: Sandbox, reporting: Config, tmp_path: Path, version: str, *, is_warned: bool
 ) -> None:
     sandbox.set_clock("2026-11-24T12:00:00+00:00")
     url = sandbox.api_url.replace("latest", version)
-    run = run_tap(tmp_path, config | {"api_url": url}, catalog=selecting("company"))
+    run = run_tap(tmp_path, reporting | {"api_url": url}, catalog=selecting("company"))
     assert ("is supported until about 2026-11-15" in run.log) is is_warned
+    assert len(read_report(reporting)["warnings"]) == is_warned

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import selecting
+from support import run_command, selecting
 
 from tap_procountor.client import ProcountorClient
 from tap_procountor.companies import Company
@@ -75,20 +72,17 @@ def run_tap(
             path = folder / f"{name}.json"
             path.write_text(content if isinstance(content, str) else json.dumps(content))
             arguments += [f"--{name}", str(path)]
-    process = subprocess.run(
-        [sys.executable, "-m", "tap_procountor", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        timeout=120,
-        env={**os.environ, "TAP_PROCOUNTOR_LOGLEVEL": "DEBUG", **(environment or {})},
-    )
+    files_of_output = [folder / "stdout", folder / "stderr"]
+    for file in files_of_output:
+        file.unlink(missing_ok=True)
+    level = {"TAP_PROCOUNTOR_LOGLEVEL": "DEBUG"}
+    exit_code = run_command(arguments, files_of_output, {**level, **(environment or {})}, folder)
+    output, log = (file.read_text("utf-8") for file in files_of_output)
     report = folder / "report.json"
     return Run(
-        process.returncode,
-        "\n".join(map(without_data, process.stdout.splitlines())),
-        process.stderr,
+        exit_code,
+        "\n".join(map(without_data, output.splitlines())),
+        log,
         report.read_text("utf-8") if report.exists() else "",
     )
 

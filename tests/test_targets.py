@@ -53,6 +53,13 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def meltano_run(project: Path, sandbox: Sandbox, target: str, **settings: str) -> None:
+    process = run_meltano(project, sandbox, "run", "tap-procountor", target, **settings)
+    assert process.returncode == 0, process.stderr[-5000:]
+
+
+def run_meltano(
+    project: Path, sandbox: Sandbox, *arguments: str, **settings: str
+) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -64,15 +71,14 @@ def meltano_run(project: Path, sandbox: Sandbox, target: str, **settings: str) -
         },
         **settings,
     }
-    process = subprocess.run(
-        ["meltano", "run", "tap-procountor", target],
+    return subprocess.run(
+        ["meltano", *arguments],
         cwd=project,
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert process.returncode == 0, process.stderr[-5000:]
 
 
 class Database:

@@ -82,8 +82,8 @@ class MessageWriter(MsgSpecWriter):
         if version is not None:
             message["version"] = version
         message["time_extracted"] = self._extracted
-        _encoder.encode_into(message, self._pending, -1)
-        self._pending += b"\n"
+        # In one step: a signal must not find half a line.
+        self._pending += _encoder.encode(message) + b"\n"
         if len(self._pending) >= _BUFFER_SIZE:
             self.flush()
 

@@ -18,15 +18,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import backoff
 import msgspec
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -245,6 +247,8 @@ class ProcountorClient:
         self.usage = Usage()
         self._session = _Session()
         self._certificates = _trusted_certificates()
+        # requests would look through the whole environment at each request.
+        self._proxies = cache(get_environ_proxies)
         adapter = _LimitedAdapter(self.limiter, self.concurrency)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -492,6 +496,7 @@ class ProcountorClient:
                     timeout=self._config["request_timeout"],
                     stream=True,
                     verify=self._certificates,
+                    proxies=self._proxies(urljoin(prepared.url or "", "/")),
                 ) as response,
             ):
                 if receive and _is_file(response):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -16,12 +17,15 @@ from tap_procountor.schema import ADDITIONAL_FIELDS, Schema
 from tap_procountor.structs import UNKNOWN, Fields, Shape, are_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 #: A record on its way to the target.
 Record = dict[str, Any] | Fields
 
 COMPANY_ID = "company_id"
+
+#: So many objects are converted at once: parsed, they take several times their size.
+_AT_ONCE = 50
 
 #: Where msgspec found a value of a wrong type: ``… - at `$.invoiceRows[...].id```.
 _PLACE = re.compile(r"at `\$\.?(.*?)`")
@@ -94,20 +98,52 @@ class RecordConverter:
         Raises:
             RecordError: If a value is not of the type that the specification says.
         """
-        text = source if isinstance(source, bytes) else _encoder.encode(source)
+        text = _text(source)
         try:
             record = self._decoder.decode(text)
         except msgspec.ValidationError:
             record = self._decode_after_learning(text)
+        self._convert([record], text)
+        return record
+
+    def all(self, sources: Iterable[Any]) -> Iterator[tuple[bytes, Fields | RecordError]]:
+        """Convert many objects.
+
+        Args:
+            sources: The objects as JSON, or parsed.
+
+        Yields:
+            Each as JSON, and what has become of it.
+        """
+        rest = iter(sources)
+        while texts := [_text(source) for source in islice(rest, _AT_ONCE)]:
+            array = b"[%b]" % b",".join(texts)
+            results: Sequence[Fields | RecordError]
+            try:
+                records = self._array_decoder.decode(array)
+                self._convert(records, array)
+                results = records
+            except (msgspec.ValidationError, RecordError):
+                # Unknown fields are learned, and faulty objects found, one by one.
+                results = [self._converted(text) for text in texts]
+            yield from zip(texts, results, strict=True)
+
+    def _converted(self, text: bytes) -> Fields | RecordError:
+        try:
+            return self(text)
+        except RecordError as error:
+            return error
+
+    def _convert(self, records: list[Fields], text: bytes) -> None:
+        """Convert decoded objects in place."""
         numbers: list[Any] = []
-        self._shape.convert(record, numbers)
+        self._shape.convert(records, numbers)
         if not are_numbers(numbers):
             raise _wrong_type(next(_wrong_numbers(decode(text), self._schema), ""))
         for attribute in self._additional:
-            if getattr(record, attribute) is not UNSET:
-                self._set_apart(record)
-                break
-        return record
+            for record in records:
+                if getattr(record, attribute) is not UNSET:
+                    self._set_apart(record)
 
     def _set_apart(self, record: Fields) -> None:
         """Move the unknown fields of the root."""
@@ -117,6 +153,7 @@ class RecordConverter:
     def _build(self) -> None:
         self._shape = Shape(self._schema, self._to_utc, added=(COMPANY_ID, ADDITIONAL_FIELDS))
         self._decoder = msgspec.json.Decoder(self._shape.api, float_hook=Decimal)
+        self._array_decoder = msgspec.json.Decoder(list[self._shape.api], float_hook=Decimal)  # type: ignore[name-defined]
         self._additional = [
             self._shape.attributes[ours]
             for name, ours in self._shape.names.items()
@@ -146,6 +183,10 @@ class RecordConverter:
                 properties[name] = UNKNOWN
                 self._on_unknown(f"{path}{name}")
             self._learn(value, properties[name], f"{path}{name}.")
+
+
+def _text(source: Any) -> bytes:  # noqa: ANN401 - any JSON
+    return source if isinstance(source, bytes) else _encoder.encode(source)
 
 
 def _wrong_numbers(source: Any, schema: Schema, path: str = "") -> Iterator[str]:  # noqa: ANN401

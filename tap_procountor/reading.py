@@ -104,11 +104,12 @@ class Documents:
     def __iter__(self) -> Iterator[bytes]:
         """Yield the text of one after the other.
 
-        Parts are put into one object; of a field that comes twice, parsing takes the later.
+        Parts are put into one object; of a field that comes twice, parsing takes the later. None is
+        empty: each has an id.
         """
         for parts in self._sources:
-            fields = [bytes(part)[1:-1] for part in parts]
-            yield b"{%b}" % b",".join([text for text in fields if text.strip()])
+            fields = b",".join([memoryview(part)[1:-1] for part in parts])
+            yield b"{%b}" % fields
 
 
 def parsed(source: bytes | Source) -> Source:

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
     from tap_procountor.report import Outcome
+    from tap_procountor.structs import Fields
     from tap_procountor.tap import TapProcountor
     from tap_procountor.verdicts import Finding
     from tap_procountor.windows import Bookmark
@@ -346,13 +347,11 @@ class ReadStream(ProcountorStream):
 
     def _records(self, company: Company, batch: Batch) -> Iterator[Record]:
         """Yield the records of a batch, and write the rows inside each right after it."""
-        for source in batch.documents:
+        for text, converted in self.convert.all(batch.documents):
             try:
-                record = self.convert(source)
-                record["company_id"] = company.id
-                self.check_key(record)
+                record = self._complete(company, converted)
             except RecordError as error:
-                self._tap.reject(self, company, Rejection.of(source, error))
+                self._tap.reject(self, company, Rejection.of(text, error))
                 continue
             # Taken before the record is written: writing may remove deselected fields.
             rows = [
@@ -361,6 +360,14 @@ class ReadStream(ProcountorStream):
             yield record
             for stream, its_rows in rows:
                 self._write_rows(stream, company, its_rows)
+
+    def _complete(self, company: Company, converted: Fields | RecordError) -> Fields:
+        """Add the company to a record, unless it has been rejected or must be."""
+        if isinstance(converted, RecordError):
+            raise converted
+        converted["company_id"] = company.id
+        self.check_key(converted)
+        return converted
 
     def _write_rows(self, stream: RowStream, company: Company, rows: list[dict[str, Any]]) -> None:
         outcome = self._tap.report.outcome(stream.name, company.id)

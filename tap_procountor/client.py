@@ -41,6 +41,7 @@ from tap_procountor.errors import (
     NotFoundError,
     TransientError,
 )
+from tap_procountor.gate import Gate
 from tap_procountor.limiter import RateLimiter
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ _LONGEST_WAIT_SECONDS = 60.0
 #: A server that wants to be left alone for longer is not asked again.
 _LONGEST_RETRY_AFTER_SECONDS = 600.0
 _PIECE_SIZE = 1024 * 1024
+_THREADS_PER_PLACE = 3
 
 _OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 200, 401, 403, 404, 429
 _SERVER_ERROR = 500
@@ -193,16 +195,21 @@ class Answer:
 
 
 class Usage:
-    """What requests have cost; counted from several threads.
+    """What the requests of a part of the run have cost; counted from several threads.
+
+    Args:
+        order: The part's place in the run: of requests that wait, those of the lowest go first.
 
     Attributes:
+        order: Likewise.
         requests: Requests sent, repeats included.
         retries: How many of them repeated one that had failed.
         bytes: Size of the answers' bodies, unpacked.
         seconds_waited: Seconds that requests waited for the limiter, added up over the threads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, order: int = 0) -> None:
+        self.order = order
         self.requests = 0
         self.retries = 0
         self.bytes = 0
@@ -252,9 +259,9 @@ class ProcountorClient:
         adapter = _LimitedAdapter(self.limiter, self.concurrency)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
-        self._threads = ThreadPoolExecutor(self.concurrency, "request")
-        # Some requests are made outside of these threads: by the writer and by what reads ahead.
-        self._places = threading.BoundedSemaphore(self.concurrency)
+        self._gate = Gate(self.concurrency)
+        # Threads of what is read ahead wait at the gate: there must be others for what is due.
+        self._threads = ThreadPoolExecutor(_THREADS_PER_PLACE * self.concurrency, "request")
 
     def close(self) -> None:
         """End the threads; requests that wait for one, or to be repeated, are not sent."""
@@ -286,7 +293,7 @@ class ProcountorClient:
             auth: Gives the company's token.
             path: Below ``api_url``.
             params: The query.
-            usage: Where the request is counted beside the client's own ``usage``.
+            usage: Where the request is counted beside the client's own ``usage``; its order counts.
             parse: Turns the body into the answer's content; a body that is no JSON has been cut
                 off on its way, and is asked for again.
 
@@ -310,7 +317,7 @@ class ProcountorClient:
             auth: Gives the company's token.
             path: Below ``api_url``.
             body: The question, anything that JSON can hold.
-            usage: Where the request is counted beside the client's own ``usage``.
+            usage: Where the request is counted beside the client's own ``usage``; its order counts.
 
         Raises:
             ProcountorError: As ``get`` does.
@@ -332,7 +339,7 @@ class ProcountorClient:
             path: Below ``api_url``.
             receive: Called in this thread; again if the file breaks off.
             params: The query.
-            usage: Where the request is counted beside the client's own ``usage``.
+            usage: Where the request is counted beside the client's own ``usage``; its order counts.
 
         Raises:
             ProcountorError: As ``get``, and what the receiver raises.
@@ -453,6 +460,7 @@ class ProcountorClient:
             raise ApiError(msg)
         # If a token is needed, it is asked for here, and counted for itself.
         prepared = self._session.prepare_request(request)
+        self.limiter.order = usages[-1].order
         waited_before = self.limiter.seconds_waited
         size = 0
 
@@ -490,7 +498,7 @@ class ProcountorClient:
         place = _place(prepared)
         try:
             with (
-                self._places,
+                self._gate.enter(self.limiter.order),
                 self._session.send(
                     prepared,
                     timeout=self._config["request_timeout"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,11 +12,41 @@ from tap_procountor.client import ProcountorClient, decode, server_time
 from tap_procountor.errors import ApiError, ConfigurationError, ProcountorError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from tap_procountor.auth import CompanyAuthenticator
     from tap_procountor.client import Params, Parse, Receiver, Usage
     from tap_procountor.report import RunReport
+
+
+#: What several parts of a run need; each asks for nothing else there.
+_SHARED_RESOURCES = {"/company/usagesettings", "/fiscalyears", "/vats/default"}
+
+
+class _SharedAnswers:
+    """Answers that several parts of a run need, possibly at the same time: each is asked for once.
+
+    A failure is not kept: whoever comes later asks again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[str, Future[Any]] = {}
+
+    def get(self, path: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - any JSON
+        """Return the answer; raises what asking raises."""
+        with self._lock:
+            is_first = path not in self._answers
+            answer = self._answers.setdefault(path, Future())
+        if is_first:
+            try:
+                answer.set_result(ask())
+            except BaseException as error:
+                del self._answers[path]
+                answer.set_exception(error)
+                raise
+        return answer.result()
 
 
 @dataclass(frozen=True)
@@ -39,6 +71,7 @@ class Company:
     client: ProcountorClient = field(repr=False)
     _auth: CompanyAuthenticator = field(repr=False)
     usage: Usage | None = None
+    _shared: _SharedAnswers = field(default_factory=_SharedAnswers, repr=False)
 
     @classmethod
     def open(cls, client: ProcountorClient, api_key: str) -> Company:
@@ -70,7 +103,11 @@ class Company:
 
     def get(self, path: str, params: Params | None = None, parse: Parse = decode) -> Any:  # noqa: ANN401
         """Return one of the company's resources, parsed; see ``ProcountorClient.get``."""
-        return self.client.get(self._auth, path, params, self.usage, parse).content
+
+        def ask() -> Any:  # noqa: ANN401
+            return self.client.get(self._auth, path, params, self.usage, parse).content
+
+        return self._shared.get(path, ask) if path in _SHARED_RESOURCES else ask()
 
     def download(self, path: str, receive: Receiver, params: Params | None = None) -> Any:  # noqa: ANN401
         """Get one of the company's files; see ``ProcountorClient.download``."""

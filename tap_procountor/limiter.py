@@ -9,6 +9,8 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tap_procountor.gate import Gate
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,12 +18,14 @@ if TYPE_CHECKING:
 #: spend on their way, because what counts is when they arrive.
 _USED_SHARE = 0.975
 
+_BEFORE_ALL_REQUESTS = -1
+
 
 class RateLimiter:
     """Spaces requests evenly, so that no second sees more of them than permitted.
 
     Procountor counts per client_id, over all companies, and may suspend a client that exceeds its
-    limit. Requests pass one at a time; whoever must wait does so inside the lock.
+    limit. Requests pass one at a time; the next waits for its moment inside the gate.
 
     Args:
         requests_per_second: The permitted rate; may be a fraction (90 a minute is 1.5).
@@ -31,13 +35,22 @@ class RateLimiter:
         self._interval = 1 / (requests_per_second * _USED_SHARE)
         self._last_sent: deque[float] = deque(maxlen=math.ceil(requests_per_second))
         self._next_slot = 0.0
-        self._lock = threading.Lock()
+        self._gate = Gate()
         self._of_thread = threading.local()
 
     @property
     def seconds_waited(self) -> float:
         """How long the calling thread has waited so far, for its turn too."""
         return getattr(self._of_thread, "seconds_waited", 0.0)
+
+    @property
+    def order(self) -> int:
+        """The calling thread's place among those that wait: the lowest goes first."""
+        return getattr(self._of_thread, "order", 0)
+
+    @order.setter
+    def order(self, order: int) -> None:
+        self._of_thread.order = order
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -47,7 +60,7 @@ class RateLimiter:
         next request come too close.
         """
         began = time.monotonic()
-        with self._lock:
+        with self._gate.enter(self.order):
             delay = self._next_free_moment() - time.monotonic()
             if delay > 0:
                 time.sleep(delay)
@@ -63,7 +76,7 @@ class RateLimiter:
 
     def pause(self, seconds: float) -> None:
         """Let no request pass for a while: the server has asked for it."""
-        with self._lock:
+        with self._gate.enter(_BEFORE_ALL_REQUESTS):
             self._next_slot = max(self._next_slot, time.monotonic() + seconds)
 
     def _next_free_moment(self) -> float:

@@ -1,4 +1,4 @@
-"""What is asked before anything is read: the state of the API and the users' rights."""
+"""What is asked before anything is written: the state of the API and the users' rights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger("tap-procountor.preflight")
 
 
 class Examination(NamedTuple):
-    """What is known before anything is read.
+    """What is known before anything is written.
 
     Attributes:
         api_version: The version that the API says it has.

@@ -7,10 +7,10 @@ results come in the order of their ids, so that whatever has been written is a p
 from __future__ import annotations
 
 import re
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from functools import partial
-from itertools import chain, count, islice, pairwise
+from itertools import chain, count, islice, pairwise, zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -44,6 +44,12 @@ _HEAD_SIZE = PAGE_SIZE - 1
 
 #: With so few rows left, a list has hardly a request that is not under way.
 _NEAR_THE_END = 20 * PAGE_SIZE
+
+#: What is read of the next list meanwhile: about as many requests as the end of one leaves unused.
+_MORE_ROWS = 6 * PAGE_SIZE
+
+#: So many parts per thread may have been begun and wait for their turn, most of them with few rows.
+_PARTS_PER_THREAD = 2
 
 #: How often a list that changes while it is read is begun anew.
 _MAX_READINGS = 5
@@ -551,103 +557,133 @@ class _Handful(NamedTuple):
     error: Exception | None = None
 
 
-def _handful(batches: Iterator[Batch]) -> _Handful:
-    """Take batches until they hold as many rows as a page; most streams have no more than that."""
+def _handful(batches: Iterator[Batch], least: int) -> _Handful:
+    """Take batches until they hold so many rows."""
     taken: list[Batch] = []
     rows = 0
     try:
         for batch in batches:
             taken.append(batch)
             rows += len(batch.listed) or len(batch.documents)
-            if rows >= PAGE_SIZE or batch is PAUSE:
+            if rows >= least or batch is PAUSE:
                 return _Handful(taken)
     except Exception as error:  # noqa: BLE001 - raised where the batches are taken
         return _Handful(taken, error=error)
     return _Handful(taken, is_last=True)
 
 
-@dataclass
-class _Part:
-    """A stream of one company that has been begun.
+class Part:
+    """Batches whose first ones can be fetched in the background, before their turn.
 
-    Attributes:
-        batches: What it reads.
-        fetched: Its first batches, under way or there.
+    Args:
+        batches: Reads them; nothing has been taken from it.
+        threads: Where they are fetched.
     """
 
-    batches: Iterator[Batch]
-    fetched: list[Future[_Handful]]
+    def __init__(self, batches: Iterator[Batch], threads: ThreadPoolExecutor) -> None:
+        self._batches = batches
+        self._threads = threads
+        self._fetched: list[Future[_Handful]] = []
+
+    def begin(self) -> None:
+        """Fetch as much as fills a page; for most parts that is everything."""
+        if not self._fetched:
+            self._fetch(PAGE_SIZE)
+
+    def go_on(self) -> None:
+        """Fetch more of a long list that has been begun, with as many requests as if it were read.
+
+        The part before it comes to its end and leaves ever more of the permitted rate.
+        """
+        if len(self._fetched) != 1 or not self._fetched[0].done():
+            return
+        first = self._fetched[0].result()
+        if first.batches and not first.error and _remaining(first.batches[-1]) > PAGE_SIZE:
+            self._fetch(_MORE_ROWS)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield what has been fetched and what follows."""
-        for future in self.fetched:
+        for future in self._fetched:
+            if future.cancel():
+                # No thread has got to it: it must not be waited for in one of them.
+                continue
             handful = future.result()
             yield from handful.batches
             if handful.error:
                 raise handful.error
             if handful.is_last:
                 return
-        yield from self.batches
+        yield from self._batches
+
+    def wait(self, seconds: float) -> float:
+        """Wait for what is under way, and return how much of the time is left."""
+        until = time.monotonic() + seconds
+        wait(self._fetched, seconds)
+        return max(until - time.monotonic(), 0)
+
+    def _fetch(self, least: int) -> None:
+        self._fetched.append(self._threads.submit(_handful, self._batches, least))
+
+
+def in_turn(parts: Sequence[Part]) -> Iterator[Batch]:
+    """Yield the batches of one part after the other; near its end, the next is begun."""
+    for part, following in zip_longest(parts, parts[1:]):
+        for batch in part:
+            if following and _remaining(batch) <= _NEAR_THE_END:
+                following.begin()
+            yield batch
 
 
 class ReadAhead:
     """Begins to read what comes next while the writer is busy with what comes now.
 
-    Each part is a stream of one company. Of those whose turn comes next, as much as fills a page is
-    fetched in the background; for most that is everything. A part that has more goes on when the
-    one before it comes to its end, so that the permitted rate is used in between as well. The rest
-    is read when the part is taken.
+    Each part is a stream of one company. Those whose turn comes next are begun in the background; a
+    part that has more than a page goes on when the one before it comes to its end, so that the
+    permitted rate is used in between as well. The rest is read when the part is taken.
 
     Args:
         parts: All parts in the order in which they will be taken.
-        depth: How many parts ahead.
+        threads: How many parts are fetched at once.
     """
 
-    def __init__(self, parts: Iterable[tuple[ReadStream, Company]], depth: int) -> None:
+    def __init__(self, parts: Iterable[tuple[ReadStream, Company]], threads: int) -> None:
         self._parts = iter(parts)
-        self._depth = depth
-        self._threads = ThreadPoolExecutor(depth, "read-ahead")
-        self._begun: dict[tuple[str, int], _Part] = {}
+        self._depth = _PARTS_PER_THREAD * threads
+        self._threads = ThreadPoolExecutor(threads, "read-ahead")
+        self._begun: dict[tuple[str, int], Part] = {}
+
+    def begin(self) -> None:
+        """Begin parts until enough are under way or wait for their turn."""
+        for stream, company in islice(self._parts, self._depth - len(self._begun)):
+            part = self.part(stream.read(company))
+            part.begin()
+            self._begun[stream.name, company.id] = part
+
+    def part(self, batches: Iterator[Batch]) -> Part:
+        """Return a part to be begun when its turn comes near."""
+        return Part(batches, self._threads)
 
     def take(self, stream: ReadStream, company: Company) -> Iterator[Batch]:
         """Yield the batches of a part; raises what reading raises."""
-        self._begin()
+        self.begin()
         part = self._begun.pop((stream.name, company.id), None)
-        self._begin()
+        self.begin()
         if part is None:
             yield from stream.read(company)
             return
         for batch in part:
-            if _remaining(batch) <= _NEAR_THE_END:
-                self._go_on()
+            if self._begun and _remaining(batch) <= _NEAR_THE_END:
+                next(iter(self._begun.values())).go_on()
             yield batch
 
     def settle(self, seconds: float) -> None:
         """Wait for what is under way, but not for long."""
-        wait([future for part in self._begun.values() for future in part.fetched], seconds)
+        for part in self._begun.values():
+            seconds = part.wait(seconds)
 
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _begin(self) -> None:
-        """Begin parts until enough are under way."""
-        for stream, company in islice(self._parts, self._depth - len(self._begun)):
-            batches = stream.read(company)
-            first = self._threads.submit(_handful, batches)
-            self._begun[stream.name, company.id] = _Part(batches, [first])
-
-    def _go_on(self) -> None:
-        """Let the part that comes next, if it is a long list, fetch more.
-
-        It then has as many requests under way as the part that is being written.
-        """
-        part = next(iter(self._begun.values()), None)
-        if part is None or len(part.fetched) > 1 or not part.fetched[0].done():
-            return
-        first = part.fetched[0].result()
-        if first.batches and not first.error and _remaining(first.batches[-1]) > PAGE_SIZE:
-            part.fetched.append(self._threads.submit(_handful, part.batches))
 
 
 def _remaining(batch: Batch) -> int:

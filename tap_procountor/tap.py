@@ -10,10 +10,12 @@ import logging
 import os
 import signal
 import sys
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import product
 from pathlib import Path
+from threading import RLock
 from traceback import format_tb
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -47,6 +49,7 @@ from tap_procountor.report import RunReport
 from tap_procountor.rights import Rights, changes, gained_rights, lost_rights
 from tap_procountor.streams import STREAM_TYPES
 from tap_procountor.streams.base import (
+    DocumentStream,
     IncrementalStream,
     ProcountorStream,
     ReadStream,
@@ -149,11 +152,13 @@ class TapProcountor(Tap):
     @cached_property
     def read_ahead(self) -> ReadAhead:
         """Reads the parts of the run ahead of the writer."""
-        parts = [
-            (stream, company.counting(self.report.outcome(stream.name, company.id).usage))
-            for stream in self._streams_to_read()
-            for company in self.companies.values()
-        ]
+        parts = []
+        for order, (stream, company) in enumerate(
+            product(self._streams_to_read(), self.companies.values())
+        ):
+            usage = self.report.outcome(stream.name, company.id).usage
+            usage.order = order
+            parts.append((stream, company.counting(usage)))
         return ReadAhead(parts, self.client.concurrency)
 
     def document_search(self, company: Company) -> DocumentSearch:
@@ -196,18 +201,25 @@ class TapProcountor(Tap):
         return check in wanted and not self.config.get("end_date")
 
     def deletion_guard(self, company: Company) -> DeletionGuard:
-        """Return what decides about a company's deletions."""
-        if company.id not in self._guards:
-            self._guards[company.id] = DeletionGuard(
+        """Return what decides about a company's deletions, once its user's rights are known."""
+        with self._examining:
+            return self._deletion_guards[company.id]
+
+    @cached_property
+    def _deletion_guards(self) -> dict[int, DeletionGuard]:
+        return {
+            company.id: DeletionGuard(
                 self._lost_rights(company),
                 self.config["max_deleted_share"],
                 self.config["confirm_deletions"],
             )
-        return self._guards[company.id]
+            for company in self.companies.values()
+        }
 
     @cached_property
-    def _guards(self) -> dict[int, DeletionGuard]:
-        return {}
+    def _examining(self) -> RLock:
+        """Held while the rights are asked for: streams that are begun meanwhile wait for them."""
+        return RLock()
 
     def _lost_rights(self, company: Company) -> tuple[str, ...]:
         """Compare the rights with those of the last run, and keep them for the next.
@@ -239,6 +251,10 @@ class TapProcountor(Tap):
         for stream in self.streams.values():
             if isinstance(stream, IncrementalStream) and any(map(stream.access.concerns, gained)):
                 stream.forget_bookmark(company)
+        if gained:
+            # What has been begun goes by the bookmarks.
+            self.read_ahead.close()
+            del self.read_ahead
 
     # The SDK's hooks
 
@@ -333,8 +349,7 @@ class TapProcountor(Tap):
             self._open_companies()
             _relax_garbage_collection()
             _give_memory_back()
-            with closing(self.read_ahead):
-                self._sync_streams()
+            self._read_companies()
             self.state_writer.flush(self.state)
         except Terminated as stop:
             self._end_at_once(stop.signal_number)
@@ -347,15 +362,27 @@ class TapProcountor(Tap):
         self._finish()
 
     def _open_companies(self) -> None:
-        """Ask for the companies, their users' rights and the API, before anything is read."""
+        """Ask for the companies."""
         companies = list(self.companies.values())
         for company in companies:
             self.logger.info("Reading company %d: %s", company.id, company.name)
         for warning in end_of_support(self.config["api_url"], companies[0].opened.date()):
             self.report.warn(warning)
-        self.report.api_version = self.examination.api_version
-        for company in companies:
-            self.deletion_guard(company)
+
+    def _read_companies(self) -> None:
+        """Read the streams; the rights are asked for while the first of them are under way."""
+        self.read_ahead.begin()
+        try:
+            self._examine()
+            self._sync_streams()
+        finally:
+            self.read_ahead.close()
+
+    def _examine(self) -> None:
+        """Ask for the users' rights and the API, before anything is written."""
+        with self._examining:
+            self.report.api_version = self.examination.api_version
+            _ = self._deletion_guards
 
     def _sync_streams(self) -> None:
         announced: set[str] = set()
@@ -376,7 +403,7 @@ class TapProcountor(Tap):
     def _streams_to_read(self) -> list[ReadStream]:
         """Return the streams that are selected themselves or hold the rows of one that is.
 
-        Incremental ones come first: their requests follow from one another, and those of the others
+        The more requests follow from one another, the earlier a stream comes: those of the others
         fit in between. Those that write files come last: the others tell them which.
         """
         streams = [
@@ -387,7 +414,11 @@ class TapProcountor(Tap):
         ]
         return sorted(
             streams,
-            key=lambda stream: (stream.writes_files, not isinstance(stream, IncrementalStream)),
+            key=lambda stream: (
+                stream.writes_files,
+                not isinstance(stream, DocumentStream),
+                not isinstance(stream, IncrementalStream),
+            ),
         )
 
     def _finish(self) -> None:
@@ -551,6 +582,7 @@ class TapProcountor(Tap):
         self._check_selection()
         try:
             self._open_companies()
+            self._examine()
             companies = self.companies.values()
             rights = {company.id: self.rights_of(company) for company in companies}
             findings = look(companies, self._streams_to_read(), rights, self.client.concurrency)

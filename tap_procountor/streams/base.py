@@ -42,6 +42,7 @@ from tap_procountor.reading import (
     KeysetList,
     Row,
     Source,
+    in_turn,
     numbered_rows,
     records_in,
 )
@@ -693,12 +694,17 @@ class IncrementalStream(ReadStream):
 
     def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
         bounds = self.bounds(window)
-        for number, variant in enumerate(self.variants[window.variant :], window.variant):
-            progress = window.at_variant(number)
-            for batch in self._batches(company, {**variant, **bounds}, progress):
-                progress = progress.moved(batch)
-                yield batch._replace(window=progress)
+        lists = (
+            self._read_list(company, {**variant, **bounds}, window.at_variant(number))
+            for number, variant in enumerate(self.variants[window.variant :], window.variant)
+        )
+        yield from in_turn([self._tap.read_ahead.part(one) for one in lists])
         yield Batch([], window=window.done_with())
+
+    def _read_list(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
+        for batch in self._batches(company, filters, progress):
+            progress = progress.moved(batch)
+            yield batch._replace(window=progress)
 
     def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
         """Read a list whose rows are complete."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import zlib
 from array import array
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
-from itertools import accumulate, pairwise
+from heapq import merge
+from itertools import accumulate, chain, groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,6 +29,10 @@ Key = tuple[Any, ...]
 _ALWAYS_ALLOWED = 20
 #: A table of so many rows does not become empty without a question.
 _LEAST_SUSPECT = 3
+
+
+#: So many ids are compared at once.
+_AT_ONCE = 10_000
 
 
 class DeletionError(ProcountorError):
@@ -52,15 +58,42 @@ class Seen(defaultdict[str, "array[int]"]):
         return {region: pack(ids) for region, ids in self.items()}
 
 
+def ascending(*groups: Iterable[int]) -> array[int]:
+    """Put ids into ascending order, each once.
+
+    What has been read consists of few ascending runs. They are merged one by one: an object for
+    each id would take several times the memory of the array.
+    """
+    arrays = (ids if isinstance(ids, array) else array("q", sorted(ids)) for ids in groups)
+    runs = [run for ids in arrays for run in _runs(ids)]
+    return array("q", (number for number, _ in groupby(merge(*runs))))
+
+
+def _runs(ids: array[int]) -> Iterable[array[int]]:
+    """Divide ids where they do not ascend."""
+    descents = (place for place, (one, next_one) in enumerate(pairwise(ids), 1) if next_one < one)
+    return [ids[first:end] for first, end in pairwise([0, *descents, len(ids)])]
+
+
+def difference(ids: array[int], others: array[int]) -> set[int]:
+    """Return the ids that are not among others; both ascend."""
+    missing: set[int] = set()
+    for place in range(0, len(ids), _AT_ONCE):
+        some = ids[place : place + _AT_ONCE]
+        same_span = slice(bisect_left(others, some[0]), bisect_right(others, some[-1]))
+        missing |= set(some).difference(others[same_span])
+    return missing
+
+
 def pack(ids: Iterable[int]) -> str:
     """Compress ids: the differences between neighbours are small and repeat."""
-    ordered = [0, *sorted(ids)]
-    return _compress([high - low for low, high in pairwise(ordered)])
+    ordered = ascending(ids)
+    return _compress([high - low for low, high in pairwise(chain([0], ordered))])
 
 
-def unpack(text: str) -> set[int]:
-    """Return packed ids."""
-    return set(accumulate(_decompress(text)))
+def unpack(text: str) -> array[int]:
+    """Return packed ids in ascending order."""
+    return array("q", accumulate(_decompress(text)))
 
 
 def pack_keys(keys: Iterable[Key]) -> str:
@@ -109,9 +142,9 @@ class Census:
         """Return what the state keeps."""
         return asdict(self)
 
-    def ids(self, region: str) -> set[int]:
-        """Return the ids of a region."""
-        return unpack(self.packed[region]) if region in self.packed else set()
+    def ids(self, region: str) -> array[int]:
+        """Return the ids of a region in ascending order."""
+        return unpack(self.packed[region]) if region in self.packed else array("q")
 
     def replace(self, region: str, ids: Collection[int]) -> None:
         """Set the ids of a region."""

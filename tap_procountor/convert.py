@@ -33,6 +33,11 @@ _PLACE = re.compile(r"at `\$\.?(.*?)`")
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
+def as_text(source: Any) -> bytes:  # noqa: ANN401 - any JSON
+    """Return an object of the API as JSON: parsed ones take several times the memory."""
+    return source if isinstance(source, bytes) else _encoder.encode(source)
+
+
 def as_fields(record: Record) -> dict[str, Any]:
     """Return the fields of a record or of an object inside one."""
     return record.to_dict() if isinstance(record, Fields) else {**record}
@@ -60,7 +65,7 @@ class Rejection(NamedTuple):
     @classmethod
     def of(cls, source: Any, error: RecordError) -> Rejection:  # noqa: ANN401 - any JSON
         """Return the rejection of a record, parsed or not."""
-        text = source if isinstance(source, bytes) else _encoder.encode(source)
+        text = as_text(source)
         document = decode(text)
         number = document.get("id") if isinstance(document, dict) else None
         # The log names it: whatever else stands there may be data.
@@ -98,7 +103,7 @@ class RecordConverter:
         Raises:
             RecordError: If a value is not of the type that the specification says.
         """
-        text = _text(source)
+        text = as_text(source)
         try:
             record = self._decoder.decode(text)
         except msgspec.ValidationError:
@@ -116,7 +121,7 @@ class RecordConverter:
             Each as JSON, and what has become of it.
         """
         rest = iter(sources)
-        while texts := [_text(source) for source in islice(rest, _AT_ONCE)]:
+        while texts := [as_text(source) for source in islice(rest, _AT_ONCE)]:
             array = b"[%b]" % b",".join(texts)
             results: Sequence[Fields | RecordError]
             try:
@@ -183,10 +188,6 @@ class RecordConverter:
                 properties[name] = UNKNOWN
                 self._on_unknown(f"{path}{name}")
             self._learn(value, properties[name], f"{path}{name}.")
-
-
-def _text(source: Any) -> bytes:  # noqa: ANN401 - any JSON
-    return source if isinstance(source, bytes) else _encoder.encode(source)
 
 
 def _wrong_numbers(source: Any, schema: Schema, path: str = "") -> Iterator[str]:  # noqa: ANN401

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tap_procountor.client import decode
+from tap_procountor.convert import as_text
 from tap_procountor.errors import ApiError, ForbiddenError
 from tap_procountor.reading import PAGE_SIZE, Documents, records_in
 
@@ -70,7 +72,7 @@ class DocumentSearch:
 
     def __init__(self, company: Company) -> None:
         self._company = company
-        self._pages: deque[tuple[range, dict[int, Source]]] = deque(maxlen=_PAGES_KEPT)
+        self._pages: deque[tuple[range, dict[int, bytes]]] = deque(maxlen=_PAGES_KEPT)
         self._lock = threading.Lock()
         self.refusal: ForbiddenError | None = None
 
@@ -82,9 +84,9 @@ class DocumentSearch:
         """
         with self._lock:
             found = {number: self._look_up(number) for number in sorted(ids)}
-        return {number: row for number, row in found.items() if row is not None}
+        return {number: decode(row) for number, row in found.items() if row is not None}
 
-    def _look_up(self, number: int) -> Source | None:
+    def _look_up(self, number: int) -> bytes | None:
         for span, rows in self._pages:
             if number in span:
                 return rows.get(number)
@@ -98,12 +100,16 @@ class DocumentSearch:
         self._pages.append((span, rows))
         return rows.get(number)
 
-    def _page(self, first: int) -> tuple[range, dict[int, Source]]:
-        """Return the rows from an id on, and the ids that are known through them."""
+    def _page(self, first: int) -> tuple[range, dict[int, bytes]]:
+        """Return the rows from an id on, as text, and the ids that are known through them."""
         params = {"orderById": "ASC", "previousId": first - 1, "size": PAGE_SIZE}
         answer = self._company.get(SEARCH_PATH, params)
         results = records_in(answer, "results", SEARCH_PATH)
-        rows = {row["attachmentId"]: row for row in results if row.get("attachmentId") is not None}
+        rows = {
+            row["attachmentId"]: as_text(row)
+            for row in results
+            if row.get("attachmentId") is not None
+        }
         ids = list(rows)
         if ids != sorted(ids) or (ids and ids[0] < first):
             msg = (

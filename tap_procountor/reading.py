@@ -45,9 +45,6 @@ _HEAD_SIZE = PAGE_SIZE - 1
 #: With so few rows left, a list has hardly a request that is not under way.
 _NEAR_THE_END = 20 * PAGE_SIZE
 
-#: What is read of the next list meanwhile: about as many requests as the end of one leaves unused.
-_MORE_ROWS = 6 * PAGE_SIZE
-
 #: So many parts per thread may have been begun and wait for their turn, most of them with few rows.
 _PARTS_PER_THREAD = 2
 
@@ -345,7 +342,7 @@ class Batch(NamedTuple):
         census: The census that holds once these have been written.
     """
 
-    documents: Documents | Sequence[Source]
+    documents: Documents | Sequence[bytes | Source]
     listed: Sequence[Row] = ()
     vanished: Sequence[int] = ()
     rejected: Sequence[Rejection] = ()
@@ -557,15 +554,15 @@ class _Handful(NamedTuple):
     error: Exception | None = None
 
 
-def _handful(batches: Iterator[Batch], least: int) -> _Handful:
-    """Take batches until they hold so many rows."""
+def _handful(batches: Iterator[Batch]) -> _Handful:
+    """Take batches until they hold as many rows as a page."""
     taken: list[Batch] = []
     rows = 0
     try:
         for batch in batches:
             taken.append(batch)
             rows += len(batch.listed) or len(batch.documents)
-            if rows >= least or batch is PAUSE:
+            if rows >= PAGE_SIZE or batch is PAUSE:
                 return _Handful(taken)
     except Exception as error:  # noqa: BLE001 - raised where the batches are taken
         return _Handful(taken, error=error)
@@ -588,7 +585,7 @@ class Part:
     def begin(self) -> None:
         """Fetch as much as fills a page; for most parts that is everything."""
         if not self._fetched:
-            self._fetch(PAGE_SIZE)
+            self._fetch()
 
     def go_on(self) -> None:
         """Fetch more of a long list that has been begun, with as many requests as if it were read.
@@ -599,7 +596,7 @@ class Part:
             return
         first = self._fetched[0].result()
         if first.batches and not first.error and _remaining(first.batches[-1]) > PAGE_SIZE:
-            self._fetch(_MORE_ROWS)
+            self._fetch()
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield what has been fetched and what follows."""
@@ -621,8 +618,8 @@ class Part:
         wait(self._fetched, seconds)
         return max(until - time.monotonic(), 0)
 
-    def _fetch(self, least: int) -> None:
-        self._fetched.append(self._threads.submit(_handful, self._batches, least))
+    def _fetch(self) -> None:
+        self._fetched.append(self._threads.submit(_handful, self._batches))
 
 
 def in_turn(parts: Sequence[Part]) -> Iterator[Batch]:

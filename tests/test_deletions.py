@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from array import array
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from support import (
     when_asked,
 )
 
-from tap_procountor.census import pack, pack_keys, unpack, unpack_keys
+from tap_procountor.census import ascending, difference, pack, pack_keys, unpack, unpack_keys
 from tap_procountor.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -451,7 +452,23 @@ def test_the_census_survives_a_first_load_that_was_interrupted(
 
 @given(ids=st.sets(st.integers(1, 2**31)))
 def test_packed_ids_are_the_same(ids: set[int]) -> None:
-    assert unpack(pack(ids)) == ids
+    assert list(unpack(pack(ids))) == sorted(ids)
+
+
+@given(
+    ids=st.lists(st.integers(0, 2**40)), others=st.lists(st.integers(0, 2**40)), again=st.booleans()
+)
+def test_ids_are_compared_in_any_order(ids: list[int], others: list[int], *, again: bool) -> None:
+    ids = [*ids, *others, *(ids if again else ())]
+    assert list(ascending(array("q", ids), set(others))) == sorted({*ids, *others})
+    gone = difference(ascending(array("q", ids)), ascending(others))
+    assert gone == {*ids} - {*others}
+
+
+def test_many_ids_are_compared() -> None:
+    ids = range(0, 100_000, 3)
+    others = [number for number in ids if number % 7]
+    assert difference(ascending(ids), ascending(others)) == {*ids} - {*others}
 
 
 @given(keys=st.sets(st.tuples(st.integers(), st.text())))

@@ -206,7 +206,7 @@ class LedgerReceipts(DocumentStream):
         missing: set[int] = set()
         for key in keys | compared:
             # One period at a time: all ids at once would take much memory.
-            ids = before.ids(key) | set(emitted[key])
+            ids = {*before.ids(key), *emitted[key]}
             known += len(ids)
             if key in compared:
                 missing |= ids.difference(seen[key])
@@ -214,7 +214,7 @@ class LedgerReceipts(DocumentStream):
             missing.difference_update(ids_elsewhere)
         gone = self.confirmed_gone(company, missing, known)
         for key in keys:
-            ids = before.ids(key) | set(emitted[key])
+            ids = {*before.ids(key), *emitted[key]}
             census.replace(
                 key, set(seen[key]) | (ids & (missing - gone)) if key in compared else ids
             )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
+from array import array
 from collections import defaultdict, deque
 from datetime import timedelta
 from functools import cached_property, partial
@@ -23,7 +24,15 @@ from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
-from tap_procountor.census import Census, Key, Seen, pack_keys, unpack_keys
+from tap_procountor.census import (
+    Census,
+    Key,
+    Seen,
+    ascending,
+    difference,
+    pack_keys,
+    unpack_keys,
+)
 from tap_procountor.convert import Record, RecordConverter, Rejection, as_dict, as_fields
 from tap_procountor.errors import (
     ApiError,
@@ -666,21 +675,21 @@ class IncrementalStream(ReadStream):
         """
         if not self.keeps_ids:
             return
-        ids = self._list_ids(company) if everything is None else set(everything[""])
-        known = before.ids("") | set(emitted[""])
-        missing = known - ids
+        ids = ascending(self._list_ids(company) if everything is None else everything[""])
+        known = ascending(before.ids(""), emitted[""])
+        missing = difference(known, ids)
         gone = self.confirmed_gone(company, missing, len(known))
         census = Census(taken=format_utc(company.opened))
-        census.replace("", ids | (missing - gone))
+        census.replace("", ascending(ids, missing - gone))
         yield Batch([], deleted=sorted(gone), census=census)
 
-    def _list_ids(self, company: Company) -> set[int]:
+    def _list_ids(self, company: Company) -> Iterable[int]:
         bounds = self.bounds(Window(None, format_utc(company.opened)))
         lists = (
             KeysetList(company, self.path, {**variant, **bounds}, has_numbers=self.has_numbers)
             for variant in self.variants
         )
-        return {number for one in lists for page in one.pages() for number in page.ids}
+        return array("q", (number for one in lists for page in one.pages() for number in page.ids))
 
     def confirmed_gone(self, company: Company, missing: set[int], known: int) -> set[int]:
         """Return those of the missing ids that were deleted: asked for, they do not exist.

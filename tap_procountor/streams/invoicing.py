@@ -196,8 +196,8 @@ class Attachments(RowStream):
         def look_up(batch: Batch) -> tuple[Batch, dict[int, Source]]:
             return batch, search.find(attachment_ids(batch))
 
-        depth = max(2, company.client.concurrency // 4)
-        for batch, found in company.client.ahead(look_up, batches, depth):
+        # The search takes one question at a time; what waits for it takes memory.
+        for batch, found in company.client.ahead(look_up, batches, depth=2):
             self._found = dict(self._converted(company, found))
             if search.refusal:
                 finding = Finding(Verdict.MODULE_OFF, f"{search.refusal} {_NO_DOCUMENTS}")

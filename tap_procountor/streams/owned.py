@@ -12,13 +12,15 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from tap_procountor.client import decode
-from tap_procountor.convert import Rejection
+from tap_procountor.convert import Rejection, as_text
 from tap_procountor.errors import NotFoundError, RecordError
 from tap_procountor.reading import Batch, KeysetList, numbered_rows, records_in
 from tap_procountor.streams.base import FullTableStream, IncrementalStream, ReadStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from msgspec import Raw
 
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
@@ -90,13 +92,13 @@ class _Owners(NamedTuple):
     """Neighbours in the list of the owners.
 
     Attributes:
-        rows: What the list says of them.
+        rows: What the list says of them, as text, because many wait for their turn.
         listed: What must be known of them.
         rejected: Owners without an id.
         total: How many owners the list has, if the API says so.
     """
 
-    rows: list[Source]
+    rows: list[Raw]
     listed: Sequence[Row]
     rejected: Sequence[Rejection]
     total: int | None
@@ -131,19 +133,27 @@ class OwnedStream(_RowsOf, IncrementalStream):
         return company.client.ahead(partial(self._batch, company), chunks)
 
     def _chunks(self, page: Page) -> Iterator[_Owners]:
-        rows, listed = map(decode, page.texts()), iter(page.listed)
+        rows, listed = iter(page.texts()), iter(page.listed)
         rejected = page.rejected
         while (chunk := [*islice(rows, self.owners_per_request)]) or rejected:
             yield _Owners(chunk, [*islice(listed, len(chunk))], rejected, page.total)
             rejected = []
 
     def _batch(self, company: Company, owners: _Owners) -> Batch:
-        batch = self.rows_of_several(company, owners.rows) if owners.rows else Batch([])
+        batch = Batch([])
+        if owners.rows:
+            batch = self.rows_of_several(company, [*map(self._reduced, owners.rows)])
         return batch._replace(
+            documents=[*map(as_text, batch.documents)],
             listed=owners.listed,
             rejected=[*owners.rejected, *batch.rejected],
             total=owners.total,
         )
+
+    def _reduced(self, text: Raw) -> Source:
+        """Return what is needed of an owner: all of hundreds, in each thread, takes much memory."""
+        owner = decode(text)
+        return {name: owner.get(name) for name in ("id", *self.owner_fields.values())}
 
     def rows_of_several(self, company: Company, owners: list[Source]) -> Batch:
         """Ask for the rows of as many owners as a request takes."""

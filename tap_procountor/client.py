@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -260,7 +261,7 @@ class ProcountorClient:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._gate = Gate(self.concurrency)
-        # Threads of what is read ahead wait at the gate: there must be others for what is due.
+        # Threads of what is read ahead wait at the gate: there are mostly others for what is due.
         self._threads = ThreadPoolExecutor(_THREADS_PER_PLACE * self.concurrency, "request")
 
     def close(self) -> None:
@@ -382,16 +383,30 @@ class ProcountorClient:
             function: Called with each item in a thread.
             items: Consumed as far as the results are, plus the depth.
             depth: How many calls may be under way or finished but not yet taken; by default as many
-                as there are threads.
+                as there are requests at once.
+
+        Raises:
+            Exception: What the items raise, after the results of those that came before.
         """
         pending: deque[Future[Result]] = deque()
+        fault: Exception | None = None
+        source = iter(items)
         try:
-            for item in items:
+            while True:
+                try:
+                    item = next(source)
+                except StopIteration:
+                    break
+                except Exception as error:  # noqa: BLE001 - raised below
+                    fault = error
+                    break
                 pending.append(self._threads.submit(function, item))
                 if len(pending) >= (depth or self.concurrency):
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
+            if fault:
+                raise fault
         finally:
             for future in pending:
                 future.cancel()
@@ -435,7 +450,8 @@ class ProcountorClient:
             fault = details["exception"]
             if isinstance(fault, TransientError) and fault.retry_after:
                 self.limiter.pause(fault.retry_after)
-            logger.warning("%s Trying again in %.1f s.", fault, details["wait"])
+            if not self._is_closed:
+                logger.warning("%s Trying again in %.1f s.", fault, details["wait"])
 
         send = backoff.on_exception(
             _waits,
@@ -455,11 +471,30 @@ class ProcountorClient:
         receive: Receiver | None,
     ) -> Answer:
         """Send a request once, and count what it costs."""
+        self.limiter.order = usages[-1].order
+        # A token request is made in the place of the request that needs the token.
+        place = self._gate.enter(self.limiter.order) if request.auth else nullcontext()
+        with place:
+            answer, prepared = self._send_in_place(request, usages, receive)
+        if answer.content is not None:
+            return answer
+        _check_passing_faults(answer, _place(prepared))
+        try:
+            return replace(answer, content=parse(answer.body)) if answer.is_success else answer
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            raise _not_json(answer, _place(prepared)) from None
+
+    def _send_in_place(
+        self, request: requests.Request, usages: list[Usage], receive: Receiver | None
+    ) -> tuple[Answer, requests.PreparedRequest]:
         if self._is_closed:
             msg = "The run has ended."
             raise ApiError(msg)
-        # If a token is needed, it is asked for here, and counted for itself.
+        # A token that is needed is asked for here, not before the wait: it might expire meanwhile.
         prepared = self._session.prepare_request(request)
+        # Asking for a token has an order of its own.
         self.limiter.order = usages[-1].order
         waited_before = self.limiter.seconds_waited
         size = 0
@@ -477,16 +512,7 @@ class ProcountorClient:
             waited = self.limiter.seconds_waited - waited_before
             for usage in usages:
                 usage.add(requests=1, size=size, seconds_waited=waited)
-        if answer.content is not None:
-            return answer
-        place = _place(prepared)
-        _check_passing_faults(answer, place)
-        try:
-            return replace(answer, content=parse(answer.body)) if answer.is_success else answer
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            raise _not_json(answer, place) from None
+        return answer, prepared
 
     def _send_prepared(
         self,
@@ -497,16 +523,13 @@ class ProcountorClient:
         body, content = b"", None
         place = _place(prepared)
         try:
-            with (
-                self._gate.enter(self.limiter.order),
-                self._session.send(
-                    prepared,
-                    timeout=self._config["request_timeout"],
-                    stream=True,
-                    verify=self._certificates,
-                    proxies=self._proxies(urljoin(prepared.url or "", "/")),
-                ) as response,
-            ):
+            with self._session.send(
+                prepared,
+                timeout=self._config["request_timeout"],
+                stream=True,
+                verify=self._certificates,
+                proxies=self._proxies(urljoin(prepared.url or "", "/")),
+            ) as response:
                 if receive and _is_file(response):
                     content = receive(response.headers, read(response))
                 else:

@@ -107,7 +107,8 @@ class Company:
         def ask() -> Any:  # noqa: ANN401
             return self.client.get(self._auth, path, params, self.usage, parse).content
 
-        return self._shared.get(path, ask) if path in _SHARED_RESOURCES else ask()
+        is_shared = path in _SHARED_RESOURCES and not params and parse is decode
+        return self._shared.get(path, ask) if is_shared else ask()
 
     def download(self, path: str, receive: Receiver, params: Params | None = None) -> Any:  # noqa: ANN401
         """Get one of the company's files; see ``ProcountorClient.download``."""

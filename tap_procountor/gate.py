@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_MOST_TO_PASS = 40
+
 
 class Gate:
-    """Lets a few threads in at a time: of those that wait, the first by order, then by arrival.
+    """Lets a few threads in at a time; of those that wait, what is written next goes first.
 
-    What is written next must not wait for what is read ahead.
+    But none waits for ever: each lets only so many pass that arrive after it, as its order says.
 
     Args:
         places: How many.
@@ -25,7 +27,7 @@ class Gate:
         self._free_places = places
         self._mutex = threading.Lock()
         self._arrivals = count()
-        #: A heap of order, arrival, and the lock that the thread waits for.
+        #: A heap of rank, arrival, and the lock that the thread waits for.
         self._waiting: list[tuple[int, int, threading.Lock]] = []
 
     @property
@@ -38,7 +40,7 @@ class Gate:
         """Enter when it is the thread's turn, and leave the place at the end.
 
         Args:
-            order: The lowest goes first.
+            order: How many may pass, up to a limit.
         """
         turn = threading.Lock()
         with self._mutex:
@@ -46,7 +48,9 @@ class Gate:
                 self._free_places -= 1
             else:
                 turn.acquire()
-                heapq.heappush(self._waiting, (order, next(self._arrivals), turn))
+                arrival = next(self._arrivals)
+                rank = arrival + min(order, _MOST_TO_PASS)
+                heapq.heappush(self._waiting, (rank, arrival, turn))
         with turn:
             try:
                 yield

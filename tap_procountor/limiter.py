@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from collections import deque
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 #: spend on their way, because what counts is when they arrive.
 _USED_SHARE = 0.975
 
-_BEFORE_ALL_REQUESTS = -1
+_BEFORE_ALL_REQUESTS = -sys.maxsize
 
 
 class RateLimiter:

@@ -673,6 +673,10 @@ class ReadAhead:
                 next(iter(self._begun.values())).go_on()
             yield batch
 
+    def forget(self, stream: ReadStream, company: Company) -> None:
+        """Read a part anew when it is taken: what it goes by has changed."""
+        self._begun.pop((stream.name, company.id), None)
+
     def settle(self, seconds: float) -> None:
         """Wait for what is under way, but not for long."""
         for part in self._begun.values():

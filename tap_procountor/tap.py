@@ -129,7 +129,7 @@ class TapProcountor(Tap):
 
     @cached_property
     def examination(self) -> Examination:
-        """What is known of the API and the users' rights before anything is read."""
+        """What is known of the API and the users' rights before anything is written."""
         return examine(self.client, list(self.companies.values()))
 
     def rights_of(self, company: Company) -> Rights:
@@ -251,10 +251,7 @@ class TapProcountor(Tap):
         for stream in self.streams.values():
             if isinstance(stream, IncrementalStream) and any(map(stream.access.concerns, gained)):
                 stream.forget_bookmark(company)
-        if gained:
-            # What has been begun goes by the bookmarks.
-            self.read_ahead.close()
-            del self.read_ahead
+                self.read_ahead.forget(stream, company)
 
     # The SDK's hooks
 
@@ -371,9 +368,11 @@ class TapProcountor(Tap):
 
     def _read_companies(self) -> None:
         """Read the streams; the rights are asked for while the first of them are under way."""
-        self.read_ahead.begin()
         try:
-            self._examine()
+            # Held before any part is begun, for a part must not be the one that asks.
+            with self._examining:
+                self.read_ahead.begin()
+                self._examine()
             self._sync_streams()
         finally:
             self.read_ahead.close()

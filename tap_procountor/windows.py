@@ -221,7 +221,7 @@ def check_state(state: dict[str, Any]) -> None:
         for stream in msgspec.convert(state, _State).bookmarks.values():
             for partition in stream.partitions:
                 _check_partition(partition)
-    except (KeyError, ValueError, TypeError, zlib.error):
+    except (KeyError, OverflowError, ValueError, TypeError, zlib.error):
         msg = (
             "The state cannot be understood: it was not written by this tap. Give the state of an "
             "earlier run, or none to read everything again."

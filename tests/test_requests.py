@@ -18,6 +18,7 @@ from tap_procountor.gate import Gate
 from tap_procountor.sandbox import Sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 Config = dict[str, Any]
@@ -153,13 +154,13 @@ def test_lists_of_any_length_come_whatever_the_concurrency(
 
 @given(orders=st.lists(st.integers(0, 3), max_size=20))
 @settings(max_examples=20, deadline=None)
-def test_of_those_that_wait_the_first_in_order_goes_next(orders: list[int]) -> None:
+def test_of_those_that_wait_each_lets_as_many_pass_as_its_order_says(orders: list[int]) -> None:
     gate = Gate()
     entered: list[tuple[int, int]] = []
 
     def enter(arrival: int, order: int) -> None:
         with gate.enter(order):
-            entered.append((order, arrival))
+            entered.append((arrival + order, arrival))
 
     threads = []
     with gate.enter(0):
@@ -234,3 +235,18 @@ def test_a_missing_permission(
     outcomes = {outcome["stream"]: outcome for outcome in json.loads(report.read_text())["streams"]}
     assert "may not read" in outcomes["dimensions"]["failure"]
     assert outcomes["invoices"]["rows"] == len(run.records("invoices"))
+
+
+def test_what_came_before_a_fault_is_not_lost(sandbox: Sandbox, config: Config) -> None:
+    """A list that fails half-way must not take back the pages that wait for their turn."""
+
+    def numbers() -> Iterator[int]:
+        yield from range(3)
+        raise OSError
+
+    client = ProcountorClient(config | {"max_concurrency": 10, "request_timeout": 10})
+    come = []
+    with pytest.raises(OSError):  # noqa: PT011 - it has no text
+        come.extend(client.ahead(lambda number: number, numbers()))
+    client.close()
+    assert come == [0, 1, 2]

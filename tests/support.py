@@ -27,6 +27,7 @@ from tap_procountor.tap import TapProcountor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from multiprocessing.process import BaseProcess
 
     from tap_procountor.sandbox import Sandbox
     from tap_procountor.sandbox.company import Company
@@ -157,11 +158,7 @@ def run_command(
 
     The environment given is added to ours.
     """
-    process = _FORK_SERVER.Process(
-        target=_command,
-        args=(arguments, files, {**os.environ, **(environment or {})}, folder or Path.cwd()),
-    )
-    process.start()
+    process = start_command(arguments, files, environment, folder)
     process.join(timeout=240)
     if process.exitcode is None:
         process.kill()
@@ -169,6 +166,21 @@ def run_command(
     exit_code = process.exitcode
     process.close()
     return -1 if exit_code is None else exit_code
+
+
+def start_command(
+    arguments: list[str],
+    files: list[Path],
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> BaseProcess:
+    """Start the tap's command as ``run_command`` does, and return its process."""
+    process = _FORK_SERVER.Process(
+        target=_command,
+        args=(arguments, files, {**os.environ, **(environment or {})}, folder or Path.cwd()),
+    )
+    process.start()
+    return process
 
 
 def _command(
@@ -248,6 +260,10 @@ def when_asked(
 # The truth: documents of the API in the form that the tap promises, worked out independently of it.
 
 
+#: The same few hundred names come again and again, and took most of the time of a comparison.
+_snake_case = cache(inflection.underscore)
+
+
 def expected_record(document: Record, *components: str, company_id: int) -> Record:
     """Turn a document into the record that must come of it."""
     properties: Record = {}
@@ -256,9 +272,9 @@ def expected_record(document: Record, *components: str, company_id: int) -> Reco
     known, additional = {"company_id": company_id}, {}
     for name, value in document.items():
         if name in properties:
-            known[inflection.underscore(name)] = _expected(value, properties[name])
+            known[_snake_case(name)] = _expected(value, properties[name])
         else:
-            additional[inflection.underscore(name)] = _expected(value, {})
+            additional[_snake_case(name)] = _expected(value, {})
     return known | ({"additional_fields": additional} if additional else {})
 
 
@@ -267,7 +283,7 @@ def _expected(value: Any, schema: Record) -> Any:
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         return {
-            inflection.underscore(name): _expected(item, properties.get(name, {}))
+            _snake_case(name): _expected(item, properties.get(name, {}))
             for name, item in value.items()
         }
     if isinstance(value, list):
@@ -347,7 +363,7 @@ def _rows(sandbox: Sandbox, stream: str) -> list[Record]:
         "invoice_rows": "InvoiceRow",
         "ledger_transactions": "Transaction",
     }[stream]
-    known = {inflection.underscore(name) for name in COMPONENTS[component]["properties"]}
+    known = {_snake_case(name) for name in COMPONENTS[component]["properties"]}
     rows = []
     for owner in truth(sandbox, owner_stream):
         for item in owner.get(array) or []:

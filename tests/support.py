@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import inflection
@@ -26,7 +27,8 @@ import inflection
 from tap_procountor.tap import TapProcountor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from concurrent.futures import Future
     from multiprocessing.process import BaseProcess
 
     from tap_procountor.sandbox import Sandbox
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 Key = tuple[Any, ...]
+Case = TypeVar("Case")
+T = TypeVar("T")
 
 SPECIFICATION = json.loads(files("tap_procountor").joinpath("openapi.json").read_text("utf-8"))
 COMPONENTS = SPECIFICATION["components"]["schemas"]
@@ -194,6 +198,14 @@ def _command(
     os.chdir(folder)
     sys.argv[:] = ["tap-procountor", *arguments]
     TapProcountor.cli()
+
+
+@contextmanager
+def all_at_once(run: Callable[[Case], T], cases: Iterable[Case]) -> Iterator[dict[Case, Future[T]]]:
+    """Begin all cases together: what waits most of the time need not do so in turn."""
+    begun = list(cases)
+    with ThreadPoolExecutor(len(begun)) as pool:
+        yield {case: pool.submit(run, case) for case in begun}
 
 
 @cache

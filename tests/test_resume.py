@@ -102,8 +102,8 @@ def kills(request: pytest.FixtureRequest) -> int:
 #: bookmark half-way; between tables a small load has as many, and takes a tenth of the time.
 PARTS: dict[str, tuple[float, Record]] = {
     "large": (0.12, {"invoices": 1500}),
-    "small": (0.44, {"invoices": 100}),
-    "two companies": (0.44, {"invoices": 50, "companies": 2, "colliding_ids": True}),
+    "small": (0.58, {"invoices": 100}),
+    "two companies": (0.3, {"invoices": 50, "companies": 2, "colliding_ids": True}),
 }
 
 

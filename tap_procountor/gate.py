@@ -28,6 +28,11 @@ class Gate:
         #: A heap of order, arrival, and the lock that the thread waits for.
         self._waiting: list[tuple[int, int, threading.Lock]] = []
 
+    @property
+    def waiting(self) -> int:
+        """How many threads wait."""
+        return len(self._waiting)
+
     @contextmanager
     def enter(self, order: int) -> Iterator[None]:
         """Enter when it is the thread's turn, and leave the place at the end.

@@ -35,7 +35,7 @@ Source = dict[str, Any]
 PAGE_SIZE = 200
 
 #: A list with more rows than this is read in several places at once.
-_LONG_LIST = 20 * PAGE_SIZE
+_LONG_LIST = 4 * PAGE_SIZE
 #: A long list is read in segments of this many pages; they wait in memory for their turn.
 _SEGMENT_PAGES = 2
 #: A segment's first page is one row short: its last page then always reaches into the next segment,

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support import Target, run_tap, selecting, truth
 
 from tap_procountor.client import ProcountorClient
+from tap_procountor.gate import Gate
 from tap_procountor.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -116,6 +121,84 @@ def test_a_token_that_was_ended_is_renewed_once_for_all_threads() -> None:
             assert sandbox.statistics().token_requests == tokens
             sandbox.expire_tokens()
         client.close()
+
+
+def test_what_several_streams_need_is_asked_for_once(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    run = run_tap(tmp_path, config)
+    assert run.exit_code == 0, run.log
+    routes = sandbox.statistics().by_route()
+    for path in ("/fiscalyears", "/vats/default", "/company/usagesettings"):
+        assert routes[path] == 1
+    assert run.records("vat_statuses")
+    assert run.records("fiscal_years")
+
+
+def test_a_failure_is_not_shared(sandbox: Sandbox, config: Config, tmp_path: Path) -> None:
+    """The right to see it may come back, and each stream says what it misses."""
+    sandbox.add_fault(path="/vats/default", status=400, html=False, times=1)
+    streams = ("vat_percentages", "vat_statuses")
+    run = run_tap(tmp_path, config | {"max_concurrency": 1}, catalog=selecting(*streams))
+    assert run.exit_code == 1
+    assert not run.records("vat_percentages")
+    assert run.records("vat_statuses")
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_lists_of_any_length_come_whatever_the_concurrency(
+    concurrency: int, tmp_path: Path
+) -> None:
+    """Threads wait for one another: with few of them none may wait for itself."""
+    with Sandbox(invoices=900, requests_per_second=0) as sandbox:
+        config = {**sandbox.config(), "requests_per_second": 1000, "max_concurrency": concurrency}
+        run = run_tap(tmp_path, config)
+        assert run.exit_code == 0, run.log
+        for stream in ("invoices", "ledger_receipts", "ledger_transactions", "business_partners"):
+            assert Target().load(run).rows(stream) == truth(sandbox, stream)
+
+
+@given(orders=st.lists(st.integers(0, 3), max_size=20))
+@settings(max_examples=20, deadline=None)
+def test_of_those_that_wait_the_first_in_order_goes_next(orders: list[int]) -> None:
+    gate = Gate()
+    entered: list[tuple[int, int]] = []
+
+    def enter(arrival: int, order: int) -> None:
+        with gate.enter(order):
+            entered.append((order, arrival))
+
+    threads = []
+    with gate.enter(0):
+        for arrival, order in enumerate(orders):
+            threads.append(threading.Thread(target=enter, args=(arrival, order)))
+            threads[-1].start()
+            while gate.waiting <= arrival:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert entered == sorted(entered)
+    assert len(entered) == len(orders)
+
+
+def test_no_more_enter_than_there_are_places() -> None:
+    gate = Gate(3)
+    inside: list[int] = []
+    most: list[int] = []
+
+    def enter(order: int) -> None:
+        with gate.enter(order):
+            inside.append(order)
+            most.append(len(inside))
+            time.sleep(0.002)
+            inside.remove(order)
+
+    threads = [threading.Thread(target=enter, args=(order,)) for order in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 3
 
 
 def test_redirect_uri_is_sent_when_set(sandbox: Sandbox, config: Config, tmp_path: Path) -> None:

@@ -3,11 +3,63 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tap_procountor.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from xdist.remote import Producer  # type: ignore[import-untyped]
+
+#: Modules whose tests share nothing dear, so that each test may go to another worker.
+DIVIDED = frozenset(
+    f"test_{name}.py"
+    for name in (
+        *("bad_input", "connections", "deletions", "files", "isolation", "requests", "resume"),
+        *("rights", "secrets"),
+    )
+)
+#: What takes longest comes first, so that no worker is left with it in the end.
+FIRST = (
+    "test_targets.py",
+    "test_no_change_missed.py",
+    "test_resume.py::test_killed_at_random_points_nothing_is_lost",
+    "test_documentation.py",
+    "test_files.py::test_a_thousand_files_through_two_kills",
+    "test_stream_pages.py",
+    "test_isolation.py",
+    "test_personal_data.py",
+    "test_logs.py",
+    "test_secrets.py",
+    "test_requests.py",
+    "test_exactness.py",
+    "test_receivables.py",
+    "test_files.py",
+    "test_deletions.py",
+    "test_resume.py",
+)
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Gives a module to one worker, which makes its sandboxes and databases only once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return nodeid.partition("[")[0] if module.rpartition("/")[2] in DIVIDED else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    config.option.loadscopereorder = False  # ours is the order of the tests
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def position(item: pytest.Item) -> int:
+        name = item.nodeid.rpartition("/")[2]
+        return next((at for at, one in enumerate(FIRST) if name.startswith(one)), len(FIRST))
+
+    items.sort(key=position)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

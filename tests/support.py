@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import inflection
@@ -26,13 +27,17 @@ import inflection
 from tap_procountor.tap import TapProcountor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from concurrent.futures import Future
+    from multiprocessing.process import BaseProcess
 
     from tap_procountor.sandbox import Sandbox
     from tap_procountor.sandbox.company import Company
 
 Record = dict[str, Any]
 Key = tuple[Any, ...]
+Case = TypeVar("Case")
+T = TypeVar("T")
 
 SPECIFICATION = json.loads(files("tap_procountor").joinpath("openapi.json").read_text("utf-8"))
 COMPONENTS = SPECIFICATION["components"]["schemas"]
@@ -157,11 +162,7 @@ def run_command(
 
     The environment given is added to ours.
     """
-    process = _FORK_SERVER.Process(
-        target=_command,
-        args=(arguments, files, {**os.environ, **(environment or {})}, folder or Path.cwd()),
-    )
-    process.start()
+    process = start_command(arguments, files, environment, folder)
     process.join(timeout=240)
     if process.exitcode is None:
         process.kill()
@@ -169,6 +170,21 @@ def run_command(
     exit_code = process.exitcode
     process.close()
     return -1 if exit_code is None else exit_code
+
+
+def start_command(
+    arguments: list[str],
+    files: list[Path],
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> BaseProcess:
+    """Start the tap's command as ``run_command`` does, and return its process."""
+    process = _FORK_SERVER.Process(
+        target=_command,
+        args=(arguments, files, {**os.environ, **(environment or {})}, folder or Path.cwd()),
+    )
+    process.start()
+    return process
 
 
 def _command(
@@ -182,6 +198,14 @@ def _command(
     os.chdir(folder)
     sys.argv[:] = ["tap-procountor", *arguments]
     TapProcountor.cli()
+
+
+@contextmanager
+def all_at_once(run: Callable[[Case], T], cases: Iterable[Case]) -> Iterator[dict[Case, Future[T]]]:
+    """Begin all cases together: what waits most of the time need not do so in turn."""
+    begun = list(cases)
+    with ThreadPoolExecutor(len(begun)) as pool:
+        yield {case: pool.submit(run, case) for case in begun}
 
 
 @cache
@@ -248,6 +272,10 @@ def when_asked(
 # The truth: documents of the API in the form that the tap promises, worked out independently of it.
 
 
+#: The same few hundred names come again and again, and took most of the time of a comparison.
+_snake_case = cache(inflection.underscore)
+
+
 def expected_record(document: Record, *components: str, company_id: int) -> Record:
     """Turn a document into the record that must come of it."""
     properties: Record = {}
@@ -256,9 +284,9 @@ def expected_record(document: Record, *components: str, company_id: int) -> Reco
     known, additional = {"company_id": company_id}, {}
     for name, value in document.items():
         if name in properties:
-            known[inflection.underscore(name)] = _expected(value, properties[name])
+            known[_snake_case(name)] = _expected(value, properties[name])
         else:
-            additional[inflection.underscore(name)] = _expected(value, {})
+            additional[_snake_case(name)] = _expected(value, {})
     return known | ({"additional_fields": additional} if additional else {})
 
 
@@ -267,7 +295,7 @@ def _expected(value: Any, schema: Record) -> Any:
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         return {
-            inflection.underscore(name): _expected(item, properties.get(name, {}))
+            _snake_case(name): _expected(item, properties.get(name, {}))
             for name, item in value.items()
         }
     if isinstance(value, list):
@@ -347,7 +375,7 @@ def _rows(sandbox: Sandbox, stream: str) -> list[Record]:
         "invoice_rows": "InvoiceRow",
         "ledger_transactions": "Transaction",
     }[stream]
-    known = {inflection.underscore(name) for name in COMPONENTS[component]["properties"]}
+    known = {_snake_case(name) for name in COMPONENTS[component]["properties"]}
     rows = []
     for owner in truth(sandbox, owner_stream):
         for item in owner.get(array) or []:

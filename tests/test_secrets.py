@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import run_command, selecting
+from support import all_at_once, run_command, selecting
 
 from tap_procountor.client import ProcountorClient
 from tap_procountor.companies import Company
@@ -20,6 +20,7 @@ from tap_procountor.tap import TapProcountor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
     from pathlib import Path
 
 Config = dict[str, Any]
@@ -51,10 +52,14 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def config(sandbox: Sandbox, tmp_path: Path) -> Config:
+    return settings(sandbox, tmp_path)
+
+
+def settings(sandbox: Sandbox, folder: Path) -> Config:
     return {
         **sandbox.config(),
         "requests_per_second": 1000,
-        "run_report_path": str(tmp_path / "report.json"),
+        "run_report_path": str(folder / "report.json"),
     }
 
 
@@ -211,22 +216,39 @@ PATHS += ["/company", "/coa", "/dimensions", "/products", "/persons", "/persons/
 PATHS += ["/invoices", "/invoices/*", "/ledgerreceipts/*", "/businesspartners/groups"]
 
 
-@pytest.mark.parametrize("turn", range(3))
-@pytest.mark.parametrize("status", [200, 302, 401, 403, 404, 429, 500])
+#: Status and turn: each path gets another body each time.
+QUOTES = [(status, turn) for status in (200, 302, 401, 403, 404, 429, 500) for turn in range(3)]
+
+
+@pytest.fixture(scope="module")
+def quoted(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[tuple[int, int], Future[tuple[Run, Sandbox]]]]:
+    def run(case: tuple[int, int]) -> tuple[Run, Sandbox]:
+        status, turn = case
+        bodies = [body.replace("%s", ACCOUNT) for body in BODIES.values()]
+        with Sandbox(companies=2, invoices=30, requests_per_second=0) as sandbox:
+            for number, path in enumerate(PATHS):
+                sandbox.add_fault(
+                    path=path,
+                    status=status,
+                    times=None,
+                    body=bodies[(number + turn * 3) % len(bodies)],
+                    company=sandbox.companies[1].id,
+                    headers={"Retry-After": "1000", "Location": f"/{ACCOUNT}"},
+                )
+            folder = tmp_path_factory.mktemp(f"quoted-{status}-{turn}")
+            return run_tap(folder, settings(sandbox, folder)), sandbox
+
+    with all_at_once(run, QUOTES) as runs:
+        yield runs
+
+
+@pytest.mark.parametrize("case", QUOTES, ids=str)
 def test_answers_that_quote_the_data_and_the_token(
-    sandbox: Sandbox, config: Config, tmp_path: Path, status: int, turn: int
+    quoted: dict[tuple[int, int], Future[tuple[Run, Sandbox]]], case: tuple[int, int]
 ) -> None:
-    bodies = [body.replace("%s", ACCOUNT) for body in BODIES.values()]
-    for number, path in enumerate(PATHS):
-        sandbox.add_fault(
-            path=path,
-            status=status,
-            times=None,
-            body=bodies[(number + turn * 3) % len(bodies)],
-            company=sandbox.companies[1].id,
-            headers={"Retry-After": "1000", "Location": f"/{ACCOUNT}"},
-        )
-    run = run_tap(tmp_path, config)
+    run, sandbox = quoted[case].result()
     assert run.exit_code == 1
     assert_silent(run, sandbox)
 

@@ -244,7 +244,7 @@ def test_a_missing_permission(
     assert outcomes["invoices"]["rows"] == len(run.records("invoices"))
 
 
-def test_what_came_before_a_fault_is_not_lost(sandbox: Sandbox, config: Config) -> None:
+def test_what_came_before_a_fault_is_not_lost(config: Config) -> None:
     """A list that fails half-way must not take back the pages that wait for their turn."""
 
     def numbers() -> Iterator[int]:
@@ -252,7 +252,7 @@ def test_what_came_before_a_fault_is_not_lost(sandbox: Sandbox, config: Config) 
         raise OSError
 
     client = ProcountorClient(config | {"max_concurrency": 10, "request_timeout": 10})
-    come = []
+    come: list[int] = []
     with pytest.raises(OSError):  # noqa: PT011 - it has no text
         come.extend(client.ahead(lambda number: number, numbers()))
     client.close()

@@ -39,10 +39,13 @@ def report(config: Config) -> dict[str, Any]:
 def disturbed(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, Future[tuple[Run, Sandbox, Config]]]]:
+    # Not in the threads: pytest makes its own folder when it is first asked for one.
+    folders = {fault: tmp_path_factory.mktemp("disturbed") for fault in FAULTS}
+
     def run(fault: str) -> tuple[Run, Sandbox, Config]:
         with Sandbox(invoices=60, requests_per_second=0) as sandbox:
             sandbox.add_fault(path="/products", times=None, **FAULTS[fault])
-            folder = tmp_path_factory.mktemp("disturbed")
+            folder = folders[fault]
             config = {
                 **sandbox.config(),
                 "requests_per_second": 1000,

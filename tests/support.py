@@ -141,7 +141,7 @@ def run_tap(
             arguments += [f"--{name}", str(path)]
     with TemporaryDirectory() as output:
         files = [Path(output, "stdout"), Path(output, "stderr")]
-        exit_code = run_command(arguments, files)
+        exit_code = exit_code_of(start_command(arguments, files))
         written, log = (file.read_text("utf-8") for file in files)
     messages = [parse(line) for line in written.splitlines() if line.startswith('{"type"')]
     return Run(exit_code, messages, log)
@@ -152,17 +152,8 @@ _FORK_SERVER = multiprocessing.get_context("forkserver")
 _FORK_SERVER.set_forkserver_preload(["tap_procountor.tap", "pendulum"])
 
 
-def run_command(
-    arguments: list[str],
-    files: list[Path],
-    environment: Mapping[str, str] | None = None,
-    folder: Path | None = None,
-) -> int:
-    """Run the tap's command with its output in two files; return its exit code.
-
-    The environment given is added to ours.
-    """
-    process = start_command(arguments, files, environment, folder)
+def exit_code_of(process: BaseProcess) -> int:
+    """Wait for the end of a command; return its exit code."""
     process.join(timeout=240)
     if process.exitcode is None:
         process.kill()
@@ -178,7 +169,10 @@ def start_command(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> BaseProcess:
-    """Start the tap's command as ``run_command`` does, and return its process."""
+    """Start the tap's command with its output in two files.
+
+    The environment given is added to ours.
+    """
     process = _FORK_SERVER.Process(
         target=_command,
         args=(arguments, files, {**os.environ, **(environment or {})}, folder or Path.cwd()),

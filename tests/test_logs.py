@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_targets import ROOT, run_meltano
+from test_targets import meltano_project, run_meltano
 
 from tap_procountor.sandbox import Sandbox
 
@@ -19,10 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    text = (ROOT / "meltano.yml").read_text("utf-8")
-    (tmp_path / "meltano.yml").write_text(text.replace("pip_url: -e .", f"pip_url: -e {ROOT}"))
-    (tmp_path / "output").mkdir()
-    return tmp_path
+    return meltano_project(tmp_path)
 
 
 @pytest.fixture

@@ -14,7 +14,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from support import Record, Run, Target, editable, parse, run_tap, selecting, start_command, truth
+from support import (
+    Record,
+    Run,
+    Target,
+    editable,
+    exit_code_of,
+    parse,
+    run_tap,
+    selecting,
+    start_command,
+    truth,
+)
 
 from tap_procountor.sandbox import Sandbox
 
@@ -72,12 +83,9 @@ class Process:
             self.send_signal(number)
         if number != signal.SIGKILL:
             self.read(sys.maxsize)
-        self._process.join()
-        code = self._process.exitcode
-        assert code is not None
+        code = exit_code_of(self._process)
         if code == 0:
             self.read(sys.maxsize)
-        self._process.close()
         self._output.close()
         log = self._log.read_text("utf-8")
         self._log.unlink()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import all_at_once, run_command, selecting
+from support import all_at_once, exit_code_of, selecting, start_command
 
 from tap_procountor.client import ProcountorClient
 from tap_procountor.companies import Company
@@ -81,7 +81,9 @@ def run_tap(
     for file in files_of_output:
         file.unlink(missing_ok=True)
     level = {"TAP_PROCOUNTOR_LOGLEVEL": "DEBUG"}
-    exit_code = run_command(arguments, files_of_output, {**level, **(environment or {})}, folder)
+    exit_code = exit_code_of(
+        start_command(arguments, files_of_output, {**level, **(environment or {})}, folder)
+    )
     output, log = (file.read_text("utf-8") for file in files_of_output)
     report = folder / "report.json"
     return Run(
@@ -224,6 +226,9 @@ QUOTES = [(status, turn) for status in (200, 302, 401, 403, 404, 429, 500) for t
 def quoted(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[tuple[int, int], Future[tuple[Run, Sandbox]]]]:
+    # Not in the threads: pytest makes its own folder when it is first asked for one.
+    folders = {case: tmp_path_factory.mktemp("quoted") for case in QUOTES}
+
     def run(case: tuple[int, int]) -> tuple[Run, Sandbox]:
         status, turn = case
         bodies = [body.replace("%s", ACCOUNT) for body in BODIES.values()]
@@ -237,7 +242,7 @@ def quoted(
                     company=sandbox.companies[1].id,
                     headers={"Retry-After": "1000", "Location": f"/{ACCOUNT}"},
                 )
-            folder = tmp_path_factory.mktemp(f"quoted-{status}-{turn}")
+            folder = folders[case]
             return run_tap(folder, settings(sandbox, folder)), sandbox
 
     with all_at_once(run, QUOTES) as runs:

@@ -39,7 +39,10 @@ _TARGET_FIELDS = "_sdc_"
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Meltano project of a user's, with the tap installed from this checkout."""
-    folder = tmp_path_factory.mktemp("project")
+    return meltano_project(tmp_path_factory.mktemp("project"))
+
+
+def meltano_project(folder: Path) -> Path:
     text = (ROOT / "meltano.yml").read_text("utf-8")
     (folder / "meltano.yml").write_text(text.replace("pip_url: -e .", f"pip_url: -e {ROOT}"))
     (folder / "output").mkdir()

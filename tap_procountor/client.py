@@ -198,19 +198,16 @@ class Answer:
 class Usage:
     """What the requests of a part of the run have cost; counted from several threads.
 
-    Args:
-        order: The part's place in the run: of requests that wait, those of the lowest go first.
-
     Attributes:
-        order: Likewise.
+        order: The part's place in the run; see ``Gate``.
         requests: Requests sent, repeats included.
         retries: How many of them repeated one that had failed.
         bytes: Size of the answers' bodies, unpacked.
         seconds_waited: Seconds that requests waited for the limiter, added up over the threads.
     """
 
-    def __init__(self, order: int = 0) -> None:
-        self.order = order
+    def __init__(self) -> None:
+        self.order = 0
         self.requests = 0
         self.retries = 0
         self.bytes = 0
@@ -471,30 +468,29 @@ class ProcountorClient:
         receive: Receiver | None,
     ) -> Answer:
         """Send a request once, and count what it costs."""
-        self.limiter.order = usages[-1].order
         # A token request is made in the place of the request that needs the token.
-        place = self._gate.enter(self.limiter.order) if request.auth else nullcontext()
-        with place:
-            answer, prepared = self._send_in_place(request, usages, receive)
+        with self._gate.enter(usages[-1].order) if request.auth else nullcontext():
+            answer = self._send_in_place(request, usages, receive)
         if answer.content is not None:
             return answer
-        _check_passing_faults(answer, _place(prepared))
+        place = _place(request)
+        _check_passing_faults(answer, place)
         try:
             return replace(answer, content=parse(answer.body)) if answer.is_success else answer
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            raise _not_json(answer, _place(prepared)) from None
+            raise _not_json(answer, place) from None
 
     def _send_in_place(
         self, request: requests.Request, usages: list[Usage], receive: Receiver | None
-    ) -> tuple[Answer, requests.PreparedRequest]:
+    ) -> Answer:
         if self._is_closed:
             msg = "The run has ended."
             raise ApiError(msg)
-        # A token that is needed is asked for here, not before the wait: it might expire meanwhile.
+        # A token that is needed is asked for here: before the wait, it might expire meanwhile. It
+        # has an order of its own and is counted for itself.
         prepared = self._session.prepare_request(request)
-        # Asking for a token has an order of its own.
         self.limiter.order = usages[-1].order
         waited_before = self.limiter.seconds_waited
         size = 0
@@ -512,7 +508,7 @@ class ProcountorClient:
             waited = self.limiter.seconds_waited - waited_before
             for usage in usages:
                 usage.add(requests=1, size=size, seconds_waited=waited)
-        return answer, prepared
+        return answer
 
     def _send_prepared(
         self,
@@ -582,7 +578,7 @@ class ProcountorClient:
                 return ApiError(f"Procountor refused the request {resource} ({outline}).")
 
 
-def _place(request: requests.PreparedRequest) -> str:
+def _place(request: requests.Request | requests.PreparedRequest) -> str:
     """Tell for people what a request is for."""
     return _without_ids(urlsplit(request.url or "").path)
 

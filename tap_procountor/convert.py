@@ -167,27 +167,29 @@ class RecordConverter:
 
     def _decode_after_learning(self, text: bytes) -> Fields:
         """Decode an object that has unknown fields or wrong ones."""
-        self._learn(decode(text), self._schema)
-        self._build()
+        if unknown := [*self._learn(decode(text), self._schema)]:
+            for path in unknown:
+                self._on_unknown(path)
+            self._build()
         try:
             return self._decoder.decode(text)
         except msgspec.ValidationError as error:
             place = _PLACE.search(str(error))
             raise _wrong_type(re.sub(r"\[.*?\]", "", place[1]) if place else "") from None
 
-    def _learn(self, source: Any, schema: Schema, path: str = "") -> None:  # noqa: ANN401
-        """Take up the fields that the specification does not know."""
+    def _learn(self, source: Any, schema: Schema, path: str = "") -> Iterator[str]:  # noqa: ANN401
+        """Take up the fields that the specification does not know, and yield their paths."""
         if isinstance(source, list):
             for item in source:
-                self._learn(item, schema.get("items", UNKNOWN), path)
+                yield from self._learn(item, schema.get("items", UNKNOWN), path)
         properties = schema.get("properties")
         if properties is None or not isinstance(source, dict):
             return
         for name, value in source.items():
             if name not in properties:
                 properties[name] = UNKNOWN
-                self._on_unknown(f"{path}{name}")
-            self._learn(value, properties[name], f"{path}{name}.")
+                yield f"{path}{name}"
+            yield from self._learn(value, properties[name], f"{path}{name}.")
 
 
 def _wrong_numbers(source: Any, schema: Schema, path: str = "") -> Iterator[str]:  # noqa: ANN401

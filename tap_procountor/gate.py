@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: Two seconds at twenty requests a second: a token does not expire meanwhile.
 _MOST_TO_PASS = 40
 
 
@@ -40,7 +41,7 @@ class Gate:
         """Enter when it is the thread's turn, and leave the place at the end.
 
         Args:
-            order: How many may pass, up to a limit.
+            order: How many that arrive later may pass, up to a limit.
         """
         turn = threading.Lock()
         with self._mutex:

@@ -46,7 +46,7 @@ class RateLimiter:
 
     @property
     def order(self) -> int:
-        """The calling thread's place among those that wait: the lowest goes first."""
+        """What the calling thread waits at the gate with."""
         return getattr(self._of_thread, "order", 0)
 
     @order.setter

@@ -7,7 +7,6 @@ results come in the order of their ids, so that whatever has been written is a p
 from __future__ import annotations
 
 import re
-import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import chain, count, islice, pairwise, zip_longest
@@ -575,16 +574,19 @@ class Part:
     Args:
         batches: Reads them; nothing has been taken from it.
         threads: Where they are fetched.
+
+    Attributes:
+        fetched: The first ones, under way or there.
     """
 
     def __init__(self, batches: Iterator[Batch], threads: ThreadPoolExecutor) -> None:
         self._batches = batches
         self._threads = threads
-        self._fetched: list[Future[_Handful]] = []
+        self.fetched: list[Future[_Handful]] = []
 
     def begin(self) -> None:
         """Fetch as much as fills a page; for most parts that is everything."""
-        if not self._fetched:
+        if not self.fetched:
             self._fetch()
 
     def go_on(self) -> None:
@@ -592,15 +594,15 @@ class Part:
 
         The part before it comes to its end and leaves ever more of the permitted rate.
         """
-        if len(self._fetched) != 1 or not self._fetched[0].done():
+        if len(self.fetched) != 1 or not self.fetched[0].done():
             return
-        first = self._fetched[0].result()
+        first = self.fetched[0].result()
         if first.batches and not first.error and _remaining(first.batches[-1]) > PAGE_SIZE:
             self._fetch()
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield what has been fetched and what follows."""
-        for future in self._fetched:
+        for future in self.fetched:
             if future.cancel():
                 # No thread has got to it: it must not be waited for in one of them.
                 continue
@@ -612,14 +614,8 @@ class Part:
                 return
         yield from self._batches
 
-    def wait(self, seconds: float) -> float:
-        """Wait for what is under way, and return how much of the time is left."""
-        until = time.monotonic() + seconds
-        wait(self._fetched, seconds)
-        return max(until - time.monotonic(), 0)
-
     def _fetch(self) -> None:
-        self._fetched.append(self._threads.submit(_handful, self._batches))
+        self.fetched.append(self._threads.submit(_handful, self._batches))
 
 
 def in_turn(parts: Sequence[Part]) -> Iterator[Batch]:
@@ -679,8 +675,7 @@ class ReadAhead:
 
     def settle(self, seconds: float) -> None:
         """Wait for what is under way, but not for long."""
-        for part in self._begun.values():
-            seconds = part.wait(seconds)
+        wait([future for part in self._begun.values() for future in part.fetched], seconds)
 
     def close(self) -> None:
         """End the threads."""

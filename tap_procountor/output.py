@@ -48,7 +48,8 @@ class MessageWriter(MsgSpecWriter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._pending = bytearray()
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
         self._is_writing = False
         #: How much has been handed to the target.
         self.bytes_written = 0
@@ -69,7 +70,7 @@ class MessageWriter(MsgSpecWriter):
         Raises:
             Terminated: If the run was told to stop while it was being written.
         """
-        self._pending += self.format_message(message)
+        self._add(self.format_message(message))
         self.flush()
 
     def write_record(self, stream: str, record: Record, version: int | None) -> None:
@@ -82,9 +83,8 @@ class MessageWriter(MsgSpecWriter):
         if version is not None:
             message["version"] = version
         message["time_extracted"] = self._extracted
-        # In one step: a signal must not find half a line.
-        self._pending += _encoder.encode(message) + b"\n"
-        if len(self._pending) >= _BUFFER_SIZE:
+        self._add(_encoder.encode(message) + b"\n")
+        if self._pending_bytes >= _BUFFER_SIZE:
             self.flush()
 
     def flush(self) -> None:
@@ -95,15 +95,20 @@ class MessageWriter(MsgSpecWriter):
         """
         output = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
         self._is_writing = True
-        with memoryview(self._pending) as view:
-            written = 0
-            while written < len(view):
-                written += output.write(view[written:]) or 0
-            self.bytes_written += written
+        rest = memoryview(b"".join(self._pending))
+        self.bytes_written += len(rest)
+        while rest:
+            rest = rest[output.write(rest) or 0 :]
         self._pending.clear()
+        self._pending_bytes = 0
         self._is_writing = False
         if self._stop_signal is not None:
             self.stop(self._stop_signal)
+
+    def _add(self, line: bytes) -> None:
+        # In one step: a signal must not find half a line.
+        self._pending.append(line)
+        self._pending_bytes += len(line)
 
     def stop(self, signal_number: int) -> None:
         """Stop the run now or, if messages are being written, right after it.

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xdist.remote import Producer  # type: ignore[import-untyped]
+
+# Hundreds of processes are started: compiling everything anew would take most of their time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 #: Modules whose tests share nothing dear, so that each test may go to another worker.
 DIVIDED = frozenset(

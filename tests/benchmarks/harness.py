@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
+# As for users, whose installers do not set it: with it, each start compiles every module anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 Json = dict[str, Any]
 
 _BASELINES = str(Path(__file__).with_name("baselines.py"))

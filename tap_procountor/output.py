@@ -70,7 +70,7 @@ class MessageWriter(MsgSpecWriter):
         Raises:
             Terminated: If the run was told to stop while it was being written.
         """
-        self._add(self.format_message(message))
+        self._add(bytes(self.format_message(message)))
         self.flush()
 
     def write_record(self, stream: str, record: Record, version: int | None) -> None:

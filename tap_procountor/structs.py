@@ -8,7 +8,6 @@ renaming and encoding are thus left to msgspec, and Python touches an object onl
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import partial
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -94,7 +93,8 @@ class Shape:
         self._numbers: list[str] = []
         self._objects: list[tuple[Callable[[Any], Any], Shape]] = []
         self._arrays: list[tuple[Callable[[Any], Any], Shape]] = []
-        self._conversions: list[tuple[str, Callable[[Any], Any]]] = []
+        self._times: list[tuple[str, str]] = []
+        self._unknown: list[str] = []
         #: The tables' names by the API's.
         self.names = _names(schema.get("properties", {}))
         ours = [*self.names.values()]
@@ -127,10 +127,14 @@ class Shape:
         """
         if not values:
             return
-        for attribute, convert in self._conversions:
-            for value in values:
-                if item := getattr(value, attribute):
-                    setattr(value, attribute, convert(item))
+        for attribute, path in self._times:
+            try:
+                _replace(values, attribute, self._to_utc)
+            except (OverflowError, ValueError):
+                msg = f"The API sent no time where the field '{path}' should hold one."
+                raise RecordError(msg) from None
+        for attribute in self._unknown:
+            _replace(values, attribute, rename)
         for get, shape in self._objects:
             shape.convert([*filter(None, map(get, values))], numbers)
         for get, shape in self._arrays:
@@ -157,19 +161,18 @@ class Shape:
         if kind == "array" and items.get("type") in _SCALARS:
             return _array_of(_SCALARS[items["type"]])
         if field.get("format") == "date-time":
-            self._conversions.append((attribute, partial(self._utc, path)))
+            self._times.append((attribute, path))
         elif kind == "number":
             self._numbers.append(attribute)
         elif kind not in _SCALARS:
-            self._conversions.append((attribute, rename))
+            self._unknown.append(attribute)
         return _SCALARS.get(str(kind), Any)
 
-    def _utc(self, path: str, text: str) -> str:
-        try:
-            return self._to_utc(text)
-        except (OverflowError, ValueError):
-            msg = f"The API sent no time where the field '{path}' should hold one."
-            raise RecordError(msg) from None
+
+def _replace(values: Sequence[Fields], attribute: str, convert: Callable[[Any], Any]) -> None:
+    for value in values:
+        if item := getattr(value, attribute):
+            setattr(value, attribute, convert(item))
 
 
 def rename(value: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -248,7 +248,6 @@ class ProcountorClient:
         self._token_url = config.get("token_url") or f"{url.scheme}://{url.netloc}/api/oauth/token"
         self.concurrency = int(config["max_concurrency"])
         self.limiter = RateLimiter(float(config["requests_per_second"]))
-        self._is_closed = False
         self.usage = Usage()
         self._session = _Session()
         self._certificates = _trusted_certificates()
@@ -263,7 +262,7 @@ class ProcountorClient:
 
     def close(self) -> None:
         """End the threads; requests that wait for one, or to be repeated, are not sent."""
-        self._is_closed = True
+        self.limiter.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
@@ -447,7 +446,7 @@ class ProcountorClient:
             fault = details["exception"]
             if isinstance(fault, TransientError) and fault.retry_after:
                 self.limiter.pause(fault.retry_after)
-            if not self._is_closed:
+            if not self.limiter.is_closed:
                 logger.warning("%s Trying again in %.1f s.", fault, details["wait"])
 
         send = backoff.on_exception(
@@ -485,9 +484,6 @@ class ProcountorClient:
     def _send_in_place(
         self, request: requests.Request, usages: list[Usage], receive: Receiver | None
     ) -> Answer:
-        if self._is_closed:
-            msg = "The run has ended."
-            raise ApiError(msg)
         # A token that is needed is asked for here: before the wait, it might expire meanwhile. It
         # has an order of its own and is counted for itself.
         prepared = self._session.prepare_request(request)

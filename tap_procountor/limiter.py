@@ -10,6 +10,7 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tap_procountor.errors import ApiError
 from tap_procountor.gate import Gate
 
 if TYPE_CHECKING:
@@ -37,7 +38,17 @@ class RateLimiter:
         self._last_sent: deque[float] = deque(maxlen=math.ceil(requests_per_second))
         self._next_slot = 0.0
         self._gate = Gate()
+        self._closed = threading.Event()
         self._of_thread = threading.local()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the run has ended."""
+        return self._closed.is_set()
+
+    def close(self) -> None:
+        """Let no request pass any more, those that wait included."""
+        self._closed.set()
 
     @property
     def seconds_waited(self) -> float:
@@ -59,12 +70,16 @@ class RateLimiter:
 
         What counts is when it has been sent: a thread that is held up on the way must not let the
         next request come too close.
+
+        Raises:
+            ApiError: If the run has ended meanwhile.
         """
         began = time.monotonic()
         with self._gate.enter(self.order):
             delay = self._next_free_moment() - time.monotonic()
-            if delay > 0:
-                time.sleep(delay)
+            if self._closed.wait(max(delay, 0)):
+                msg = "The run has ended."
+                raise ApiError(msg)
             entered = time.monotonic()
             try:
                 yield

@@ -95,13 +95,16 @@ class MessageWriter(MsgSpecWriter):
         """
         output = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
         self._is_writing = True
-        rest = memoryview(b"".join(self._pending))
-        self.bytes_written += len(rest)
-        while rest:
-            rest = rest[output.write(rest) or 0 :]
-        self._pending.clear()
-        self._pending_bytes = 0
-        self._is_writing = False
+        try:
+            rest = memoryview(b"".join(self._pending))
+            # Before it is written: to a target that has gone it must not be written again.
+            self._pending.clear()
+            self._pending_bytes = 0
+            self.bytes_written += len(rest)
+            while rest:
+                rest = rest[output.write(rest) or 0 :]
+        finally:
+            self._is_writing = False
         if self._stop_signal is not None:
             self.stop(self._stop_signal)
 

@@ -87,6 +87,14 @@ class Process:
         if code == 0:
             self.read(sys.maxsize)
         self._output.close()
+        return self._run(code)
+
+    def leave(self) -> Run:
+        """Read no more, as a target that fails."""
+        self._output.close()
+        return self._run(exit_code_of(self._process))
+
+    def _run(self, code: int) -> Run:
         log = self._log.read_text("utf-8")
         self._log.unlink()
         return Run(code, [parse(line) for line in self.lines], log)
@@ -226,6 +234,21 @@ def test_a_signal_ends_the_run_with_its_state(
     target = Target().load(run).load(resumed)
     for stream in STREAMS:
         assert target.rows(stream) == truth_once(large, stream)
+
+
+def test_requests_that_wait_are_not_sent_after_the_end_of_a_run(
+    large: Sandbox, tmp_path: Path
+) -> None:
+    """Twenty wait for the limit: sent one by one, they would keep the process for ten seconds."""
+    process = Process(tmp_path, {**large.config(), "requests_per_second": 2}, {})
+    process.read(1)
+    while '"RECORD"' not in process.lines[-1]:
+        process.read(len(process.lines) + 1)
+    sent = len(large.statistics().requests)
+    run = process.leave()
+    assert run.exit_code != 0
+    assert "Traceback" not in run.log
+    assert len(large.statistics().requests) - sent <= 2
 
 
 def test_a_signal_while_waiting_for_an_answer_is_obeyed_at_once(

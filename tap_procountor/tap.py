@@ -72,14 +72,14 @@ if TYPE_CHECKING:
 _SAID_FOR_PEOPLE = (ProcountorError, MappingError)
 
 
-#: Parameters of the C library's mallopt, and their values.
+#: Parameters of glibc's mallopt by their numbers, and their values.
 _ALLOCATION = {
-    # All threads share one heap: what one has freed, the others take.
-    (_M_ARENA_MAX := -8): 1,
-    # An answer, which is smaller, is put where the one before was: a new place costs time.
-    (_M_MMAP_THRESHOLD := -3): 4 * 1024 * 1024,
-    # Free bytes at the end of the heap that are kept.
-    (_M_TRIM_THRESHOLD := -1): 16 * 1024 * 1024,
+    # M_ARENA_MAX: all threads share one heap; what one has freed, the others take.
+    -8: 1,
+    # M_MMAP_THRESHOLD: an answer, which is smaller, is put where the one before was.
+    -3: 4 * 1024 * 1024,
+    # M_TRIM_THRESHOLD: free bytes at the end of the heap that are kept.
+    -1: 16 * 1024 * 1024,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -108,7 +108,7 @@ class RecordConverter:
             record = self._decoder.decode(text)
         except msgspec.ValidationError:
             record = self._decode_after_learning(text)
-        self._convert([record], text)
+        self._convert([record], [text])
         return record
 
     def all(self, sources: Iterable[Any]) -> Iterator[tuple[bytes, Fields | RecordError]]:
@@ -122,11 +122,10 @@ class RecordConverter:
         """
         rest = iter(sources)
         while texts := [as_text(source) for source in islice(rest, _AT_ONCE)]:
-            array = b"[%b]" % b",".join(texts)
             results: Sequence[Fields | RecordError]
             try:
-                records = self._array_decoder.decode(array)
-                self._convert(records, array)
+                records = self._decoder.decode_lines(b"\n".join(texts))
+                self._convert(records, texts)
                 results = records
             except (msgspec.ValidationError, RecordError):
                 # Unknown fields are learned, and faulty objects found, one by one.
@@ -139,12 +138,13 @@ class RecordConverter:
         except RecordError as error:
             return error
 
-    def _convert(self, records: list[Fields], text: bytes) -> None:
+    def _convert(self, records: list[Fields], texts: Sequence[bytes]) -> None:
         """Convert decoded objects in place."""
         numbers: list[Any] = []
         self._shape.convert(records, numbers)
         if not are_numbers(numbers):
-            raise _wrong_type(next(_wrong_numbers(decode(text), self._schema), ""))
+            places = (_wrong_numbers(decode(text), self._schema) for text in texts)
+            raise _wrong_type(next(chain.from_iterable(places), ""))
         for attribute in self._additional:
             for record in records:
                 if getattr(record, attribute) is not UNSET:
@@ -158,7 +158,6 @@ class RecordConverter:
     def _build(self) -> None:
         self._shape = Shape(self._schema, self._to_utc, added=(COMPANY_ID, ADDITIONAL_FIELDS))
         self._decoder = msgspec.json.Decoder(self._shape.api, float_hook=Decimal)
-        self._array_decoder = msgspec.json.Decoder(list[self._shape.api], float_hook=Decimal)  # type: ignore[name-defined]
         self._additional = [
             self._shape.attributes[ours]
             for name, ours in self._shape.names.items()

@@ -83,7 +83,7 @@ class MessageWriter(MsgSpecWriter):
         if version is not None:
             message["version"] = version
         message["time_extracted"] = self._extracted
-        self._add(_encoder.encode(message) + b"\n")
+        self._add(_encoder.encode_lines((message,)))
         if self._pending_bytes >= _BUFFER_SIZE:
             self.flush()
 

@@ -28,6 +28,8 @@ _SCALARS: dict[str, Any] = {
     "string": str | None,
 }
 
+_NESTED = frozenset((dict, list))
+
 #: The schema of a field that the specification does not know.
 UNKNOWN: Schema = {}
 
@@ -109,7 +111,8 @@ class Shape:
         api = [*self.names, *ours[len(self.names) :]]
         #: The type to decode an object with.
         self.api = _struct("ApiFields", attributes, api, kinds)
-        self._ours = _struct("TableFields", attributes, ours, [Any] * len(ours))
+        # A subtype without slots of its own: Python then need not compare the two at each object.
+        self._ours = _struct("TableFields", attributes, ours, [Any] * len(ours), self.api)
         self._is_renamed = api != ours
         self._numbers_of = _getter(self._numbers)
 
@@ -134,7 +137,7 @@ class Shape:
                 msg = f"The API sent no time where the field '{path}' should hold one."
                 raise RecordError(msg) from None
         for attribute in self._unknown:
-            _replace(values, attribute, rename)
+            _rename_inside(values, attribute)
         for get, shape in self._objects:
             shape.convert([*filter(None, map(get, values))], numbers)
         for get, shape in self._arrays:
@@ -175,6 +178,13 @@ def _replace(values: Sequence[Fields], attribute: str, convert: Callable[[Any], 
             setattr(value, attribute, convert(item))
 
 
+def _rename_inside(values: Sequence[Fields], attribute: str) -> None:
+    for value in values:
+        item = getattr(value, attribute)
+        if type(item) in _NESTED:
+            setattr(value, attribute, rename(item))
+
+
 def rename(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """Put the names inside a value of unknown shape into snake case."""
     if isinstance(value, dict):
@@ -192,7 +202,7 @@ def number(value: Raw | None) -> Decimal:
 
 def are_numbers(values: list[Raw | UnsetType]) -> bool:
     """Tell whether all that came are numbers or null."""
-    text = b"".join([value for value in values if value is not UNSET])
+    text = b"".join(filter(None, values))  # UNSET is false, as no JSON is
     rest = text.translate(None, b"0123456789.-+eE")
     return not rest.replace(b"null", b"")
 
@@ -221,7 +231,11 @@ def _array_of(kind: Any) -> Any:  # noqa: ANN401 - types made at run time
 
 
 def _struct(
-    name: str, attributes: dict[str, str], encoded: list[str], kinds: list[Any]
+    name: str,
+    attributes: dict[str, str],
+    encoded: list[str],
+    kinds: list[Any],
+    base: type[Fields] = Fields,
 ) -> type[Fields]:
     """Make a type whose fields may all be missing."""
     fields = [
@@ -235,7 +249,7 @@ def _struct(
     made = msgspec.defstruct(
         name,
         fields,
-        bases=(Fields,),
+        bases=(base,),
         namespace={"_attributes": attributes},
         forbid_unknown_fields=True,
         gc=False,

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Protocol
 
-    import requests
-
     class Exchange(Protocol):
         """Posts the form to the token endpoint and returns its answer."""
 
@@ -72,10 +70,12 @@ class CompanyAuthenticator(OAuthAuthenticator):
             form["redirect_uri"] = self._redirect_uri
         return form
 
-    def authenticate_request(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the token, after getting one if there is none that lives."""
+    def authorization(self) -> str:
+        """Return the header of that name, after getting a token if there is none that lives."""
         with self._lock:
-            return super().authenticate_request(request)
+            if not self.is_token_valid():
+                self.update_access_token()
+            return f"Bearer {self.access_token}"
 
     def is_token_valid(self) -> bool:
         """Tell whether the token can still be used for a request."""

@@ -1,13 +1,12 @@
 """The one place where requests are made.
 
-Session, token, limiter, retries, error messages and the threads that requests run in are here;
-streams neither sleep, retry nor look at status codes.
+Token, limiter, retries, error messages and the threads that requests run in are here; streams
+neither sleep, retry nor look at status codes. How a request travels is in ``transport``.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import random
 import re
 import threading
@@ -19,36 +18,28 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import backoff
 import msgspec
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from tap_procountor.auth import CompanyAuthenticator
 from tap_procountor.errors import (
     ApiError,
     AuthenticationError,
-    ConfigurationError,
     ForbiddenError,
     NotFoundError,
     TransientError,
 )
-from tap_procountor.gate import Gate
+from tap_procountor.gate import BEFORE_ALL, Gate
 from tap_procountor.limiter import RateLimiter
+from tap_procountor.transport import Request, Transport, without_ids
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-    from urllib3 import ProxyManager
+    from urllib3 import BaseHTTPResponse
 
     Parse = Callable[[bytes], Any]
 
@@ -84,91 +75,6 @@ logger = logging.getLogger("tap-procountor.client")
 def decode(body: bytes) -> Any:  # noqa: ANN401 - any JSON
     """Parse an answer; decimals keep every digit."""
     return _decoder.decode(body)
-
-
-def _limited_pools(limiter: RateLimiter) -> dict[str, type[HTTPConnectionPool]]:
-    """Return urllib3's connection pools with connections that ask the limiter.
-
-    They ask right before a request is written: opening a connection, which takes several times as
-    long as a request needs to arrive, comes first and does not count.
-    """
-
-    class Limited:
-        sock: Any
-
-        def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-            if self.sock is None:
-                self.connect()  # type: ignore[attr-defined]
-            with limiter.turn():
-                super().request(*args, **kwargs)  # type: ignore[misc]
-
-    class Connection(Limited, HTTPConnection):
-        """A plain connection."""
-
-    class SecureConnection(Limited, HTTPSConnection):
-        """A connection over TLS."""
-
-    class Pool(HTTPConnectionPool):
-        ConnectionCls = Connection
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = SecureConnection
-
-    return {"http": Pool, "https": SecurePool}
-
-
-class _LimitedAdapter(HTTPAdapter):
-    """Sends no request before the limiter lets it."""
-
-    def __init__(self, limiter: RateLimiter, connections: int) -> None:
-        self._pools = _limited_pools(limiter)
-        super().__init__(pool_maxsize=connections)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> ProxyManager:  # noqa: ANN401
-        manager: ProxyManager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
-
-
-class _Session(requests.Session):
-    """Sends the credentials that it is given, and only where it is told to.
-
-    requests itself would put a password from ``~/.netrc`` into the token request. The environment
-    is still asked for proxies.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.auth = _as_it_is
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Follow no redirect: it would carry the token to another place."""
-
-
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def _trusted_certificates() -> str | bool:
-    """Return the file or folder of authorities to trust, if it is not those that the web trusts.
-
-    Certificates are always verified: there is no way to turn that off.
-
-    Raises:
-        ConfigurationError: If the environment names none that there is.
-    """
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        path = os.environ.get(name)
-        if path and not Path(path).exists():
-            msg = f"The variable {name} names no file of certificates: correct or unset it."
-            raise ConfigurationError(msg)
-        if path:
-            return path
-    return True
 
 
 @dataclass(frozen=True)
@@ -234,6 +140,34 @@ class Usage:
         }
 
 
+@dataclass(frozen=True)
+class _Call:
+    """A request, and what goes with it.
+
+    Attributes:
+        request: The request.
+        usages: Where it is counted; the order of the last one is its own.
+        auth: Gives the token; None if the request is for the token.
+        parse: Turns the body into the answer's content.
+        receive: Takes a file.
+        max_tries: How often it is sent at most.
+        is_urgent: Whether it goes before all others.
+    """
+
+    request: Request
+    usages: tuple[Usage, ...]
+    auth: CompanyAuthenticator | None = None
+    parse: Parse = decode
+    receive: Receiver | None = None
+    max_tries: int = MAX_TRIES
+    is_urgent: bool = False
+
+    @property
+    def order(self) -> int:
+        """Its place among those that wait; see ``Gate``."""
+        return BEFORE_ALL if self.is_urgent else self.usages[-1].order
+
+
 class ProcountorClient:
     """Sends the requests of all companies and streams of a run.
 
@@ -249,13 +183,8 @@ class ProcountorClient:
         self.concurrency = int(config["max_concurrency"])
         self.limiter = RateLimiter(float(config["requests_per_second"]))
         self.usage = Usage()
-        self._session = _Session()
-        self._certificates = _trusted_certificates()
-        # requests would look through the whole environment at each request.
-        self._proxies = cache(get_environ_proxies)
-        adapter = _LimitedAdapter(self.limiter, self.concurrency)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        timeout = float(config["request_timeout"])
+        self._transport = Transport(self.limiter, self.concurrency, timeout)
         self._gate = Gate(self.concurrency)
         # Threads of what is read ahead wait at the gate: there are mostly others for what is due.
         self._threads = ThreadPoolExecutor(_THREADS_PER_PLACE * self.concurrency, "request")
@@ -264,7 +193,7 @@ class ProcountorClient:
         """End the threads; requests that wait for one, or to be repeated, are not sent."""
         self.limiter.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._session.close()
+        self._transport.close()
 
     def authenticator(self, api_key: str) -> CompanyAuthenticator:
         """Return an authenticator for the company that the key opens."""
@@ -300,8 +229,8 @@ class ProcountorClient:
             NotFoundError: If there is no such resource.
             ApiError: For any other answer that cannot be used, after the repeats that may help.
         """
-        request = requests.Request("GET", params=params, auth=auth)
-        return self._ask(request, auth, path, usage, parse)
+        request = self._request("GET", path, params)
+        return self._ask(_Call(request, self._usages(usage), auth, parse=parse), path)
 
     def post(
         self, auth: CompanyAuthenticator, path: str, body: Params, usage: Usage | None = None
@@ -319,7 +248,10 @@ class ProcountorClient:
         Raises:
             ProcountorError: As ``get`` does.
         """
-        return self._ask(requests.Request("POST", json=body, auth=auth), auth, path, usage)
+        question = Request(
+            "POST", f"{self._api_url}{path}", msgspec.json.encode(body), "application/json"
+        )
+        return self._ask(_Call(question, self._usages(usage), auth), path)
 
     def download(
         self,
@@ -341,28 +273,27 @@ class ProcountorClient:
         Raises:
             ProcountorError: As ``get``, and what the receiver raises.
         """
-        request = requests.Request("GET", params=params, auth=auth)
-        answer = self._ask(request, auth, path, usage, receive=receive)
+        request = self._request("GET", path, params)
+        answer = self._ask(_Call(request, self._usages(usage), auth, receive=receive), path)
         if answer.body:
-            msg = f"The answer of {_without_ids(path)} holds no file."
+            msg = f"The answer of {without_ids(path)} holds no file."
             raise ApiError(msg)
         return answer.content
 
-    def _ask(  # noqa: PLR0913, PLR0917 - what get, post and download take
-        self,
-        request: requests.Request,
-        auth: CompanyAuthenticator,
-        path: str,
-        usage: Usage | None,
-        parse: Parse = decode,
-        receive: Receiver | None = None,
-    ) -> Answer:
-        """Send a request to a path below ``api_url``, with another token if its own is refused."""
-        request.url = f"{self._api_url}{path}"
-        answer = self._send_patiently(request, MAX_TRIES, usage, parse, receive)
-        if answer.status == _UNAUTHORIZED:
-            auth.discard(answer.authorization)
-            answer = self._send_patiently(request, MAX_TRIES, usage, parse, receive)
+    def _request(self, method: str, path: str, params: Params | None) -> Request:
+        query = f"?{urlencode(params, doseq=True)}" if params else ""
+        return Request(method, f"{self._api_url}{path}{query}")
+
+    def _usages(self, usage: Usage | None) -> tuple[Usage, ...]:
+        return (self.usage, usage) if usage else (self.usage,)
+
+    def _ask(self, call: _Call, path: str) -> Answer:
+        """Make a call to a path below ``api_url``, with another token if its own is refused."""
+        answer = self._send_patiently(call)
+        if call.auth and answer.status == _UNAUTHORIZED:
+            call.auth.discard(answer.authorization)
+            # With a low rate, it may have waited until its token had expired.
+            answer = self._send_patiently(replace(call, is_urgent=True))
         if answer.is_success:
             return answer
         raise self._error(answer, path)
@@ -409,9 +340,14 @@ class ProcountorClient:
 
     def _exchange(self, form: Mapping[str, str], *, is_first: bool) -> Mapping[str, Any]:
         """Post the form of a token request and return the answer."""
-        request = requests.Request("POST", self._token_url, data=form)
+        body = urlencode(form).encode()
+        request = Request("POST", self._token_url, body, "application/x-www-form-urlencoded")
+        tries = MAX_TRIES_TO_REACH if is_first else MAX_TRIES
         try:
-            answer = self._send_patiently(request, MAX_TRIES_TO_REACH if is_first else MAX_TRIES)
+            # All else of the company waits for it.
+            answer = self._send_patiently(
+                _Call(request, (self.usage,), max_tries=tries, is_urgent=True)
+            )
         except TransientError as fault:
             # Tried often enough: the request that needs the token must not multiply the tries.
             raise ApiError(str(fault)) from None
@@ -429,20 +365,12 @@ class ProcountorClient:
         )
         raise AuthenticationError(msg)
 
-    def _send_patiently(
-        self,
-        request: requests.Request,
-        max_tries: int,
-        usage: Usage | None = None,
-        parse: Parse = decode,
-        receive: Receiver | None = None,
-    ) -> Answer:
-        """Send a request, again after faults that may pass."""
-        usages = [self.usage, usage] if usage else [self.usage]
+    def _send_patiently(self, call: _Call) -> Answer:
+        """Send a call's request, again after faults that may pass."""
 
         def slow_down(details: Any) -> None:  # noqa: ANN401 - backoff's details
-            for one in usages:
-                one.add(retries=1)
+            for usage in call.usages:
+                usage.add(retries=1)
             fault = details["exception"]
             if isinstance(fault, TransientError) and fault.retry_after:
                 self.limiter.pause(fault.retry_after)
@@ -452,108 +380,60 @@ class ProcountorClient:
         send = backoff.on_exception(
             _waits,
             TransientError,
-            max_tries=max_tries,
+            max_tries=call.max_tries,
             jitter=None,
             on_backoff=slow_down,
             logger=None,
         )(self._send)
-        return send(request, usages, parse, receive)
+        return send(call)
 
-    def _send(
-        self,
-        request: requests.Request,
-        usages: list[Usage],
-        parse: Parse,
-        receive: Receiver | None,
-    ) -> Answer:
-        """Send a request once, and count what it costs."""
+    def _send(self, call: _Call) -> Answer:
+        """Send a call's request once, and parse the answer."""
         # A token request is made in the place of the request that needs the token.
-        with self._gate.enter(usages[-1].order) if request.auth else nullcontext():
-            answer = self._send_in_place(request, usages, receive)
+        with self._gate.enter(call.order) if call.auth else nullcontext():
+            answer = self._send_in_place(call)
         if answer.content is not None:
             return answer
-        place = _place(request)
+        place = without_ids(urlsplit(call.request.url).path)
         _check_passing_faults(answer, place)
         try:
-            return replace(answer, content=parse(answer.body)) if answer.is_success else answer
+            return replace(answer, content=call.parse(answer.body)) if answer.is_success else answer
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
             raise _not_json(answer, place) from None
 
-    def _send_in_place(
-        self, request: requests.Request, usages: list[Usage], receive: Receiver | None
-    ) -> Answer:
+    def _send_in_place(self, call: _Call) -> Answer:
+        """Send a call's request, and count what it costs."""
         # A token that is needed is asked for here: before the wait, it might expire meanwhile. It
         # has an order of its own and is counted for itself.
-        prepared = self._session.prepare_request(request)
-        self.limiter.order = usages[-1].order
+        authorization = call.auth.authorization() if call.auth else None
+        self.limiter.order = call.order
         waited_before = self.limiter.seconds_waited
-        size = 0
+        body, content, size = b"", None, 0
 
-        def count(response: requests.Response) -> Iterator[bytes]:
+        def pieces(response: BaseHTTPResponse) -> Iterator[bytes]:
             nonlocal size
-            for piece in response.iter_content(_PIECE_SIZE):
+            for piece in response.stream(_PIECE_SIZE):
                 size += len(piece)
                 yield piece
 
         try:
-            answer = self._send_prepared(prepared, count, receive)
-            size += len(answer.body)
+            with self._transport.send(call.request, authorization) as response:
+                if call.receive and _is_file(response):
+                    content = call.receive(response.headers, pieces(response))
+                else:
+                    body = response.read()
+                    size += len(body)
         finally:
             waited = self.limiter.seconds_waited - waited_before
-            for usage in usages:
+            for usage in call.usages:
                 usage.add(requests=1, size=size, seconds_waited=waited)
-        return answer
-
-    def _send_prepared(
-        self,
-        prepared: requests.PreparedRequest,
-        read: Callable[[requests.Response], Iterator[bytes]],
-        receive: Receiver | None,
-    ) -> Answer:
-        body, content = b"", None
-        place = _place(prepared)
-        try:
-            with self._session.send(
-                prepared,
-                timeout=self._config["request_timeout"],
-                stream=True,
-                verify=self._certificates,
-                proxies=self._proxies(urljoin(prepared.url or "", "/")),
-            ) as response:
-                if receive and _is_file(response):
-                    content = receive(response.headers, read(response))
-                else:
-                    # In one piece: requests' way, 10 KB at a time, takes several times as long.
-                    body = response.raw.read(decode_content=True)
-        except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            msg = f"No answer from {place} within {self._config['request_timeout']} seconds."
-            raise TransientError(msg) from None
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
-            msg = f"{self._api_url} is no valid address: check api_url and token_url."
-            raise ApiError(msg) from None
-        except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own are OSErrors
-            host = urlsplit(prepared.url or "").netloc
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                msg = (
-                    f"The certificate of {host} is not trusted: check api_url. If an authority of "
-                    "your own has issued it, name the authority's file in REQUESTS_CA_BUNDLE."
-                )
-                raise ApiError(msg) from None
-            msg = f"The connection to {host} failed ({type(error).__name__}): check api_url."
-            raise TransientError(msg) from None
-        return Answer(
-            response.status_code,
-            response.headers,
-            body,
-            prepared.headers.get("Authorization"),
-            content,
-        )
+        return Answer(response.status, response.headers, body, authorization, content)
 
     def _error(self, answer: Answer, path: str) -> Exception:
         outline = _outline(answer)
-        resource = _without_ids(path)
+        resource = without_ids(path)
         match answer.status:
             case 401:
                 return AuthenticationError(
@@ -574,19 +454,10 @@ class ProcountorClient:
                 return ApiError(f"Procountor refused the request {resource} ({outline}).")
 
 
-def _place(request: requests.Request | requests.PreparedRequest) -> str:
-    """Tell for people what a request is for."""
-    return _without_ids(urlsplit(request.url or "").path)
-
-
-def _without_ids(path: str) -> str:
-    return re.sub(r"(?<=/)\d[\d,]*", "{id}", path)
-
-
-def _is_file(response: requests.Response) -> bool:
+def _is_file(response: BaseHTTPResponse) -> bool:
     """Tell whether an answer carries a file, and not what the API or the gateway has to say."""
     kind = response.headers.get("Content-Type", "").lower()
-    return response.status_code == _OK and not kind.startswith(("text/html", "application/json"))
+    return response.status == _OK and not kind.startswith(("text/html", "application/json"))
 
 
 def server_time(answer: Answer) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import sys
 import threading
 from contextlib import contextmanager
 from itertools import count
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+#: The order of what goes before all that wait.
+BEFORE_ALL = -sys.maxsize
 
 #: Two seconds at twenty requests a second: a token does not expire meanwhile.
 _MOST_TO_PASS = 40
@@ -41,7 +45,7 @@ class Gate:
         """Enter when it is the thread's turn, and leave the place at the end.
 
         Args:
-            order: How many that arrive later may pass, up to a limit.
+            order: How many that arrive later may pass, up to a limit; or ``BEFORE_ALL``.
         """
         turn = threading.Lock()
         with self._mutex:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import threading
 import time
 from collections import deque
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tap_procountor.errors import ApiError
-from tap_procountor.gate import Gate
+from tap_procountor.gate import BEFORE_ALL, Gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 #: Share of the permitted rate that is used. The rest makes room for the uneven time that requests
 #: spend on their way, because what counts is when they arrive.
 _USED_SHARE = 0.975
-
-_BEFORE_ALL_REQUESTS = -sys.maxsize
 
 
 class RateLimiter:
@@ -92,7 +89,7 @@ class RateLimiter:
 
     def pause(self, seconds: float) -> None:
         """Let no request pass for a while: the server has asked for it."""
-        with self._gate.enter(_BEFORE_ALL_REQUESTS):
+        with self._gate.enter(BEFORE_ALL):
             self._next_slot = max(self._next_slot, time.monotonic() + seconds)
 
     def _next_free_moment(self) -> float:

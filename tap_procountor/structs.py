@@ -19,7 +19,7 @@ from tap_procountor.errors import RecordError
 from tap_procountor.schema import Schema, snake_case, unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 _SCALARS: dict[str, Any] = {
     "boolean": bool | None,
@@ -200,7 +200,7 @@ def number(value: Raw | None) -> Decimal:
     return Decimal(0 if text == "null" else text)
 
 
-def are_numbers(values: list[Raw | UnsetType]) -> bool:
+def are_numbers(values: Iterable[Any]) -> bool:
     """Tell whether all that came are numbers or null."""
     text = b"".join(filter(None, values))  # UNSET is false, as no JSON is
     rest = text.translate(None, b"0123456789.-+eE")

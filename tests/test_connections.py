@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._relay("POST", self.rfile.read(int(self.headers["Content-Length"])))
 
     def do_CONNECT(self) -> None:
-        self.server.seen.append((self.path, dict(self.headers), b""))
+        self.server.seen.append((self.path, self._headers(), b""))
         host, _, port = self.path.partition(":")
         with socket.create_connection((host, int(port))) as server:
             self.send_response(200)
@@ -66,8 +66,11 @@ class _Handler(BaseHTTPRequestHandler):
                         return
                     others[side].sendall(data)
 
+    def _headers(self) -> dict[str, str]:
+        return {name.title(): text for name, text in self.headers.items()}
+
     def _relay(self, method: str, body: bytes) -> None:
-        self.server.seen.append((self.path, dict(self.headers), body))
+        self.server.seen.append((self.path, self._headers(), body))
         # A proxy is sent whole URLs.
         url = self.path if "://" in self.path else f"{self.server.origin}{self.path}"
         names = ("Authorization", "Content-Type")
@@ -304,3 +307,15 @@ def test_a_proxy_tunnels_tls(  # noqa: PLR0913, PLR0917 - fixtures
         assert all("Proxy-Authorization" in headers for _, headers, _ in proxy.seen)
         assert not any("Proxy-Authorization" in headers for _, headers, _ in secure.seen)
         assert not any("Authorization" in headers for _, headers, _ in proxy.seen)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://["])
+def test_a_proxy_that_cannot_be_used(
+    config: Config, tmp_path: Path, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("NO_PROXY", "")
+    run = run_tap(tmp_path, config, "--test")
+    assert run.exit_code == 1
+    assert "The environment names a proxy that cannot be used" in last_line(run)
+    assert proxy not in run.log

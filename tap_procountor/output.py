@@ -48,6 +48,7 @@ class MessageWriter(MsgSpecWriter):
 
     def __init__(self) -> None:
         super().__init__()
+        self._line = bytearray()
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._is_writing = False
@@ -83,7 +84,10 @@ class MessageWriter(MsgSpecWriter):
         if version is not None:
             message["version"] = version
         message["time_extracted"] = self._extracted
-        self._add(_encoder.encode_lines((message,)))
+        # Into a buffer that is kept: a new one would be moved again and again while it grows.
+        _encoder.encode_into(message, self._line)
+        self._line += b"\n"
+        self._add(bytes(self._line))
         if self._pending_bytes >= _BUFFER_SIZE:
             self.flush()
 

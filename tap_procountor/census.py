@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from heapq import merge
-from itertools import accumulate, chain, groupby, pairwise
+from itertools import accumulate, chain, groupby, islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,7 +31,7 @@ _ALWAYS_ALLOWED = 20
 _LEAST_SUSPECT = 3
 
 
-#: So many ids are compared at once.
+#: So many ids are compared or compressed at once.
 _AT_ONCE = 10_000
 
 
@@ -71,7 +71,9 @@ def ascending(*groups: Iterable[int]) -> array[int]:
 
 def _runs(ids: array[int]) -> Iterable[array[int]]:
     """Divide ids where they do not ascend."""
-    descents = (place for place, (one, next_one) in enumerate(pairwise(ids), 1) if next_one < one)
+    descents = [place for place, (one, next_one) in enumerate(pairwise(ids), 1) if next_one < one]
+    if not descents:
+        return [ids]
     return [ids[first:end] for first, end in pairwise([0, *descents, len(ids)])]
 
 
@@ -87,8 +89,7 @@ def difference(ids: array[int], others: array[int]) -> set[int]:
 
 def pack(ids: Iterable[int]) -> str:
     """Compress ids: the differences between neighbours are small and repeat."""
-    ordered = ascending(ids)
-    return _compress([high - low for low, high in pairwise(chain([0], ordered))])
+    return _compress(high - low for low, high in pairwise(chain([0], ascending(ids))))
 
 
 def unpack(text: str) -> array[int]:
@@ -106,8 +107,16 @@ def unpack_keys(text: str) -> set[Key]:
     return {tuple(key) for key in _decompress(text)}
 
 
-def _compress(values: list[Any]) -> str:
-    return base64.b64encode(zlib.compress(msgspec.json.encode(values), 9)).decode()
+def _compress(values: Iterable[Any]) -> str:
+    """Compress values as JSON, some at once: together they would take several times the memory."""
+    compressor = zlib.compressobj(9)
+    rest = iter(values)
+    pieces, separator = [compressor.compress(b"[")], b""
+    while some := [*islice(rest, _AT_ONCE)]:
+        pieces.append(compressor.compress(separator + msgspec.json.encode(some)[1:-1]))
+        separator = b","
+    pieces += compressor.compress(b"]"), compressor.flush()
+    return base64.b64encode(b"".join(pieces)).decode()
 
 
 def _decompress(text: str) -> list[Any]:

@@ -7,9 +7,11 @@ neither sleep, retry nor look at status codes. How a request travels is in ``tra
 from __future__ import annotations
 
 import logging
+import math
 import random
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -58,6 +60,11 @@ _LONGEST_WAIT_SECONDS = 60.0
 _LONGEST_RETRY_AFTER_SECONDS = 600.0
 _PIECE_SIZE = 1024 * 1024
 _THREADS_PER_PLACE = 3
+#: Of one request in the average latency.
+_WEIGHT_OF_ONE = 0.1
+#: Latencies vary, and results are wanted in order: more are under way than the average needs.
+_SPARE_SHARE = 1.5
+_SPARE_CALLS = 2
 
 _OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 200, 401, 403, 404, 429
 _SERVER_ERROR = 500
@@ -168,6 +175,23 @@ class _Call:
         return BEFORE_ALL if self.is_urgent else self.usages[-1].order
 
 
+class _Latency:
+    """How long requests take.
+
+    Attributes:
+        seconds: A moving average over all threads.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 1.0
+        self._weight = 1.0
+
+    def note(self, seconds: float) -> None:
+        """Take one more into account; the first one alone counts in full."""
+        self.seconds += self._weight * (seconds - self.seconds)
+        self._weight = _WEIGHT_OF_ONE
+
+
 class ProcountorClient:
     """Sends the requests of all companies and streams of a run.
 
@@ -181,10 +205,12 @@ class ProcountorClient:
         url = urlsplit(self._api_url)
         self._token_url = config.get("token_url") or f"{url.scheme}://{url.netloc}/api/oauth/token"
         self.concurrency = int(config["max_concurrency"])
-        self.limiter = RateLimiter(float(config["requests_per_second"]))
+        self._rate = float(config["requests_per_second"])
+        self.limiter = RateLimiter(self._rate)
         self.usage = Usage()
         timeout = float(config["request_timeout"])
         self._transport = Transport(self.limiter, self.concurrency, timeout)
+        self._latency = _Latency()
         self._gate = Gate(self.concurrency)
         # Threads of what is read ahead wait at the gate: there are mostly others for what is due.
         self._threads = ThreadPoolExecutor(_THREADS_PER_PLACE * self.concurrency, "request")
@@ -302,15 +328,14 @@ class ProcountorClient:
         self,
         function: Callable[[Item], Result],
         items: Iterable[Item],
-        depth: int | None = None,
+        share: float = 1,
     ) -> Iterator[Result]:
         """Map in the request threads, a bounded number of items ahead, results in order.
 
         Args:
             function: Called with each item in a thread.
             items: Consumed as far as the results are, plus the depth.
-            depth: How many calls may be under way or finished but not yet taken; by default as many
-                as there are requests at once.
+            share: The share of the run's requests that the calls make; see ``_depth``.
 
         Raises:
             Exception: What the items raise, after the results of those that came before.
@@ -328,7 +353,7 @@ class ProcountorClient:
                     fault = error
                     break
                 pending.append(self._threads.submit(function, item))
-                if len(pending) >= (depth or self.concurrency):
+                while len(pending) >= self._depth(share):
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
@@ -337,6 +362,18 @@ class ProcountorClient:
         finally:
             for future in pending:
                 future.cancel()
+
+    def _depth(self, share: float) -> int:
+        """Tell how many calls may be under way, or finished but not yet taken.
+
+        As many as keep the permitted rate in use at the latency there is now: what is read further
+        ahead would wait in memory, and nothing would be won.
+
+        Args:
+            share: The share of the run's requests that the calls make.
+        """
+        useful = math.ceil(_SPARE_SHARE * share * self._rate * self._latency.seconds) + _SPARE_CALLS
+        return max(2, min(useful, int(share * self.concurrency)))
 
     def _exchange(self, form: Mapping[str, str], *, is_first: bool) -> Mapping[str, Any]:
         """Post the form of a token request and return the answer."""
@@ -410,6 +447,7 @@ class ProcountorClient:
         authorization = call.auth.authorization() if call.auth else None
         self.limiter.order = call.order
         waited_before = self.limiter.seconds_waited
+        began = time.monotonic()
         body, content, size = b"", None, 0
 
         def pieces(response: BaseHTTPResponse) -> Iterator[bytes]:
@@ -427,6 +465,7 @@ class ProcountorClient:
                     size += len(body)
         finally:
             waited = self.limiter.seconds_waited - waited_before
+            self._latency.note(time.monotonic() - began - waited)
             for usage in call.usages:
                 usage.add(requests=1, size=size, seconds_waited=waited)
         return Answer(response.status, response.headers, body, authorization, content)

@@ -288,13 +288,14 @@ class KeysetList:
     def _segments(self, first: Page, done: int, total: int) -> Iterator[Page]:
         """Yield the pages after the first of a long list, several segments being read at once."""
         ahead = self._company.client.ahead
-        depth = max(2, self._company.client.concurrency // 2)
+        # Half of the requests are for details, a quarter for heads, a quarter for other pages.
+        share = 1 / 4
         numbers = range(
             done // _HEAD_SIZE + _SEGMENT_PAGES, total // _HEAD_SIZE + 1, _SEGMENT_PAGES
         )
-        heads = ahead(partial(self._page, 0, _HEAD_SIZE), numbers, depth)
+        heads = ahead(partial(self._page, 0, _HEAD_SIZE), numbers, share)
         segments = pairwise(chain([first], _ascending(heads, first.ids[-1]), [None]))
-        for pages in ahead(self._segment, segments, depth):
+        for pages in ahead(self._segment, segments, share):
             yield from (page for page in pages if page is not first)
 
     def _segment(self, heads: tuple[Page | None, Page | None]) -> list[Page]:
@@ -387,8 +388,8 @@ class DocumentList:
         for page in pages:
             yield self._merge(*self._with_details(page))
             break
-        depth = max(2, self._company.client.concurrency // 2)
-        for page, details in self._company.client.ahead(self._with_details, pages, depth):
+        # The list makes the other half of the requests.
+        for page, details in self._company.client.ahead(self._with_details, pages, share=1 / 2):
             yield self._merge(page, details)
 
     @staticmethod
@@ -597,7 +598,7 @@ class Part:
         if len(self.fetched) != 1 or not self.fetched[0].done():
             return
         first = self.fetched[0].result()
-        if first.batches and not first.error and _remaining(first.batches[-1]) > PAGE_SIZE:
+        if first.batches and not first.error and _remaining(first.batches[-1]) > 0:
             self._fetch()
 
     def __iter__(self) -> Iterator[Batch]:
@@ -624,6 +625,7 @@ def in_turn(parts: Sequence[Part]) -> Iterator[Batch]:
         for batch in part:
             if following and _remaining(batch) <= _NEAR_THE_END:
                 following.begin()
+                following.go_on()
             yield batch
 
 

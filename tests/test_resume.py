@@ -284,6 +284,25 @@ def test_a_signal_while_the_target_is_not_reading_breaks_no_line(
     assert run.messages[-1]["type"] == "STATE"
 
 
+@pytest.mark.parametrize(("latency_ms", "least", "most"), [(0, 1, 8), (600, 10, 13)])
+def test_no_more_is_read_ahead_than_the_rate_needs(
+    tmp_path: Path, latency_ms: int, least: int, most: int
+) -> None:
+    """What the target does not take waits in memory; where answers are slow, more must wait."""
+    with Sandbox(invoices=5000, requests_per_second=0, latency_ms=latency_ms) as sandbox:
+        process = Process(tmp_path, {**sandbox.config(), "requests_per_second": 40}, {})
+        process.read(1)
+        while '"RECORD","stream":"invoices"' not in process.lines[-1]:
+            process.read(len(process.lines) + 1)
+        before, now = -1, 0
+        while now > before:
+            time.sleep(3)
+            before, now = now, len(sandbox.statistics().requests)
+        process.end(signal.SIGKILL)
+        batches = sandbox.statistics().by_route()["/invoices/{id}"]
+        assert least <= batches <= most
+
+
 def test_data_that_changes_under_a_load(tmp_path: Path) -> None:
     with Sandbox(invoices=1500, requests_per_second=0, latency_ms=40, jitter_ms=30) as sandbox:
         config = {**sandbox.config(), "requests_per_second": 40}

@@ -197,7 +197,7 @@ class Attachments(RowStream):
             return batch, search.find(attachment_ids(batch))
 
         # The search takes one question at a time; what waits for it takes memory.
-        for batch, found in company.client.ahead(look_up, batches, depth=2):
+        for batch, found in company.client.ahead(look_up, batches, share=0):
             self._found = dict(self._converted(company, found))
             if search.refusal:
                 finding = Finding(Verdict.MODULE_OFF, f"{search.refusal} {_NO_DOCUMENTS}")

@@ -125,13 +125,12 @@ def test_a_token_that_was_ended_is_renewed_once_for_all_threads() -> None:
 
 
 def test_tokens_that_expire_while_requests_wait_for_a_low_rate(tmp_path: Path) -> None:
-    """Twenty requests wait for three seconds, a token lives for two."""
-    with Sandbox(invoices=3000, requests_per_second=7, token_lifetime=2) as sandbox:
-        config = {**sandbox.config(), "requests_per_second": 7}
-        run = run_tap(tmp_path, config, catalog=selecting("invoices"))
+    """Twenty requests wait for nearly two seconds, a token lives for one."""
+    with Sandbox(invoices=60, requests_per_second=12, token_lifetime=1) as sandbox:
+        config = {**sandbox.config(), "requests_per_second": 12}
+        run = run_tap(tmp_path, config)
         assert run.exit_code == 0, run.log
-        assert len(run.records("invoices")) == 3000
-        assert 401 in {request.status for request in sandbox.statistics().requests}
+        assert sandbox.statistics().by_status()[401] > 0
 
 
 def test_what_several_streams_need_is_asked_for_once(

@@ -32,7 +32,8 @@ class CompanyAuthenticator(OAuthAuthenticator):
     """Holds the access token of one company for all threads and streams, in memory only.
 
     The SDK's authenticator has no lock, no margin before the expiry and no way to renew a token
-    that was refused, and logs the body of a refused exchange: hence the overrides.
+    that was refused, and logs the body of a refused exchange: hence the overrides. Requests take
+    ``authorization``; ``authenticate_request`` would need an object of the requests library.
 
     Args:
         client_id: The integration's client id.
@@ -95,7 +96,8 @@ class CompanyAuthenticator(OAuthAuthenticator):
         requested = datetime.now(UTC)
         answer = self._exchange(self.oauth_request_body, is_first=self.access_token is None)
         token, lifetime = answer.get("access_token"), answer.get("expires_in")
-        if not isinstance(token, str) or not token:
+        # No header can hold another character, and urllib3's error would quote the token.
+        if not (isinstance(token, str) and token and token.isascii() and token.isprintable()):
             msg = "The token endpoint answered without an access token: check api_url or token_url."
             raise AuthenticationError(msg)
         self.access_token = Secret(token)

@@ -41,7 +41,7 @@ from tap_procountor.transport import Request, Transport, without_ids
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-    from urllib3 import BaseHTTPResponse
+    from tap_procountor.transport import Response
 
     Parse = Callable[[bytes], Any]
 
@@ -58,15 +58,16 @@ _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
 #: A server that wants to be left alone for longer is not asked again.
 _LONGEST_RETRY_AFTER_SECONDS = 600.0
-_PIECE_SIZE = 1024 * 1024
 _THREADS_PER_PLACE = 3
-#: Of one request in the average latency.
+#: The weight of the newest request in the average latency.
 _WEIGHT_OF_ONE = 0.1
 #: Latencies vary, and results are wanted in order: more are under way than the average needs.
 _SPARE_SHARE = 1.5
 _SPARE_CALLS = 2
+#: Calls that make a smaller share of the requests may take as much as this: they come in bursts.
+_LEAST_SHARE = 1 / 2
 
-_OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 200, 401, 403, 404, 429
+_OK, _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY_REQUESTS = 200, 401, 403, 429
 _SERVER_ERROR = 500
 
 #: Error texts that quote nothing of the company's data: codes and known sentences.
@@ -176,10 +177,10 @@ class _Call:
 
 
 class _Latency:
-    """How long requests take.
+    """How long answers take.
 
     Attributes:
-        seconds: A moving average over all threads.
+        seconds: A moving average over all threads; that one of two at a time is lost does no harm.
     """
 
     def __init__(self) -> None:
@@ -187,7 +188,7 @@ class _Latency:
         self._weight = 1.0
 
     def note(self, seconds: float) -> None:
-        """Take one more into account; the first one alone counts in full."""
+        """Take an answer into account; the first one alone counts in full."""
         self.seconds += self._weight * (seconds - self.seconds)
         self._weight = _WEIGHT_OF_ONE
 
@@ -255,7 +256,7 @@ class ProcountorClient:
             NotFoundError: If there is no such resource.
             ApiError: For any other answer that cannot be used, after the repeats that may help.
         """
-        request = self._request("GET", path, params)
+        request = Request("GET", self._url(path, params))
         return self._ask(_Call(request, self._usages(usage), auth, parse=parse), path)
 
     def post(
@@ -274,9 +275,7 @@ class ProcountorClient:
         Raises:
             ProcountorError: As ``get`` does.
         """
-        question = Request(
-            "POST", f"{self._api_url}{path}", msgspec.json.encode(body), "application/json"
-        )
+        question = Request("POST", self._url(path), msgspec.json.encode(body), "application/json")
         return self._ask(_Call(question, self._usages(usage), auth), path)
 
     def download(
@@ -299,16 +298,18 @@ class ProcountorClient:
         Raises:
             ProcountorError: As ``get``, and what the receiver raises.
         """
-        request = self._request("GET", path, params)
+        request = Request("GET", self._url(path, params))
         answer = self._ask(_Call(request, self._usages(usage), auth, receive=receive), path)
         if answer.body:
             msg = f"The answer of {without_ids(path)} holds no file."
             raise ApiError(msg)
         return answer.content
 
-    def _request(self, method: str, path: str, params: Params | None) -> Request:
-        query = f"?{urlencode(params, doseq=True)}" if params else ""
-        return Request(method, f"{self._api_url}{path}{query}")
+    def _url(self, path: str, params: Params | None = None) -> str:
+        """Return an address; parameters that are None are left out."""
+        known = {name: value for name, value in (params or {}).items() if value is not None}
+        query = f"?{urlencode(known, doseq=True)}" if known else ""
+        return f"{self._api_url}{path}{query}"
 
     def _usages(self, usage: Usage | None) -> tuple[Usage, ...]:
         return (self.usage, usage) if usage else (self.usage,)
@@ -316,7 +317,7 @@ class ProcountorClient:
     def _ask(self, call: _Call, path: str) -> Answer:
         """Make a call to a path below ``api_url``, with another token if its own is refused."""
         answer = self._send_patiently(call)
-        if call.auth and answer.status == _UNAUTHORIZED:
+        if answer.status == _UNAUTHORIZED and call.auth:
             call.auth.discard(answer.authorization)
             # With a low rate, it may have waited until its token had expired.
             answer = self._send_patiently(replace(call, is_urgent=True))
@@ -328,14 +329,16 @@ class ProcountorClient:
         self,
         function: Callable[[Item], Result],
         items: Iterable[Item],
-        share: float = 1,
+        share: float | None = 1,
     ) -> Iterator[Result]:
         """Map in the request threads, a bounded number of items ahead, results in order.
 
         Args:
             function: Called with each item in a thread.
             items: Consumed as far as the results are, plus the depth.
-            share: The share of the run's requests that the calls make; see ``_depth``.
+            share: The share of the run's requests that the calls make; it bounds how many may be
+                under way or finished but not yet taken. None if most make none: then there may be
+                as many as requests at once.
 
         Raises:
             Exception: What the items raise, after the results of those that came before.
@@ -363,17 +366,17 @@ class ProcountorClient:
             for future in pending:
                 future.cancel()
 
-    def _depth(self, share: float) -> int:
+    def _depth(self, share: float | None) -> int:
         """Tell how many calls may be under way, or finished but not yet taken.
 
         As many as keep the permitted rate in use at the latency there is now: what is read further
         ahead would wait in memory, and nothing would be won.
-
-        Args:
-            share: The share of the run's requests that the calls make.
         """
-        useful = math.ceil(_SPARE_SHARE * share * self._rate * self._latency.seconds) + _SPARE_CALLS
-        return max(2, min(useful, int(share * self.concurrency)))
+        if share is None:
+            return self.concurrency
+        useful = _SPARE_SHARE * share * self._rate * self._latency.seconds + _SPARE_CALLS
+        most = max(share, _LEAST_SHARE) * self.concurrency
+        return max(_SPARE_CALLS, math.ceil(min(useful, most)))
 
     def _exchange(self, form: Mapping[str, str], *, is_first: bool) -> Mapping[str, Any]:
         """Post the form of a token request and return the answer."""
@@ -450,24 +453,24 @@ class ProcountorClient:
         began = time.monotonic()
         body, content, size = b"", None, 0
 
-        def pieces(response: BaseHTTPResponse) -> Iterator[bytes]:
+        def counted(pieces: Iterator[bytes]) -> Iterator[bytes]:
             nonlocal size
-            for piece in response.stream(_PIECE_SIZE):
+            for piece in pieces:
                 size += len(piece)
                 yield piece
 
         try:
             with self._transport.send(call.request, authorization) as response:
                 if call.receive and _is_file(response):
-                    content = call.receive(response.headers, pieces(response))
+                    content = call.receive(response.headers, counted(response.pieces()))
                 else:
                     body = response.read()
                     size += len(body)
         finally:
             waited = self.limiter.seconds_waited - waited_before
-            self._latency.note(time.monotonic() - began - waited)
             for usage in call.usages:
                 usage.add(requests=1, size=size, seconds_waited=waited)
+        self._latency.note(time.monotonic() - began - waited)
         return Answer(response.status, response.headers, body, authorization, content)
 
     def _error(self, answer: Answer, path: str) -> Exception:
@@ -493,7 +496,7 @@ class ProcountorClient:
                 return ApiError(f"Procountor refused the request {resource} ({outline}).")
 
 
-def _is_file(response: BaseHTTPResponse) -> bool:
+def _is_file(response: Response) -> bool:
     """Tell whether an answer carries a file, and not what the API or the gateway has to say."""
     kind = response.headers.get("Content-Type", "").lower()
     return response.status == _OK and not kind.startswith(("text/html", "application/json"))

@@ -13,7 +13,7 @@ import re
 import tempfile
 import threading
 import unicodedata
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -245,8 +245,11 @@ class FileStore:
         try:
             yield temporary
         finally:
-            temporary.close()
-            Path(temporary.name).unlink(missing_ok=True)
+            # If the disk is full, closing fails too: the fault that is under way says more.
+            with suppress(OSError):
+                temporary.close()
+            with suppress(OSError):
+                Path(temporary.name).unlink(missing_ok=True)
 
     def _put(self, temporary: str, path: str) -> None:
         """Let a file appear at its place, at once and as a whole."""

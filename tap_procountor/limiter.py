@@ -78,6 +78,7 @@ class RateLimiter:
                 msg = "The run has ended."
                 raise ApiError(msg)
             entered = time.monotonic()
+            self._of_thread.seconds_waited = self.seconds_waited + entered - began
             try:
                 yield
             finally:
@@ -85,7 +86,6 @@ class RateLimiter:
                 self._last_sent.append(sent)
                 # A late wake-up is made good by at most one interval.
                 self._next_slot = max(self._next_slot, sent - self._interval) + self._interval
-        self._of_thread.seconds_waited = self.seconds_waited + entered - began
 
     def pause(self, seconds: float) -> None:
         """Let no request pass for a while: the server has asked for it."""

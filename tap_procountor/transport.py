@@ -5,56 +5,103 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from ssl import CERT_REQUIRED
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-import urllib3
 from requests.utils import (
     DEFAULT_CA_BUNDLE_PATH,
     get_auth_from_url,
     get_environ_proxies,
     select_proxy,
 )
+from urllib3 import PoolManager, ProxyManager, make_headers
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError
 from urllib3.exceptions import TimeoutError as HttpTimeoutError
+from urllib3.util.ssl_ import create_urllib3_context
 
 from tap_procountor.errors import ApiError, ConfigurationError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from ssl import SSLContext
+    from urllib.parse import SplitResult
 
     from urllib3 import BaseHTTPResponse
 
     from tap_procountor.limiter import RateLimiter
 
+_PIECE_SIZE = 1024 * 1024
 
-class Request(NamedTuple):
-    """What is asked, without the credentials.
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked, without the token.
 
     Attributes:
         method: GET or POST.
         url: The whole address with its query.
-        body: What is posted.
+        body: What is posted; for a token, the credentials.
         content_type: What the body is.
     """
 
     method: str
     url: str
-    body: bytes | None = None
+    body: bytes | None = field(default=None, repr=False)
     content_type: str | None = None
+
+
+class Response:
+    """An answer whose body is still to be read.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers, whatever their case.
+    """
+
+    def __init__(
+        self, response: BaseHTTPResponse, faults: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._faults = faults
+
+    def read(self) -> bytes:
+        """Return the whole body, unpacked.
+
+        Raises:
+            TransientError: If it breaks off.
+        """
+        with self._faults():
+            return self._response.read(decode_content=True)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the body piece by piece, unpacked; raises as ``read`` does."""
+        pieces = self._response.stream(_PIECE_SIZE, decode_content=True)
+        while True:
+            with self._faults():
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
 
 
 class Transport:
     """Sends requests.
 
     It works with urllib3 itself: requests, which would do the same, takes half a millisecond more
-    for each, and would follow redirects with the token and put a password from ``~/.netrc`` into
-    the token request. Of the environment, proxies and authorities to trust are heeded.
+    for each, would follow redirects with the token, put a password from ``~/.netrc`` into the token
+    request, and keep one company's cookies for the others. Of the environment, proxies and
+    authorities to trust are heeded.
 
     Args:
         limiter: Lets one request after the other pass.
@@ -72,79 +119,99 @@ class Transport:
             "maxsize": connections,
             "timeout": timeout,
             "retries": False,
-            **_trusted_certificates(),
+            # One for all: reading the authorities takes longer than opening a connection.
+            "ssl_context": _ssl_context(),
         }
         self._headers = {
             "Accept": "*/*",
             "Accept-Encoding": "gzip, deflate",
             "User-Agent": f"tap-procountor/{version('tap-procountor')}",
         }
-        self._manager_of = cache(self._make_manager)
-        # The whole environment is looked through each time.
-        self._proxy_of = cache(_proxy_of)
+        #: What keeps the connections to a server.
+        self._managers: dict[str, PoolManager] = {}
+        self._lock = Lock()
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        self._manager_of.cache_clear()
+        for manager in self._managers.values():
+            manager.clear()
 
     @contextmanager
-    def send(self, request: Request, authorization: str | None) -> Iterator[BaseHTTPResponse]:
-        """Send a request; the answer's body is read inside, and errors of reading are caught too.
+    def send(self, request: Request, authorization: str | None) -> Iterator[Response]:
+        """Send a request; the answer's body is to be read inside.
 
         Args:
             request: The request.
             authorization: The header of that name.
 
         Raises:
-            TransientError: If there was no answer, or if it broke off.
+            TransientError: If there was no answer.
             ApiError: If another try cannot help.
+            ConfigurationError: If the environment names a proxy that cannot be used.
         """
         headers = {**self._headers}
         if authorization:
             headers["Authorization"] = authorization
         if request.content_type:
             headers["Content-Type"] = request.content_type
-        try:
-            manager = self._manager_of(self._proxy_of(urljoin(request.url, "/")))
-            with manager.urlopen(
+        faults = partial(self._faults, request.url)
+        with faults():
+            response = self._manager_for(request.url).urlopen(
                 request.method,
                 request.url,
                 body=request.body,
                 headers=headers,
                 redirect=False,
                 preload_content=False,
-            ) as response:
-                yield response
-        except (OSError, UnicodeError, HTTPError) as error:
-            raise self._fault(error, request.url) from None
+            )
+        with response:
+            yield Response(response, faults)
 
-    def _fault(self, error: Exception, url: str) -> ApiError:
+    @contextmanager
+    def _faults(self, url: str) -> Iterator[None]:
         """Say what is wrong; urllib3's own texts may quote what the request says."""
-        address = urlsplit(url)
+        try:
+            yield
+        except (OSError, UnicodeError, HTTPError) as error:
+            raise self._fault(error, urlsplit(url)) from None
+
+    def _fault(self, error: Exception, url: SplitResult) -> ApiError:
         if isinstance(error, UnicodeError | LocationValueError):
-            origin = f"{address.scheme}://{address.netloc}"
+            origin = f"{url.scheme}://{url.netloc}"
             return ApiError(f"{origin} is no valid address: check api_url and token_url.")
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return ApiError(
-                f"The certificate of {address.netloc} is not trusted: check api_url. If an "
-                "authority of your own has issued it, name the authority's file in "
-                "REQUESTS_CA_BUNDLE."
+                f"The certificate of {url.netloc} is not trusted: check api_url. If an authority "
+                "of your own has issued it, name the authority's file in REQUESTS_CA_BUNDLE."
             )
         # For urllib3, a server that cannot be reached at all is a case of a timeout.
         if isinstance(error, HttpTimeoutError) and not isinstance(error, NewConnectionError):
-            place = without_ids(address.path)
+            place = without_ids(url.path)
             return TransientError(f"No answer from {place} within {self._timeout:g} seconds.")
         return TransientError(
-            f"The connection to {address.netloc} failed ({type(error).__name__}): check api_url."
+            f"The connection to {url.netloc} failed ({type(error).__name__}): check api_url."
         )
 
-    def _make_manager(self, proxy: str | None) -> urllib3.PoolManager:
-        """Return what keeps the connections of a way to the server."""
-        manager = urllib3.PoolManager(**self._options)
+    def _manager_for(self, url: str) -> PoolManager:
+        """Return what keeps the connections to a server, directly or by a proxy."""
+        origin = urljoin(url, "/")
+        with self._lock:
+            if origin not in self._managers:
+                self._managers[origin] = self._make_manager(
+                    select_proxy(origin, get_environ_proxies(origin))
+                )
+            return self._managers[origin]
+
+    def _make_manager(self, proxy: str | None) -> PoolManager:
+        manager = PoolManager(**self._options)
         if proxy is not None:
             try:
-                headers = urllib3.make_headers(proxy_basic_auth=_credentials(proxy))
-                manager = urllib3.ProxyManager(proxy, proxy_headers=headers, **self._options)
+                manager = ProxyManager(
+                    _address(proxy),
+                    proxy_headers=make_headers(proxy_basic_auth=_credentials(proxy)),
+                    proxy_ssl_context=self._options["ssl_context"],
+                    **self._options,
+                )
             except ValueError:
                 msg = (
                     "The environment names a proxy that cannot be used: set HTTPS_PROXY to an "
@@ -191,28 +258,39 @@ def _limited_pools(limiter: RateLimiter) -> dict[str, type[HTTPConnectionPool]]:
     return {"http": Pool, "https": SecurePool}
 
 
-def _trusted_certificates() -> dict[str, str]:
-    """Return the file or folder of authorities to trust: those that the web trusts, or others.
+def _ssl_context() -> SSLContext:
+    """Return what checks certificates: always, there is no way to turn that off.
 
-    Certificates are always verified: there is no way to turn that off.
+    Trusted are the authorities that the web trusts, or those that the environment names.
 
     Raises:
-        ConfigurationError: If the environment names none that there is.
+        ConfigurationError: If it names none that there are.
     """
+    context = create_urllib3_context(cert_reqs=CERT_REQUIRED)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        path = os.environ.get(name)
-        if path and not Path(path).exists():
-            msg = f"The variable {name} names no file of certificates: correct or unset it."
-            raise ConfigurationError(msg)
-        if path:
-            return {"ca_cert_dir" if Path(path).is_dir() else "ca_certs": path}
-    return {"ca_certs": DEFAULT_CA_BUNDLE_PATH}
+        if path := os.environ.get(name):
+            try:
+                context.load_verify_locations(
+                    **{"capath" if Path(path).is_dir() else "cafile": path}
+                )
+            except OSError:
+                msg = f"The variable {name} names no file of certificates: correct or unset it."
+                raise ConfigurationError(msg) from None
+            return context
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    return context
 
 
-def _proxy_of(origin: str) -> str | None:
-    """Return the proxy that the environment names for a server."""
-    proxy = select_proxy(origin, get_environ_proxies(origin))
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+def _address(proxy: str) -> str:
+    """Return a proxy's whole address.
+
+    Raises:
+        ValueError: If it has no host.
+    """
+    address = proxy if "://" in proxy else f"http://{proxy.lstrip('/')}"
+    if not urlsplit(address).hostname:
+        raise ValueError
+    return address
 
 
 def _credentials(proxy: str) -> str | None:

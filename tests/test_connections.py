@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import select
 import socket
 import ssl
@@ -9,6 +10,7 @@ import subprocess
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +19,6 @@ from support import Run, run_tap, selecting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tap_procountor.sandbox import Sandbox
 
@@ -37,13 +38,15 @@ class Relay(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, *, compresses: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.origin = origin
+        self.compresses = compresses
         self.seen: list[tuple[str, dict[str, str], bytes]] = []
 
 
 class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     server: Relay
 
     def do_GET(self) -> None:
@@ -79,17 +82,31 @@ class _Handler(BaseHTTPRequestHandler):
             session.trust_env = False
             answer = session.request(method, url, data=body, headers=headers)
         self.send_response(answer.status_code)
+        self.send_header("Content-Type", answer.headers["Content-Type"])
+        if self.server.compresses:
+            self._send_compressed(answer.content)
+            return
         self.send_header("Content-Length", str(len(answer.content)))
         self.end_headers()
         self.wfile.write(answer.content)
+
+    def _send_compressed(self, content: bytes) -> None:
+        """Send it as gateways do that compress on the way: without saying how long it is."""
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for chunk in (gzip.compress(content), b""):
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
 @contextmanager
-def relay(origin: str, context: ssl.SSLContext | None = None) -> Iterator[Relay]:
-    with Relay(origin) as server:
+def relay(
+    origin: str, context: ssl.SSLContext | None = None, *, compresses: bool = False
+) -> Iterator[Relay]:
+    with Relay(origin, compresses=compresses) as server:
         if context:
             server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever)
@@ -309,7 +326,7 @@ def test_a_proxy_tunnels_tls(  # noqa: PLR0913, PLR0917 - fixtures
         assert not any("Authorization" in headers for _, headers, _ in proxy.seen)
 
 
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://["])
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://[", "http://:8080"])
 def test_a_proxy_that_cannot_be_used(
     config: Config, tmp_path: Path, proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -319,3 +336,21 @@ def test_a_proxy_that_cannot_be_used(
     assert run.exit_code == 1
     assert "The environment names a proxy that cannot be used" in last_line(run)
     assert proxy not in run.log
+
+
+def test_answers_may_come_compressed(sandbox: Sandbox, config: Config, tmp_path: Path) -> None:
+    with relay(sandbox.url, compresses=True) as gateway:
+        changes = {
+            "api_url": f"http://127.0.0.1:{gateway.server_port}/latest/api",
+            "attachment_files_path": str(tmp_path / "files"),
+        }
+        catalog = selecting("invoices", "attachment_files")
+        run = run_tap(tmp_path, config | changes, catalog=catalog)
+    assert run.exit_code == 0, run.log
+    company = sandbox.companies[0]
+    assert len(run.records("invoices")) == len(company.truth("invoices"))
+    files = run.records("attachment_files")
+    assert files
+    for row in files:
+        content = company.books.files.content(row["attachment_id"])
+        assert Path(row["location"]).read_bytes() == content

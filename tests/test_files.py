@@ -481,6 +481,17 @@ def test_sie_files_of_swedish_companies(sandbox: Sandbox, config: Record, tmp_pa
         assert text.count("#VER ") == len(receipts)
 
 
+def test_a_year_without_an_end_is_asked_for_without_one(
+    sandbox: Sandbox, config: Record, tmp_path: Path
+) -> None:
+    sandbox.companies[0].set_sie(enabled=True)
+    body = '{"accountingPeriodStart": ["2031-01-01"]}'
+    sandbox.add_fault(path="/sie/availability", status=200, times=None, body=body)
+    run_tap(tmp_path, config, catalog=catalog_of("sie_files"))
+    queries = {one.query for one in sandbox.statistics().requests if one.path == "/sie/file"}
+    assert queries == {"accountingPeriodStart=2031-01-01"}
+
+
 @pytest.mark.parametrize("size", [10_000_000])
 def test_a_large_file_is_never_in_memory(
     sandbox: Sandbox, config: Record, tmp_path: Path, size: int

@@ -7,6 +7,7 @@ import json
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from support import all_at_once, exit_code_of, selecting, start_command
@@ -17,6 +18,7 @@ from tap_procountor.errors import ProcountorError
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.settings import SETTINGS
 from tap_procountor.tap import TapProcountor
+from tap_procountor.transport import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -423,6 +425,7 @@ def test_objects_do_not_show_secrets(sandbox: Sandbox, config: Config) -> None:
             [
                 *(tap, tap.config, vars(tap), client, vars(client), auth),
                 *(auth.oauth_request_body, company, answer, refusal.value, refusal.getrepr()),
+                Request("POST", "https://example.com", urlencode(auth.oauth_request_body).encode()),
             ],
         )
     )

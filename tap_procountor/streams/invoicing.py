@@ -196,7 +196,7 @@ class Attachments(RowStream):
         def look_up(batch: Batch) -> tuple[Batch, dict[int, Source]]:
             return batch, search.find(attachment_ids(batch))
 
-        # The search takes one question at a time; what waits for it takes memory.
+        # The search takes one question at a time; what waits for it takes memory: the fewest.
         for batch, found in company.client.ahead(look_up, batches, share=0):
             self._found = dict(self._converted(company, found))
             if search.refusal:

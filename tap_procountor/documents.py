@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -27,6 +27,11 @@ SEARCH_PATH = "/attachments"
 
 _PAGES_KEPT = 10
 _BEYOND_ALL_IDS = 2**63
+#: So many are asked in turn before several at once.
+_FEW_QUESTIONS = 2
+#: What is known of attachments: their rows as text, None if the search has none.
+Found = dict[int, bytes | None]
+
 _HAS_ATTACHMENTS = re.compile(rb'"attachments"\s*:\s*\[\s*\{')
 
 
@@ -57,8 +62,25 @@ class _Owner(msgspec.Struct):
 _owner_decoder = msgspec.json.Decoder(_Owner)
 
 
+class _Page(NamedTuple):
+    """A page of the search.
+
+    Attributes:
+        span: The ids that are known through it.
+        rows: The rows as text, by id.
+    """
+
+    span: range
+    rows: dict[int, bytes]
+
+    @property
+    def width(self) -> int:
+        """How many ids a page like this tells about; 0 if it was not full."""
+        return 0 if self.span.stop == _BEYOND_ALL_IDS else len(self.span)
+
+
 class DocumentSearch:
-    """Looks attachments up by their ids.
+    """Looks attachments up by their ids; may be used by several threads at once.
 
     The search has no filter for ids. But it comes in their order and from any id on, so that a page
     holds what follows one; neighbours are mostly attached to neighbours.
@@ -72,36 +94,108 @@ class DocumentSearch:
 
     def __init__(self, company: Company) -> None:
         self._company = company
-        self._pages: deque[tuple[range, dict[int, bytes]]] = deque(maxlen=_PAGES_KEPT)
+        self._pages: deque[_Page] = deque(maxlen=_PAGES_KEPT)
         self._lock = threading.Lock()
+        #: Pages under way by the ids that they begin with.
+        self._under_way: dict[int, threading.Event] = {}
+        #: How many ids the newest full page told about.
+        self._width: int | None = None
         self.refusal: ForbiddenError | None = None
 
-    def find(self, ids: Iterable[int]) -> dict[int, Source]:
-        """Return what the search says about attachments; those that it does not know are missing.
+    def find(self, number: int) -> Source | None:
+        """Return what the search says about an attachment, if it knows it.
 
         Raises:
             ProcountorError: If the search fails.
         """
-        with self._lock:
-            found = {number: self._look_up(number) for number in sorted(ids)}
+        return self.finish([number], self.begin([number])).get(number)
+
+    def begin(self, ids: Iterable[int]) -> Found:
+        """Look attachments up with a question or two; for most batches these are enough.
+
+        Raises:
+            ProcountorError: If the search fails.
+        """
+        found: Found = {}
+        questions = 0
+        for number in sorted(ids):
+            page = self._kept(number)
+            if page is None and questions < _FEW_QUESTIONS:
+                questions += 1
+                page = self._awaited(number) or self._ask(number)
+            if page:
+                found[number] = page.rows.get(number)
+        return found
+
+    def finish(self, ids: Iterable[int], found: Found) -> dict[int, Source]:
+        """Look the others up, asking several questions at once; not to be called in their threads.
+
+        Args:
+            ids: All of them.
+            found: What ``begin`` has found.
+
+        Returns:
+            What the search says; attachments that it does not know are missing.
+
+        Raises:
+            ProcountorError: If the search fails.
+        """
+        left = sorted(set(ids) - found.keys())
+        while left and not self.refusal:
+            for page in self._company.client.ahead(self._ask, self._starts(left)):
+                if page:
+                    found |= {one: page.rows.get(one) for one in left if one in page.span}
+            left = [number for number in left if number not in found]
         return {number: decode(row) for number, row in found.items() if row is not None}
 
-    def _look_up(self, number: int) -> bytes | None:
-        for span, rows in self._pages:
-            if number in span:
-                return rows.get(number)
-        if self.refusal:
-            return None
+    def _starts(self, numbers: list[int]) -> Iterator[int]:
+        """Choose the ids for pages to begin with, if each tells about as many as the newest."""
+        end = 0
+        for number in numbers:
+            if number >= end:
+                end = number + (self._width or 0)
+                yield number
+
+    def _kept(self, number: int) -> _Page | None:
+        """Return the page that tells about an id, if it has come."""
+        with self._lock:
+            return next((page for page in self._pages if number in page.span), None)
+
+    def _awaited(self, number: int) -> _Page | None:
+        """Return the page about an id if it is under way already; else the caller is to ask."""
+        with self._lock:
+            events = [
+                event
+                for first, event in self._under_way.items()
+                # At first it is not even known whether the company has a search.
+                if self._width is None or first <= number < first + self._width
+            ]
+            if not events:
+                self._under_way[number] = threading.Event()
+        for event in events:
+            event.wait()
+        return self._kept(number)
+
+    def _ask(self, number: int) -> _Page | None:
+        """Ask for the page that begins with an id, unless there is no search."""
+        with self._lock:
+            come = self._under_way.setdefault(number, threading.Event())
+        page = None
         try:
-            span, rows = self._page(number)
+            if not self.refusal:
+                page = self._page(number)
         except ForbiddenError as refusal:
             self.refusal = refusal
-            return None
-        self._pages.append((span, rows))
-        return rows.get(number)
+        finally:
+            with self._lock:
+                if page:
+                    self._pages.append(page)
+                    self._width = page.width or self._width or 0
+                self._under_way.pop(number, None)
+            come.set()
+        return page
 
-    def _page(self, first: int) -> tuple[range, dict[int, bytes]]:
-        """Return the rows from an id on, as text, and the ids that are known through them."""
+    def _page(self, first: int) -> _Page:
         params = {"orderById": "ASC", "previousId": first - 1, "size": PAGE_SIZE}
         answer = self._company.get(SEARCH_PATH, params)
         results = records_in(answer, "results", SEARCH_PATH)
@@ -119,7 +213,7 @@ class DocumentSearch:
             raise ApiError(msg)
         size = (answer.get("meta") or {}).get("pageSize") or PAGE_SIZE
         is_last = len(results) < min(size, PAGE_SIZE) or not ids
-        return range(first, _BEYOND_ALL_IDS if is_last else ids[-1] + 1), rows
+        return _Page(range(first, _BEYOND_ALL_IDS if is_last else ids[-1] + 1), rows)
 
 
 def attachment_ids(batch: Batch) -> Iterator[int]:

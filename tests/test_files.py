@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -479,6 +480,20 @@ def test_sie_files_of_swedish_companies(sandbox: Sandbox, config: Record, tmp_pa
         ]
         assert text.startswith("#FLAGGA 0\r\n")
         assert text.count("#VER ") == len(receipts)
+
+
+def test_the_search_is_asked_several_questions_at_once(tmp_path: Path) -> None:
+    """One after the other, they would take longer than all else of a load."""
+    with Sandbox(invoices=1500, requests_per_second=0, latency_ms=300) as sandbox:
+        config = {**sandbox.config(), "requests_per_second": 1000}
+        run = run_tap(tmp_path, config, catalog=catalog_of("attachments"))
+        assert run.exit_code == 0, run.log
+        documents = {row["attachmentId"]: row for row in sandbox.companies[0].truth("attachments")}
+        for row in Target().load(run).rows("attachments"):
+            assert row["size"] == documents[row["id"]]["size"]
+        asked = [one.time for one in sandbox.statistics().requests if one.path == "/attachments"]
+        close = [later - earlier < 0.2 for earlier, later in pairwise(asked)]
+        assert sum(close) > len(close) / 3
 
 
 def test_a_year_without_an_end_is_asked_for_without_one(

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.convert import RecordConverter, Rejection
-from tap_procountor.documents import SEARCH_PATH, attachment_ids
+from tap_procountor.documents import SEARCH_PATH, Found, attachment_ids
 from tap_procountor.errors import ForbiddenError, RecordError
 from tap_procountor.schema import (
     ADDITIONAL_FIELDS,
@@ -193,12 +193,13 @@ class Attachments(RowStream):
         outcome = self._tap.report.outcome(self.name, company.id)
         search = self._tap.document_search(company)
 
-        def look_up(batch: Batch) -> tuple[Batch, dict[int, Source]]:
-            return batch, search.find(attachment_ids(batch))
+        def look_up(batch: Batch) -> tuple[Batch, list[int], Found]:
+            ids = [*attachment_ids(batch)]
+            return batch, ids, search.begin(ids)
 
-        # The search takes one question at a time; what waits for it takes memory: the fewest.
-        for batch, found in company.client.ahead(look_up, batches, share=0):
-            self._found = dict(self._converted(company, found))
+        # Beside the list and the details of a batch, one of three requests.
+        for batch, ids, found in company.client.ahead(look_up, batches, share=1 / 3):
+            self._found = dict(self._converted(company, search.finish(ids, found)))
             if search.refusal:
                 finding = Finding(Verdict.MODULE_OFF, f"{search.refusal} {_NO_DOCUMENTS}")
                 outcome.find(finding, tolerated=True)

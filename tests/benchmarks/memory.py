@@ -1,10 +1,11 @@
 """Peak memory for few and for many documents.
 
-    python tests/benchmarks/memory.py [--documents 100000] [--requests-per-second 60]
+    python tests/benchmarks/memory.py [--documents 100000]
+    python tests/benchmarks/memory.py [--documents 100000] --requests-per-second 60 --latency-ms 300
 
-All streams, from a sandbox without latency. If no rate is given, the tap knows of no limit either,
-so that whatever may be read ahead is. Documents are invoices and their ledger receipts, about half
-each.
+All streams. If neither rate nor latency is given, the sandbox answers at once and the tap knows of
+no limit, so that whatever may be read ahead is. Documents are invoices and their ledger receipts,
+about half each.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ _FEW = 5_000
 @click.command(help=__doc__)
 @click.option("--documents", default=100_000, show_default=True)
 @click.option("--requests-per-second", default=UNLIMITED, help="That the tap permits itself.")
+@click.option("--latency-ms", default=0, show_default=True)
 @click.option("--baseline/--no-baseline", default=False, help="Also the plain SDK tap (slow).")
-def main(documents: int, requests_per_second: int, *, baseline: bool) -> None:
+def main(documents: int, requests_per_second: int, latency_ms: int, *, baseline: bool) -> None:
     """Measure and print."""
     rows: list[list[object]] = []
     for tap in (OURS, BATCHES) if baseline else (OURS,):
-        few, many = (_run(tap, count, requests_per_second) for count in (_FEW, documents))
+        few, many = (
+            _run(tap, count, requests_per_second, latency_ms) for count in (_FEW, documents)
+        )
         ratio = f"{many.peak_megabytes / few.peak_megabytes:.2f} x"
         rows += [
             [tap.name, _FEW, few.seconds, few.peak_megabytes, ""],
@@ -32,8 +36,8 @@ def main(documents: int, requests_per_second: int, *, baseline: bool) -> None:
     show("Peak memory", ["tap", "documents", "seconds", "peak MB", "ratio"], rows)
 
 
-def _run(tap: Tap, documents: int, requests_per_second: int) -> Run:
-    with Sandbox(invoices=documents // 2, requests_per_second=0) as sandbox:
+def _run(tap: Tap, documents: int, requests_per_second: int, latency_ms: int) -> Run:
+    with Sandbox(invoices=documents // 2, requests_per_second=0, latency_ms=latency_ms) as sandbox:
         config = {**sandbox.config, "requests_per_second": requests_per_second}
         return run(tap, config, reads_output=False)
 

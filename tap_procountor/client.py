@@ -1,26 +1,23 @@
 """The one place where requests are made.
 
-Token, limiter, retries, error messages and the threads that requests run in are here; streams
-neither sleep, retry nor look at status codes. How a request travels is in ``transport``.
+Token, limiter, retries and error messages are here; streams neither sleep, retry nor look at status
+codes. How a request travels is in ``transport``, the threads that requests run in in ``threads``.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import random
 import re
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import backoff
@@ -36,17 +33,16 @@ from tap_procountor.errors import (
 )
 from tap_procountor.gate import BEFORE_ALL, Gate
 from tap_procountor.limiter import RateLimiter
+from tap_procountor.threads import RequestThreads
 from tap_procountor.transport import Request, Transport, without_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator
 
     from tap_procountor.transport import Response
 
     Parse = Callable[[bytes], Any]
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 Params = dict[str, Any]
 #: Takes a file: the answer's headers, then its body piece by piece; called anew at each try.
 Receiver = Callable[[Mapping[str, str], Iterator[bytes]], Any]
@@ -58,14 +54,6 @@ _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
 #: A server that wants to be left alone for longer is not asked again.
 _LONGEST_RETRY_AFTER_SECONDS = 600.0
-_THREADS_PER_PLACE = 3
-#: The weight of the newest request in the average latency.
-_WEIGHT_OF_ONE = 0.1
-#: Latencies vary, and results are wanted in order: more are under way than the average needs.
-_SPARE_SHARE = 1.5
-_SPARE_CALLS = 2
-#: Calls that make a smaller share of the requests may take as much as this: they come in bursts.
-_LEAST_SHARE = 1 / 2
 
 _OK, _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY_REQUESTS = 200, 401, 403, 429
 _SERVER_ERROR = 500
@@ -176,23 +164,6 @@ class _Call:
         return BEFORE_ALL if self.is_urgent else self.usages[-1].order
 
 
-class _Latency:
-    """How long answers take.
-
-    Attributes:
-        seconds: A moving average over all threads; that one of two at a time is lost does no harm.
-    """
-
-    def __init__(self) -> None:
-        self.seconds = 1.0
-        self._weight = 1.0
-
-    def note(self, seconds: float) -> None:
-        """Take an answer into account; the first one alone counts in full."""
-        self.seconds += self._weight * (seconds - self.seconds)
-        self._weight = _WEIGHT_OF_ONE
-
-
 class ProcountorClient:
     """Sends the requests of all companies and streams of a run.
 
@@ -206,20 +177,18 @@ class ProcountorClient:
         url = urlsplit(self._api_url)
         self._token_url = config.get("token_url") or f"{url.scheme}://{url.netloc}/api/oauth/token"
         self.concurrency = int(config["max_concurrency"])
-        self._rate = float(config["requests_per_second"])
-        self.limiter = RateLimiter(self._rate)
+        rate = float(config["requests_per_second"])
+        self.limiter = RateLimiter(rate)
         self.usage = Usage()
         timeout = float(config["request_timeout"])
         self._transport = Transport(self.limiter, self.concurrency, timeout)
-        self._latency = _Latency()
         self._gate = Gate(self.concurrency)
-        # Threads of what is read ahead wait at the gate: there are mostly others for what is due.
-        self._threads = ThreadPoolExecutor(_THREADS_PER_PLACE * self.concurrency, "request")
+        self.threads = RequestThreads(self.concurrency, rate)
 
     def close(self) -> None:
         """End the threads; requests that wait for one, or to be repeated, are not sent."""
         self.limiter.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.threads.close()
         self._transport.close()
 
     def authenticator(self, api_key: str) -> CompanyAuthenticator:
@@ -325,59 +294,6 @@ class ProcountorClient:
             return answer
         raise self._error(answer, path)
 
-    def ahead(
-        self,
-        function: Callable[[Item], Result],
-        items: Iterable[Item],
-        share: float | None = 1,
-    ) -> Iterator[Result]:
-        """Map in the request threads, a bounded number of items ahead, results in order.
-
-        Args:
-            function: Called with each item in a thread.
-            items: Consumed as far as the results are, plus the depth.
-            share: The share of the run's requests that the calls make; it bounds how many may be
-                under way or finished but not yet taken. None if most make none: then there may be
-                as many as requests at once.
-
-        Raises:
-            Exception: What the items raise, after the results of those that came before.
-        """
-        pending: deque[Future[Result]] = deque()
-        fault: Exception | None = None
-        source = iter(items)
-        try:
-            while True:
-                try:
-                    item = next(source)
-                except StopIteration:
-                    break
-                except Exception as error:  # noqa: BLE001 - raised below
-                    fault = error
-                    break
-                pending.append(self._threads.submit(function, item))
-                while len(pending) >= self._depth(share):
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-            if fault:
-                raise fault
-        finally:
-            for future in pending:
-                future.cancel()
-
-    def _depth(self, share: float | None) -> int:
-        """Tell how many calls may be under way, or finished but not yet taken.
-
-        As many as keep the permitted rate in use at the latency there is now: what is read further
-        ahead would wait in memory, and nothing would be won.
-        """
-        if share is None:
-            return self.concurrency
-        useful = _SPARE_SHARE * share * self._rate * self._latency.seconds + _SPARE_CALLS
-        most = max(share, _LEAST_SHARE) * self.concurrency
-        return max(_SPARE_CALLS, math.ceil(min(useful, most)))
-
     def _exchange(self, form: Mapping[str, str], *, is_first: bool) -> Mapping[str, Any]:
         """Post the form of a token request and return the answer."""
         body = urlencode(form).encode()
@@ -470,7 +386,7 @@ class ProcountorClient:
             waited = self.limiter.seconds_waited - waited_before
             for usage in call.usages:
                 usage.add(requests=1, size=size, seconds_waited=waited)
-        self._latency.note(time.monotonic() - began - waited)
+        self.threads.note_latency(time.monotonic() - began - waited)
         return Answer(response.status, response.headers, body, authorization, content)
 
     def _error(self, answer: Answer, path: str) -> Exception:

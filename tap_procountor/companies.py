@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tap_procountor.auth import CompanyAuthenticator
     from tap_procountor.client import Params, Parse, Receiver, Usage
     from tap_procountor.report import RunReport
+    from tap_procountor.threads import RequestThreads
 
 
 #: What several parts of a run need; each asks for nothing else there.
@@ -97,6 +98,11 @@ class Company:
             auth,
         )
 
+    @property
+    def threads(self) -> RequestThreads:
+        """Where requests run several at once."""
+        return self.client.threads
+
     def counting(self, usage: Usage) -> Company:
         """Return the same company with its requests counted."""
         return replace(self, usage=usage)
@@ -130,7 +136,7 @@ def open_companies(
     companies: dict[int, Company] = {}
     names: dict[int, str] = {}
     errors: list[ProcountorError] = []
-    for position, outcome in enumerate(client.ahead(partial(_open, client), keys)):
+    for position, outcome in enumerate(client.threads.map(partial(_open, client), keys)):
         key_name = f"api_keys[{position}]" if len(keys) > 1 else "api_key"
         if isinstance(outcome, ProcountorError):
             errors.append(outcome)

@@ -142,7 +142,7 @@ class DocumentSearch:
         """
         left = sorted(set(ids) - found.keys())
         while left and not self.refusal:
-            for page in self._company.client.ahead(self._ask, self._starts(left)):
+            for page in self._company.threads.map(self._ask, self._starts(left)):
                 if page:
                     found |= {one: page.rows.get(one) for one in left if one in page.span}
             left = [number for number in left if number not in found]

@@ -51,7 +51,7 @@ def examine(client: ProcountorClient, companies: Sequence[Company]) -> Examinati
             return fault
 
     questions = [(companies[0], _api_version), *product(companies, (read_rights, read_settings))]
-    answers = client.ahead(ask, questions)
+    answers = client.threads.map(ask, questions)
     version = next(answers)
     known = {}
     for company, rights, settings in zip(companies, answers, answers, strict=False):

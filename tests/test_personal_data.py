@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from support import Digits, Record, Run, run_tap, selecting
+from test_targets import meltano_project
 
 if TYPE_CHECKING:
     from tap_procountor.sandbox import Sandbox
@@ -165,10 +166,10 @@ def test_a_map_that_fails_is_explained(
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A Meltano project that follows the recommendation."""
-    project = yaml.safe_load((ROOT / "meltano.yml").read_text("utf-8"))
-    extractor = project["plugins"]["extractors"][0]
-    extractor |= RECOMMENDED | {"pip_url": f"-e {ROOT}"}
-    (tmp_path / "meltano.yml").write_text(yaml.safe_dump(project), "utf-8")
+    file = meltano_project(tmp_path) / "meltano.yml"
+    project = yaml.safe_load(file.read_text("utf-8"))
+    project["plugins"]["extractors"][0] |= RECOMMENDED
+    file.write_text(yaml.safe_dump(project), "utf-8")
     return tmp_path
 
 

@@ -117,7 +117,7 @@ def test_a_token_that_was_ended_is_renewed_once_for_all_threads() -> None:
         client = ProcountorClient(sandbox.config() | config)
         auth = client.authenticator(sandbox.companies[0].api_key)
         for tokens in (1, 2):
-            answers = list(client.ahead(lambda _: client.get(auth, "/company"), range(10)))
+            answers = list(client.threads.map(lambda _: client.get(auth, "/company"), range(10)))
             assert len(answers) == 10
             assert sandbox.statistics().token_requests == tokens
             sandbox.expire_tokens()
@@ -263,6 +263,6 @@ def test_what_came_before_a_fault_is_not_lost(config: Config) -> None:
     client = ProcountorClient(config | {"max_concurrency": 10, "request_timeout": 10})
     come: list[int] = []
     with pytest.raises(OSError):  # noqa: PT011 - it has no text
-        come.extend(client.ahead(lambda number: number, numbers()))
+        come.extend(client.threads.map(lambda number: number, numbers()))
     client.close()
     assert come == [0, 1, 2]

@@ -9,7 +9,9 @@ import subprocess
 import sys
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -43,10 +45,21 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def meltano_project(folder: Path) -> Path:
+    """Make a project; what it installs is shared by all of this process, as it takes long."""
     text = (ROOT / "meltano.yml").read_text("utf-8")
     (folder / "meltano.yml").write_text(text.replace("pip_url: -e .", f"pip_url: -e {ROOT}"))
     (folder / "output").mkdir()
+    (folder / ".meltano").mkdir()
+    for kind in ("extractors", "loaders"):
+        shared = Path(_installed().name, kind)
+        shared.mkdir(exist_ok=True)
+        (folder / ".meltano" / kind).symlink_to(shared)
     return folder
+
+
+@cache
+def _installed() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="meltano-plugins")
 
 
 @pytest.fixture(scope="module")

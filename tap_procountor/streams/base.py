@@ -460,7 +460,7 @@ class SingleCallStream(FullTableStream):
         def ask(params: Params) -> Batch:
             return Batch(self.sources(company.get(self.path, params), params))
 
-        yield from company.client.ahead(ask, self.variants)
+        yield from company.threads.map(ask, self.variants)
 
     def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401, ARG002 - any JSON
         """Return the records inside the answer to one of the requests."""
@@ -528,7 +528,7 @@ class DetailedStream(PagedStream):
             if self.has_pages
             else company.get(self.path, self.filters)
         )
-        yield from company.client.ahead(complete, rows)
+        yield from company.threads.map(complete, rows)
 
 
 class IncrementalStream(ReadStream):

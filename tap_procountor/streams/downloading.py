@@ -278,7 +278,7 @@ class DownloadStream(RowStream, FileStream):
         steps = (step for chunk in chunks for step in (*chunk, None))
         attempts: list[Attempt] = []
         failures = 0
-        for attempt in company.client.ahead(partial(self._attempt, company), steps, share=None):
+        for attempt in company.threads.map(partial(self._attempt, company), steps, share=None):
             if attempt is None:
                 yield attempts
                 attempts = []
@@ -308,7 +308,7 @@ class DownloadStream(RowStream, FileStream):
                 return -1
 
         _, chunks = Pending(self.state_of(company)).begin()
-        sizes = [one for one in company.client.ahead(size, chain(*chunks), share=None) if one != -1]
+        sizes = [one for one in company.threads.map(size, chain(*chunks), share=None) if one != -1]
         known = [one for one in sizes if one is not None]
         plan = {"files": len(sizes), "bytes": sum(known), "unknown": len(sizes) - len(known)}
         self._tap.report.outcome(self.name, company.id).plan = plan

@@ -198,7 +198,7 @@ class Attachments(RowStream):
             return batch, ids, search.begin(ids)
 
         # Beside the list and the details of a batch, one of three requests.
-        for batch, ids, found in company.client.ahead(look_up, batches, share=1 / 3):
+        for batch, ids, found in company.threads.map(look_up, batches, share=1 / 3):
             self._found = dict(self._converted(company, search.finish(ids, found)))
             if search.refusal:
                 finding = Finding(Verdict.MODULE_OFF, f"{search.refusal} {_NO_DOCUMENTS}")

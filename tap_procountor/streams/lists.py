@@ -108,7 +108,7 @@ class DatedStream(IncrementalStream):
             return not any(one.contains(number) for one in lists)
 
         ids = sorted(missing)
-        gone = company.client.ahead(is_gone, ids)
+        gone = company.threads.map(is_gone, ids)
         return {number for number, is_it in zip(ids, gone, strict=True) if is_it}
 
     def _local_date(self, moment: str, days: int = 0) -> str:
@@ -137,7 +137,7 @@ class DetailedDatedStream(DatedStream):
         for batch in super()._batches(company, filters, progress):
             yield Batch([], rejected=batch.rejected, total=batch.total)
             rows = zip(batch.listed, map(parsed, batch.documents), strict=True)
-            yield from company.client.ahead(lambda row: self._with_detail(company, *row), rows)
+            yield from company.threads.map(lambda row: self._with_detail(company, *row), rows)
 
     def _with_detail(self, company: Company, row: Row, source: Source) -> Batch:
         try:

@@ -130,7 +130,7 @@ class OwnedStream(_RowsOf, IncrementalStream):
         owners = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
         pages = owners.pages(progress.after, progress.done)
         chunks = chain.from_iterable(map(self._chunks, pages))
-        return company.client.ahead(partial(self._batch, company), chunks)
+        return company.threads.map(partial(self._batch, company), chunks)
 
     def _chunks(self, page: Page) -> Iterator[_Owners]:
         rows, listed = iter(page.texts()), iter(page.listed)
@@ -205,7 +205,7 @@ class FullOwnedStream(_RowsOf, FullTableStream):
                 return Batch([], rejected=[Rejection.of(owner, error)])
             return self.rows_of(company, owner)
 
-        yield from company.client.ahead(batch, self.owners(company))
+        yield from company.threads.map(batch, self.owners(company))
 
     def owners(self, company: Company) -> Iterable[Source]:
         """Return what the list says of the owners."""

@@ -56,7 +56,7 @@ class ReportStream(FullTableStream):
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Ask for the reports, several at once."""
-        yield from company.client.ahead(partial(self._ask, company), self._questions(company))
+        yield from company.threads.map(partial(self._ask, company), self._questions(company))
 
     def is_empty(self, company: Company) -> bool:
         """Ask for one report."""

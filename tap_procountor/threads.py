@@ -1,0 +1,106 @@
+"""The threads that requests run in: results ahead of their turn, but no further than is useful."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Threads of what is read ahead wait at the gate: there are mostly others for what is due.
+_THREADS_PER_PLACE = 3
+#: The weight of the newest answer in the average latency.
+_WEIGHT_OF_ONE = 0.1
+#: Latencies vary, and results are wanted in order: more are under way than the average needs.
+_SPARE_SHARE = 1.5
+_SPARE_CALLS = 2
+#: Calls that make a smaller share of the requests may take as much as this: they come in bursts.
+_LEAST_SHARE = 1 / 2
+
+
+class RequestThreads:
+    """Calls functions that make requests, several at once.
+
+    Args:
+        concurrency: Most requests at once.
+        rate: The permitted requests per second.
+    """
+
+    def __init__(self, concurrency: int, rate: float) -> None:
+        self._concurrency = concurrency
+        self._rate = rate
+        self._pool = ThreadPoolExecutor(_THREADS_PER_PLACE * concurrency, "request")
+        #: A moving average in seconds.
+        self._latency = 1.0
+        self._weight = 1.0
+
+    def close(self) -> None:
+        """End the threads; what has not begun is not called."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def note_latency(self, seconds: float) -> None:
+        """Take into account how long an answer has taken; the first one alone counts in full.
+
+        Called from all threads; that one of two at a time is lost does no harm.
+        """
+        self._latency += self._weight * (seconds - self._latency)
+        self._weight = _WEIGHT_OF_ONE
+
+    def map(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        share: float | None = 1,
+    ) -> Iterator[Result]:
+        """Call a function with each item, a bounded number of items ahead; results in order.
+
+        Args:
+            function: Called in a thread.
+            items: Consumed as far as the results are, plus the depth.
+            share: The share of the run's requests that the calls make; it bounds how many may be
+                under way or finished but not yet taken. None if most make none: then there may be
+                as many as requests at once.
+
+        Raises:
+            Exception: What the items raise, after the results of those that came before.
+        """
+        pending: deque[Future[Result]] = deque()
+        fault: Exception | None = None
+        source = iter(items)
+        try:
+            while True:
+                try:
+                    item = next(source)
+                except StopIteration:
+                    break
+                except Exception as error:  # noqa: BLE001 - raised below
+                    fault = error
+                    break
+                pending.append(self._pool.submit(function, item))
+                while len(pending) >= self._depth(share):
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+            if fault:
+                raise fault
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def _depth(self, share: float | None) -> int:
+        """Tell how many calls may be under way, or finished but not yet taken.
+
+        As many as keep the permitted rate in use at the latency there is now: what is read further
+        ahead would wait in memory, and nothing would be won.
+        """
+        if share is None:
+            return self._concurrency
+        useful = _SPARE_SHARE * share * self._rate * self._latency + _SPARE_CALLS
+        most = max(share, _LEAST_SHARE) * self._concurrency
+        return max(_SPARE_CALLS, math.ceil(min(useful, most)))

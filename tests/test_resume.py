@@ -118,7 +118,7 @@ def kills(request: pytest.FixtureRequest) -> int:
 #: Share of the kills and size of the books of each part. Only lists of more than 1000 rows have a
 #: bookmark half-way; between tables a small load has as many, and takes a tenth of the time.
 PARTS: dict[str, tuple[float, Record]] = {
-    "large": (0.3, {"invoices": 1500}),
+    "large": (0.3, {"invoices": 1100}),
     "small": (0.4, {"invoices": 100}),
     "two companies": (0.3, {"invoices": 50, "companies": 2, "colliding_ids": True}),
 }
@@ -289,14 +289,14 @@ def test_no_more_is_read_ahead_than_the_rate_needs(
     tmp_path: Path, latency_ms: int, least: int, most: int
 ) -> None:
     """What the target does not take waits in memory; where answers are slow, more must wait."""
-    with Sandbox(invoices=5000, requests_per_second=0, latency_ms=latency_ms) as sandbox:
+    with Sandbox(invoices=4000, requests_per_second=0, latency_ms=latency_ms) as sandbox:
         process = Process(tmp_path, {**sandbox.config(), "requests_per_second": 40}, {})
         process.read(1)
         while '"RECORD","stream":"invoices"' not in process.lines[-1]:
             process.read(len(process.lines) + 1)
         before, now = -1, 0
         while now > before:
-            time.sleep(3)
+            time.sleep(1.5)
             before, now = now, len(sandbox.statistics().requests)
         process.end(signal.SIGKILL)
         batches = sandbox.statistics().by_route()["/invoices/{id}"]

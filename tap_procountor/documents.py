@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 SEARCH_PATH = "/attachments"
 
-_PAGES_KEPT = 10
+#: More than are under way at once.
+_PAGES_KEPT = 40
 _BEYOND_ALL_IDS = 2**63
 #: So many are asked in turn before several at once.
 _FEW_QUESTIONS = 2
@@ -66,21 +68,16 @@ class _Page(NamedTuple):
     """A page of the search.
 
     Attributes:
-        span: The ids that are known through it.
+        span: The ids that are known through it; all that follow, if it is the last page.
         rows: The rows as text, by id.
     """
 
     span: range
     rows: dict[int, bytes]
 
-    @property
-    def width(self) -> int:
-        """How many ids a page like this tells about; 0 if it was not full."""
-        return 0 if self.span.stop == _BEYOND_ALL_IDS else len(self.span)
-
 
 class DocumentSearch:
-    """Looks attachments up by their ids; may be used by several threads at once.
+    """Looks attachments up by their ids; used by several threads at once.
 
     The search has no filter for ids. But it comes in their order and from any id on, so that a page
     holds what follows one; neighbours are mostly attached to neighbours.
@@ -95,10 +92,10 @@ class DocumentSearch:
     def __init__(self, company: Company) -> None:
         self._company = company
         self._pages: deque[_Page] = deque(maxlen=_PAGES_KEPT)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         #: Pages under way by the ids that they begin with.
-        self._under_way: dict[int, threading.Event] = {}
-        #: How many ids the newest full page told about.
+        self._under_way: dict[int, Future[_Page | None]] = {}
+        #: How many ids the newest full page told about: as many as another may.
         self._width: int | None = None
         self.refusal: ForbiddenError | None = None
 
@@ -108,7 +105,9 @@ class DocumentSearch:
         Raises:
             ProcountorError: If the search fails.
         """
-        return self.finish([number], self.begin([number])).get(number)
+        page = self._page_about(number)
+        row = page.rows.get(number) if page else None
+        return None if row is None else decode(row)
 
     def begin(self, ids: Iterable[int]) -> Found:
         """Look attachments up with a question or two; for most batches these are enough.
@@ -117,12 +116,13 @@ class DocumentSearch:
             ProcountorError: If the search fails.
         """
         found: Found = {}
-        questions = 0
-        for number in sorted(ids):
-            page = self._kept(number)
+        page, questions = None, 0
+        for number in sorted(set(ids)):
+            if page is None or number not in page.span:
+                page = self._kept(number)
             if page is None and questions < _FEW_QUESTIONS:
                 questions += 1
-                page = self._awaited(number) or self._ask(number)
+                page = self._page_about(number)
             if page:
                 found[number] = page.rows.get(number)
         return found
@@ -141,58 +141,58 @@ class DocumentSearch:
             ProcountorError: If the search fails.
         """
         left = sorted(set(ids) - found.keys())
-        while left and not self.refusal:
-            for page in self._company.threads.map(self._ask, self._starts(left)):
-                if page:
-                    found |= {one: page.rows.get(one) for one in left if one in page.span}
-            left = [number for number in left if number not in found]
+        pages = self._company.threads.map(self._page_about, left)
+        for number, page in zip(left, pages, strict=True):
+            found[number] = page.rows.get(number) if page else None
         return {number: decode(row) for number, row in found.items() if row is not None}
-
-    def _starts(self, numbers: list[int]) -> Iterator[int]:
-        """Choose the ids for pages to begin with, if each tells about as many as the newest."""
-        end = 0
-        for number in numbers:
-            if number >= end:
-                end = number + (self._width or 0)
-                yield number
 
     def _kept(self, number: int) -> _Page | None:
         """Return the page that tells about an id, if it has come."""
         with self._lock:
             return next((page for page in self._pages if number in page.span), None)
 
-    def _awaited(self, number: int) -> _Page | None:
-        """Return the page about an id if it is under way already; else the caller is to ask."""
-        with self._lock:
-            events = [
-                event
-                for first, event in self._under_way.items()
-                # At first it is not even known whether the company has a search.
-                if self._width is None or first <= number < first + self._width
-            ]
-            if not events:
-                self._under_way[number] = threading.Event()
-        for event in events:
-            event.wait()
-        return self._kept(number)
-
-    def _ask(self, number: int) -> _Page | None:
-        """Ask for the page that begins with an id, unless there is no search."""
-        with self._lock:
-            come = self._under_way.setdefault(number, threading.Event())
-        page = None
+    def _page_about(self, number: int) -> _Page | None:
+        """Return the page that tells about an id; wait for it or ask, unless there is no search."""
+        while True:
+            with self._lock:
+                page = self._kept(number)
+                if page or self.refusal:
+                    return page
+                expected = [
+                    future
+                    for first, future in self._under_way.items()
+                    # At first it is not even known whether the company has a search.
+                    if self._width is None or first <= number < first + self._width
+                ]
+                if not expected:
+                    ours = self._under_way[number] = Future()
+                    break
+            for future in expected:
+                page = future.result()
+                if page and number in page.span:
+                    return page
         try:
-            if not self.refusal:
-                page = self._page(number)
-        except ForbiddenError as refusal:
-            self.refusal = refusal
+            page = self._ask(number)
+        except BaseException as error:
+            ours.set_exception(error)
+            raise
         finally:
             with self._lock:
-                if page:
-                    self._pages.append(page)
-                    self._width = page.width or self._width or 0
-                self._under_way.pop(number, None)
-            come.set()
+                del self._under_way[number]
+        ours.set_result(page)
+        return page
+
+    def _ask(self, number: int) -> _Page | None:
+        """Ask for the page that begins with an id."""
+        try:
+            page = self._page(number)
+        except ForbiddenError as refusal:
+            self.refusal = refusal
+            return None
+        with self._lock:
+            self._pages.append(page)
+            if page.span.stop < _BEYOND_ALL_IDS:
+                self._width = len(page.span)
         return page
 
     def _page(self, first: int) -> _Page:

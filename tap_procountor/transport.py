@@ -133,8 +133,9 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        for manager in self._managers.values():
-            manager.clear()
+        with self._lock:
+            for manager in self._managers.values():
+                manager.clear()
 
     @contextmanager
     def send(self, request: Request, authorization: str | None) -> Iterator[Response]:
@@ -203,23 +204,24 @@ class Transport:
             return self._managers[origin]
 
     def _make_manager(self, proxy: str | None) -> PoolManager:
-        manager = PoolManager(**self._options)
-        if proxy is not None:
-            try:
-                manager = ProxyManager(
-                    _address(proxy),
-                    proxy_headers=make_headers(proxy_basic_auth=_credentials(proxy)),
-                    proxy_ssl_context=self._options["ssl_context"],
-                    **self._options,
-                )
-            except ValueError:
-                msg = (
-                    "The environment names a proxy that cannot be used: set HTTPS_PROXY to an "
-                    "address such as http://proxy.example.com:8080, or unset it."
-                )
-                raise ConfigurationError(msg) from None
+        manager = self._make_proxy_manager(proxy) if proxy else PoolManager(**self._options)
         manager.pool_classes_by_scheme = self._pools
         return manager
+
+    def _make_proxy_manager(self, proxy: str) -> ProxyManager:
+        try:
+            return ProxyManager(
+                _address(proxy),
+                proxy_headers=make_headers(proxy_basic_auth=_credentials(proxy)),
+                proxy_ssl_context=self._options["ssl_context"],
+                **self._options,
+            )
+        except ValueError:
+            msg = (
+                "The environment names a proxy that cannot be used: set HTTPS_PROXY to an address "
+                "such as http://proxy.example.com:8080, or unset it."
+            )
+            raise ConfigurationError(msg) from None
 
 
 def without_ids(path: str) -> str:

@@ -8,14 +8,19 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 from support import Record, Run, Target, parse, run_tap, selecting, utc
 
+from tap_procountor import companies
+from tap_procountor.client import ProcountorClient
+from tap_procountor.documents import DocumentSearch
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.sandbox.books.pictures import pages, picture
 
@@ -494,6 +499,27 @@ def test_the_search_is_asked_several_questions_at_once(tmp_path: Path) -> None:
         asked = [one.time for one in sandbox.statistics().requests if one.path == "/attachments"]
         close = [later - earlier < 0.2 for earlier, later in pairwise(asked)]
         assert sum(close) > len(close) / 3
+
+
+def test_threads_share_the_pages_of_the_search() -> None:
+    with Sandbox(invoices=900, requests_per_second=0) as sandbox:
+        settings = {"max_concurrency": 20, "requests_per_second": 1000, "request_timeout": 10}
+        client = ProcountorClient(sandbox.config() | settings)
+        search = DocumentSearch(companies.Company.open(client, sandbox.companies[0].api_key))
+        sizes = {
+            row["attachmentId"]: row["size"] for row in sandbox.companies[0].truth("attachments")
+        }
+
+        def look_up(seed: int) -> bool:
+            some = Random(seed).sample(sorted(sizes), 30)
+            found = {number: search.find(number) for number in some}
+            return all(row and row["size"] == sizes[number] for number, row in found.items())
+
+        with ThreadPoolExecutor(20) as pool:
+            assert all(pool.map(look_up, range(100)))
+        client.close()
+        # 3,000 questions: what one thread asks for, the others wait for.
+        assert sandbox.statistics().by_route()["/attachments"] < 150
 
 
 def test_a_year_without_an_end_is_asked_for_without_one(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.convert import RecordConverter, Rejection
@@ -197,8 +198,11 @@ class Attachments(RowStream):
             ids = [*attachment_ids(batch)]
             return batch, ids, search.begin(ids)
 
-        # Beside the list and the details of a batch, one of three requests.
-        for batch, ids, found in company.threads.map(look_up, batches, share=1 / 3):
+        # The first batch must not wait until others are under way. Beside the list and the details
+        # of a batch, this is one of three requests.
+        first = map(look_up, islice(batches, 1))
+        following = company.threads.map(look_up, batches, share=1 / 3)
+        for batch, ids, found in chain(first, following):
             self._found = dict(self._converted(company, search.finish(ids, found)))
             if search.refusal:
                 finding = Finding(Verdict.MODULE_OFF, f"{search.refusal} {_NO_DOCUMENTS}")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SEARCH_PATH = "/attachments"
 
 #: More than are under way at once.
-_PAGES_KEPT = 40
+_PAGES_KEPT = 20
 _BEYOND_ALL_IDS = 2**63
 #: So many are asked in turn before several at once.
 _FEW_QUESTIONS = 2

@@ -288,8 +288,9 @@ class KeysetList:
     def _segments(self, first: Page, done: int, total: int) -> Iterator[Page]:
         """Yield the pages after the first of a long list, several segments being read at once."""
         ahead = self._company.threads.map
-        # Half of the requests are for details, a quarter for heads, a quarter for other pages.
-        share = 1 / 4
+        # The other half of the requests is for details. These come in bursts: first heads, then the
+        # rest of the segments.
+        share = 1 / 2
         numbers = range(
             done // _HEAD_SIZE + _SEGMENT_PAGES, total // _HEAD_SIZE + 1, _SEGMENT_PAGES
         )

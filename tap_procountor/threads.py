@@ -20,8 +20,6 @@ _WEIGHT_OF_ONE = 0.1
 #: Latencies vary, and results are wanted in order: more are under way than the average needs.
 _SPARE_SHARE = 1.5
 _SPARE_CALLS = 2
-#: Calls that make a smaller share of the requests may take as much as this: they come in bursts.
-_LEAST_SHARE = 1 / 2
 
 
 class RequestThreads:
@@ -102,5 +100,4 @@ class RequestThreads:
         if share is None:
             return self._concurrency
         useful = _SPARE_SHARE * share * self._rate * self._latency + _SPARE_CALLS
-        most = max(share, _LEAST_SHARE) * self._concurrency
-        return max(_SPARE_CALLS, math.ceil(min(useful, most)))
+        return max(_SPARE_CALLS, math.ceil(min(useful, share * self._concurrency)))

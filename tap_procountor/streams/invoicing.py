@@ -198,10 +198,9 @@ class Attachments(RowStream):
             ids = [*attachment_ids(batch)]
             return batch, ids, search.begin(ids)
 
-        # The first batch must not wait until others are under way. Beside the list and the details
-        # of a batch, this is one of three requests.
+        # The first batch must not wait until others are under way. The others wait in memory: few.
         first = map(look_up, islice(batches, 1))
-        following = company.threads.map(look_up, batches, share=1 / 3)
+        following = company.threads.map(look_up, batches, share=1 / 5)
         for batch, ids, found in chain(first, following):
             self._found = dict(self._converted(company, search.finish(ids, found)))
             if search.refusal:

@@ -350,14 +350,13 @@ class ProcountorClient:
             answer = self._send_in_place(call)
         if answer.content is not None:
             return answer
-        place = without_ids(urlsplit(call.request.url).path)
-        _check_passing_faults(answer, place)
+        _check_passing_faults(answer, call.request)
         try:
             return replace(answer, content=call.parse(answer.body)) if answer.is_success else answer
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            raise _not_json(answer, place) from None
+            raise _not_json(answer, call.request) from None
 
     def _send_in_place(self, call: _Call) -> Answer:
         """Send a call's request, and count what it costs."""
@@ -436,7 +435,7 @@ def _waits() -> Generator[float, Exception, None]:
         wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
 
 
-def _check_passing_faults(answer: Answer, place: str) -> None:
+def _check_passing_faults(answer: Answer, request: Request) -> None:
     """Raise a TransientError for answers that another try may better.
 
     A gateway stands before the API: its errors are HTML, its 403 too, which thus says nothing of
@@ -444,18 +443,19 @@ def _check_passing_faults(answer: Answer, place: str) -> None:
     """
     status = answer.status
     if status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR:
-        msg = f"{place} answered {_outline(answer)}."
+        msg = f"{request.place} answered {_outline(answer)}."
         pause = _retry_after(answer)
         if pause is not None and pause > _LONGEST_RETRY_AFTER_SECONDS:
-            msg = f"{place} asks to be left alone for {pause:.0f} seconds: run again later."
+            msg = f"{request.place} asks to be left alone for {pause:.0f} seconds: run again later."
             raise ApiError(msg)
         raise TransientError(msg, pause)
     if status == _FORBIDDEN and not _is_json(answer.body):
-        raise _not_json(answer, place)
+        raise _not_json(answer, request)
 
 
-def _not_json(answer: Answer, place: str) -> TransientError:
-    return TransientError(f"{place} answered {answer.status} with a body that is no JSON.")
+def _not_json(answer: Answer, request: Request) -> TransientError:
+    msg = f"{request.place} answered {answer.status} with a body that is no JSON."
+    return TransientError(msg)
 
 
 def _is_json(body: bytes) -> bool:

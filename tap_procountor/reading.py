@@ -385,12 +385,9 @@ class DocumentList:
             on_page: Called with the rows of each page as soon as it is there.
         """
         pages = self._noted(self._list.pages(after, done), on_page)
-        # The first batch must not wait until others are under way.
-        for page in pages:
-            yield self._merge(*self._with_details(page))
-            break
         # The list makes the other half of the requests.
-        for page, details in self._company.threads.map(self._with_details, pages, share=1 / 2):
+        detailed = self._company.threads.map_promptly(self._with_details, pages, share=1 / 2)
+        for page, details in detailed:
             yield self._merge(page, details)
 
     @staticmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -90,6 +91,14 @@ class RequestThreads:
         finally:
             for future in pending:
                 future.cancel()
+
+    def map_promptly(
+        self, function: Callable[[Item], Result], items: Iterable[Item], share: float
+    ) -> Iterator[Result]:
+        """Do as ``map``, but do not let the first result wait until others are under way."""
+        source = iter(items)
+        yield from map(function, islice(source, 1))
+        yield from self.map(function, source, share)
 
     def _depth(self, share: float | None) -> int:
         """Tell how many calls may be under way, or finished but not yet taken.

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from ssl import SSLContext
-    from urllib.parse import SplitResult
 
     from urllib3 import BaseHTTPResponse
 
@@ -57,6 +56,11 @@ class Request:
     url: str
     body: bytes | None = field(default=None, repr=False)
     content_type: str | None = None
+
+    @property
+    def place(self) -> str:
+        """What is asked for, for people."""
+        return without_ids(urlsplit(self.url).path)
 
 
 class Response:
@@ -155,7 +159,7 @@ class Transport:
             headers["Authorization"] = authorization
         if request.content_type:
             headers["Content-Type"] = request.content_type
-        faults = partial(self._faults, request.url)
+        faults = partial(self._faults, request)
         with faults():
             response = self._manager_for(request.url).urlopen(
                 request.method,
@@ -169,14 +173,15 @@ class Transport:
             yield Response(response, faults)
 
     @contextmanager
-    def _faults(self, url: str) -> Iterator[None]:
+    def _faults(self, request: Request) -> Iterator[None]:
         """Say what is wrong; urllib3's own texts may quote what the request says."""
         try:
             yield
         except (OSError, UnicodeError, HTTPError) as error:
-            raise self._fault(error, urlsplit(url)) from None
+            raise self._fault(error, request) from None
 
-    def _fault(self, error: Exception, url: SplitResult) -> ApiError:
+    def _fault(self, error: Exception, request: Request) -> ApiError:
+        url = urlsplit(request.url)
         if isinstance(error, UnicodeError | LocationValueError):
             origin = f"{url.scheme}://{url.netloc}"
             return ApiError(f"{origin} is no valid address: check api_url and token_url.")
@@ -187,8 +192,8 @@ class Transport:
             )
         # For urllib3, a server that cannot be reached at all is a case of a timeout.
         if isinstance(error, HttpTimeoutError) and not isinstance(error, NewConnectionError):
-            place = without_ids(url.path)
-            return TransientError(f"No answer from {place} within {self._timeout:g} seconds.")
+            msg = f"No answer from {request.place} within {self._timeout:g} seconds."
+            return TransientError(msg)
         return TransientError(
             f"The connection to {url.netloc} failed ({type(error).__name__}): check api_url."
         )

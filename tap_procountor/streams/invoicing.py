@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.convert import RecordConverter, Rejection
@@ -198,10 +197,8 @@ class Attachments(RowStream):
             ids = [*attachment_ids(batch)]
             return batch, ids, search.begin(ids)
 
-        # The first batch must not wait until others are under way. The others wait in memory: few.
-        first = map(look_up, islice(batches, 1))
-        following = company.threads.map(look_up, batches, share=1 / 5)
-        for batch, ids, found in chain(first, following):
+        # What is looked up ahead waits in memory: few.
+        for batch, ids, found in company.threads.map_promptly(look_up, batches, share=1 / 5):
             self._found = dict(self._converted(company, search.finish(ids, found)))
             if search.refusal:
                 finding = Finding(Verdict.MODULE_OFF, f"{search.refusal} {_NO_DOCUMENTS}")

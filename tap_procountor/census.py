@@ -66,15 +66,19 @@ def ascending(*groups: Iterable[int]) -> array[int]:
     """
     arrays = (ids if isinstance(ids, array) else array("q", sorted(ids)) for ids in groups)
     runs = [run for ids in arrays for run in _runs(ids)]
+    if len(runs) == 1:
+        return runs[0]
     return array("q", (number for number, _ in groupby(merge(*runs))))
 
 
 def _runs(ids: array[int]) -> Iterable[array[int]]:
     """Divide ids where they do not ascend."""
-    descents = [place for place, (one, next_one) in enumerate(pairwise(ids), 1) if next_one < one]
-    if not descents:
+    if not ids:
+        return []
+    ends = [place for place, (one, next_one) in enumerate(pairwise(ids), 1) if next_one <= one]
+    if not ends:
         return [ids]
-    return [ids[first:end] for first, end in pairwise([0, *descents, len(ids)])]
+    return [ids[first:end] for first, end in pairwise([0, *ends, len(ids)])]
 
 
 def difference(ids: array[int], others: array[int]) -> set[int]:

@@ -146,6 +146,12 @@ class DocumentSearch:
             found[number] = page.rows.get(number) if page else None
         return {number: decode(row) for number, row in found.items() if row is not None}
 
+    def forget_most(self) -> None:
+        """Keep only the newest page: in a small company it tells about everything."""
+        with self._lock:
+            while len(self._pages) > 1:
+                self._pages.popleft()
+
     def _kept(self, number: int) -> _Page | None:
         """Return the page that tells about an id, if it has come."""
         with self._lock:

@@ -76,8 +76,8 @@ _SAID_FOR_PEOPLE = (ProcountorError, MappingError)
 _ALLOCATION = {
     # M_ARENA_MAX: all threads share one heap; what one has freed, the others take.
     -8: 1,
-    # M_MMAP_THRESHOLD: an answer, which is smaller, is put where the one before was.
-    -3: 4 * 1024 * 1024,
+    # M_MMAP_THRESHOLD: answers have pages of their own, and leave no holes where they were.
+    -3: 128 * 1024,
     # M_TRIM_THRESHOLD: free bytes at the end of the heap that are kept.
     -1: 16 * 1024 * 1024,
 }

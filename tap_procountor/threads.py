@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,8 @@ _WEIGHT_OF_ONE = 0.1
 #: Latencies vary, and results are wanted in order: more are under way than the average needs.
 _SPARE_SHARE = 1.5
 _SPARE_CALLS = 2
+#: If more bytes than these wait to be taken, the API is faster than the writer.
+_ENOUGH_BYTES = 6 * 1024 * 1024
 
 
 class RequestThreads:
@@ -38,18 +41,27 @@ class RequestThreads:
         #: A moving average in seconds.
         self._latency = 1.0
         self._weight = 1.0
+        self._of_thread = threading.local()
+        self._lock = threading.Lock()
+        #: Bytes that answers brought whose results have not been taken yet.
+        self._bytes_waiting = 0
 
     def close(self) -> None:
         """End the threads; what has not begun is not called."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def note_latency(self, seconds: float) -> None:
+    def note_answer(self, seconds: float, size: int) -> None:
         """Take into account how long an answer has taken; the first one alone counts in full.
 
         Called from all threads; that one of two at a time is lost does no harm.
+
+        Args:
+            seconds: How long it has taken.
+            size: Its bytes that are in memory now.
         """
         self._latency += self._weight * (seconds - self._latency)
         self._weight = _WEIGHT_OF_ONE
+        self._of_thread.bytes = getattr(self._of_thread, "bytes", 0) + size
 
     def map(
         self,
@@ -69,7 +81,13 @@ class RequestThreads:
         Raises:
             Exception: What the items raise, after the results of those that came before.
         """
-        pending: deque[Future[Result]] = deque()
+        pending: deque[Future[tuple[Result, int]]] = deque()
+
+        def take() -> Result:
+            result, size = pending.popleft().result()
+            self._count_waiting(-size)
+            return result
+
         fault: Exception | None = None
         source = iter(items)
         try:
@@ -81,24 +99,45 @@ class RequestThreads:
                 except Exception as error:  # noqa: BLE001 - raised below
                     fault = error
                     break
-                pending.append(self._pool.submit(function, item))
+                pending.append(self._pool.submit(self._call, function, item))
                 while len(pending) >= self._depth(share):
-                    yield pending.popleft().result()
+                    yield take()
             while pending:
-                yield pending.popleft().result()
+                yield take()
             if fault:
                 raise fault
         finally:
             for future in pending:
                 future.cancel()
+                future.add_done_callback(self._drop)
 
     def map_promptly(
-        self, function: Callable[[Item], Result], items: Iterable[Item], share: float
+        self, function: Callable[[Item], Result], items: Iterable[Item], share: float = 1
     ) -> Iterator[Result]:
-        """Do as ``map``, but do not let the first result wait until others are under way."""
+        """Do as ``map``, but do not let the first result wait until others are under way.
+
+        Nor do others come, and wait in memory, before more than the first is wanted.
+        """
         source = iter(items)
         yield from map(function, islice(source, 1))
         yield from self.map(function, source, share)
+
+    def _call(self, function: Callable[[Item], Result], item: Item) -> tuple[Result, int]:
+        """Call a function in a thread; return its result, and the bytes that it has asked for."""
+        self._of_thread.bytes = 0
+        result = function(item)
+        size: int = self._of_thread.bytes
+        self._count_waiting(size)
+        return result, size
+
+    def _drop(self, future: Future[tuple[Any, int]]) -> None:
+        """Forget a result that nobody takes."""
+        if not future.cancelled() and not future.exception():
+            self._count_waiting(-future.result()[1])
+
+    def _count_waiting(self, size: int) -> None:
+        with self._lock:
+            self._bytes_waiting += size
 
     def _depth(self, share: float | None) -> int:
         """Tell how many calls may be under way, or finished but not yet taken.
@@ -108,5 +147,7 @@ class RequestThreads:
         """
         if share is None:
             return self._concurrency
+        if self._bytes_waiting > _ENOUGH_BYTES:
+            return _SPARE_CALLS
         useful = _SPARE_SHARE * share * self._rate * self._latency + _SPARE_CALLS
         return max(_SPARE_CALLS, math.ceil(min(useful, share * self._concurrency)))

@@ -45,6 +45,7 @@ from tap_procountor.errors import (
 )
 from tap_procountor.progress import Progress
 from tap_procountor.reading import (
+    PAUSE,
     Batch,
     DocumentList,
     Documents,
@@ -276,7 +277,7 @@ class ReadStream(ProcountorStream):
 
     def is_empty(self, company: Company) -> bool:
         """Ask for as little as shows whether there is anything to read, and that it may be."""
-        first = next(self.read(company), None)
+        first = next((batch for batch in self.read(company) if batch is not PAUSE), None)
         return first is None or not len(first.documents)
 
     def get_records(self, context: Context | None) -> Iterator[Any]:
@@ -636,10 +637,12 @@ class IncrementalStream(ReadStream):
                     self._note(company, batch.listed, read)
                 yield batch
         self._tap.deletion_guard(company).check_rights()
-        # Ids of a run that was stopped are in the target, but need not be in the list any more.
-        emitted.add(read)
-        everything = read if windows[0].is_whole else None
-        yield from self.take_census(company, before, emitted, everything)
+        if windows[0].is_whole:
+            yield from self.take_census(company, before, emitted, read)
+        else:
+            # What has been written may have been deleted since it was read.
+            emitted.add(read)
+            yield from self.take_census(company, before, emitted, None)
 
     def _note(self, company: Company, rows: Sequence[Row], ids: Seen) -> None:
         """Note the ids of rows of the list."""
@@ -670,7 +673,8 @@ class IncrementalStream(ReadStream):
         Args:
             company: The company.
             before: The census of the last run that came so far.
-            emitted: The ids written since then.
+            emitted: The ids written since then, also by runs that were stopped; without those of
+                ``everything``.
             everything: The ids that this run has read, if that was all there is.
         """
         if not self.keeps_ids:

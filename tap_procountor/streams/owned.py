@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from tap_procountor.client import decode
 from tap_procountor.convert import Rejection, as_text
 from tap_procountor.errors import NotFoundError, RecordError
-from tap_procountor.reading import Batch, KeysetList, numbered_rows, records_in
+from tap_procountor.reading import PAGE_SIZE, Batch, KeysetList, numbered_rows, records_in
 from tap_procountor.streams.base import FullTableStream, IncrementalStream, ReadStream
 
 if TYPE_CHECKING:
@@ -130,7 +130,9 @@ class OwnedStream(_RowsOf, IncrementalStream):
         owners = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
         pages = owners.pages(progress.after, progress.done)
         chunks = chain.from_iterable(map(self._chunks, pages))
-        return company.threads.map(partial(self._batch, company), chunks)
+        # The others are for the list.
+        share = PAGE_SIZE / (PAGE_SIZE + self.owners_per_request)
+        return company.threads.map_promptly(partial(self._batch, company), chunks, share)
 
     def _chunks(self, page: Page) -> Iterator[_Owners]:
         rows, listed = iter(page.texts()), iter(page.listed)

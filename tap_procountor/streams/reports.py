@@ -56,7 +56,8 @@ class ReportStream(FullTableStream):
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Ask for the reports, several at once."""
-        yield from company.threads.map(partial(self._ask, company), self._questions(company))
+        ask = partial(self._ask, company)
+        yield from company.threads.map_promptly(ask, self._questions(company))
 
     def is_empty(self, company: Company) -> bool:
         """Ask for one report."""

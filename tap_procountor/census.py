@@ -59,7 +59,7 @@ class Seen(defaultdict[str, "array[int]"]):
 
 
 def ascending(*groups: Iterable[int]) -> array[int]:
-    """Put ids into ascending order, each once.
+    """Put ids into ascending order, each once; returns an array that already is, itself.
 
     What has been read consists of few ascending runs. They are merged one by one: an object for
     each id would take several times the memory of the array.

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 SEARCH_PATH = "/attachments"
 
-#: More than are under way at once.
-_PAGES_KEPT = 20
+#: More than the pages under way at once have.
+_ROWS_KEPT = 40 * PAGE_SIZE
 _BEYOND_ALL_IDS = 2**63
 #: So many are asked in turn before several at once.
 _FEW_QUESTIONS = 2
@@ -76,6 +76,29 @@ class _Page(NamedTuple):
     rows: dict[int, bytes]
 
 
+class KeptPages:
+    """The newest pages of all companies, up to a number of rows: there may be hundreds."""
+
+    def __init__(self) -> None:
+        self._pages: deque[tuple[int, _Page]] = deque()
+        self._rows = 0
+        self._lock = threading.Lock()
+
+    def add(self, company: Company, page: _Page) -> None:
+        """Keep a page, and forget the oldest if there are too many rows."""
+        with self._lock:
+            self._pages.append((company.id, page))
+            self._rows += len(page.rows)
+            while self._rows > _ROWS_KEPT:
+                self._rows -= len(self._pages.popleft()[1].rows)
+
+    def find(self, company: Company, number: int) -> _Page | None:
+        """Return the page of a company that tells about an id."""
+        with self._lock:
+            pages = (page for owner, page in self._pages if owner == company.id)
+            return next((page for page in pages if number in page.span), None)
+
+
 class DocumentSearch:
     """Looks attachments up by their ids; used by several threads at once.
 
@@ -84,15 +107,16 @@ class DocumentSearch:
 
     Args:
         company: Whose attachments they are.
+        kept: Where pages are kept.
 
     Attributes:
         refusal: Why the company has no search, once that is known.
     """
 
-    def __init__(self, company: Company) -> None:
+    def __init__(self, company: Company, kept: KeptPages) -> None:
         self._company = company
-        self._pages: deque[_Page] = deque(maxlen=_PAGES_KEPT)
-        self._lock = threading.RLock()
+        self._kept = kept
+        self._lock = threading.Lock()
         #: Pages under way by the ids that they begin with.
         self._under_way: dict[int, Future[_Page | None]] = {}
         #: How many ids the newest full page told about: as many as another may.
@@ -119,7 +143,7 @@ class DocumentSearch:
         page, questions = None, 0
         for number in sorted(set(ids)):
             if page is None or number not in page.span:
-                page = self._kept(number)
+                page = self._kept.find(self._company, number)
             if page is None and questions < _FEW_QUESTIONS:
                 questions += 1
                 page = self._page_about(number)
@@ -146,22 +170,11 @@ class DocumentSearch:
             found[number] = page.rows.get(number) if page else None
         return {number: decode(row) for number, row in found.items() if row is not None}
 
-    def forget_most(self) -> None:
-        """Keep only the newest page: in a small company it tells about everything."""
-        with self._lock:
-            while len(self._pages) > 1:
-                self._pages.popleft()
-
-    def _kept(self, number: int) -> _Page | None:
-        """Return the page that tells about an id, if it has come."""
-        with self._lock:
-            return next((page for page in self._pages if number in page.span), None)
-
     def _page_about(self, number: int) -> _Page | None:
         """Return the page that tells about an id; wait for it or ask, unless there is no search."""
         while True:
             with self._lock:
-                page = self._kept(number)
+                page = self._kept.find(self._company, number)
                 if page or self.refusal:
                     return page
                 expected = [
@@ -195,10 +208,9 @@ class DocumentSearch:
         except ForbiddenError as refusal:
             self.refusal = refusal
             return None
-        with self._lock:
-            self._pages.append(page)
-            if page.span.stop < _BEYOND_ALL_IDS:
-                self._width = len(page.span)
+        self._kept.add(self._company, page)
+        if page.span.stop < _BEYOND_ALL_IDS:
+            self._width = len(page.span)
         return page
 
     def _page(self, first: int) -> _Page:

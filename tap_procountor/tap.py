@@ -39,7 +39,7 @@ from tap_procountor.census import DeletionGuard, pack_keys, unpack_keys
 from tap_procountor.client import ProcountorClient
 from tap_procountor.companies import Company, open_companies
 from tap_procountor.connection_test import look, table
-from tap_procountor.documents import DocumentSearch
+from tap_procountor.documents import DocumentSearch, KeptPages
 from tap_procountor.errors import ConfigurationError, IncompleteError, ProcountorError
 from tap_procountor.files import FileStore, Quota
 from tap_procountor.output import MessageWriter, StateWriter, Terminated
@@ -55,6 +55,7 @@ from tap_procountor.streams.base import (
     ReadStream,
     RowStream,
 )
+from tap_procountor.streams.lists import UnpagedIncrementalStream
 from tap_procountor.streams.rejected import RejectedRecords
 from tap_procountor.times import ApiClock
 from tap_procountor.windows import Bookmark, check_state
@@ -76,7 +77,7 @@ _SAID_FOR_PEOPLE = (ProcountorError, MappingError)
 _ALLOCATION = {
     # M_ARENA_MAX: all threads share one heap; what one has freed, the others take.
     -8: 1,
-    # M_MMAP_THRESHOLD: answers have pages of their own, and leave no holes where they were.
+    # M_MMAP_THRESHOLD: large answers have pages of their own, and leave no holes behind.
     -3: 128 * 1024,
     # M_TRIM_THRESHOLD: free bytes at the end of the heap that are kept.
     -1: 16 * 1024 * 1024,
@@ -171,12 +172,18 @@ class TapProcountor(Tap):
         """Return what looks a company's attachments up; the streams share what it has found."""
         if company.id not in self._document_searches:
             usage = self.report.outcome("attachments", company.id).usage
-            self._document_searches[company.id] = DocumentSearch(company.counting(usage))
+            self._document_searches[company.id] = DocumentSearch(
+                company.counting(usage), self._kept_pages
+            )
         return self._document_searches[company.id]
 
     @cached_property
     def _document_searches(self) -> dict[int, DocumentSearch]:
         return {}
+
+    @cached_property
+    def _kept_pages(self) -> KeptPages:
+        return KeptPages()
 
     @cached_property
     def file_store(self) -> FileStore:
@@ -407,8 +414,9 @@ class TapProcountor(Tap):
     def _streams_to_read(self) -> list[ReadStream]:
         """Return the streams that are selected themselves or hold the rows of one that is.
 
-        The more requests follow from one another, the earlier a stream comes: those of the others
-        fit in between. Those that write files come last: the others tell them which.
+        What comes in one answer is written first, for it waits in memory as a whole. Then, the more
+        requests follow from one another, the earlier a stream comes: those of the others fit in
+        between. Those that write files come last: the others tell them which.
         """
         streams = [
             stream
@@ -420,6 +428,7 @@ class TapProcountor(Tap):
             streams,
             key=lambda stream: (
                 stream.writes_files,
+                not isinstance(stream, UnpagedIncrementalStream),
                 not isinstance(stream, DocumentStream),
                 not isinstance(stream, IncrementalStream),
             ),

@@ -22,8 +22,13 @@ _WEIGHT_OF_ONE = 0.1
 #: Latencies vary, and results are wanted in order: more are under way than the average needs.
 _SPARE_SHARE = 1.5
 _SPARE_CALLS = 2
-#: If more bytes than these wait to be taken, the API is faster than the writer.
-_ENOUGH_BYTES = 6 * 1024 * 1024
+#: If so many bytes wait to be taken, the API is faster than the writer.
+_ENOUGH_BYTES = 3 * 1024 * 1024
+
+
+class _OfThread(threading.local):
+    #: Bytes of the answers to the call that the thread makes.
+    bytes = 0
 
 
 class RequestThreads:
@@ -41,10 +46,7 @@ class RequestThreads:
         #: A moving average in seconds.
         self._latency = 1.0
         self._weight = 1.0
-        self._of_thread = threading.local()
-        self._lock = threading.Lock()
-        #: Bytes that answers brought whose results have not been taken yet.
-        self._bytes_waiting = 0
+        self._of_thread = _OfThread()
 
     def close(self) -> None:
         """End the threads; what has not begun is not called."""
@@ -53,15 +55,15 @@ class RequestThreads:
     def note_answer(self, seconds: float, size: int) -> None:
         """Take into account how long an answer has taken; the first one alone counts in full.
 
-        Called from all threads; that one of two at a time is lost does no harm.
+        Called from all threads; that one latency of two at a time is lost does no harm.
 
         Args:
             seconds: How long it has taken.
-            size: Its bytes that are in memory now.
+            size: The size of its body; 0 for a file.
         """
         self._latency += self._weight * (seconds - self._latency)
         self._weight = _WEIGHT_OF_ONE
-        self._of_thread.bytes = getattr(self._of_thread, "bytes", 0) + size
+        self._of_thread.bytes += size
 
     def map(
         self,
@@ -82,12 +84,6 @@ class RequestThreads:
             Exception: What the items raise, after the results of those that came before.
         """
         pending: deque[Future[tuple[Result, int]]] = deque()
-
-        def take() -> Result:
-            result, size = pending.popleft().result()
-            self._count_waiting(-size)
-            return result
-
         fault: Exception | None = None
         source = iter(items)
         try:
@@ -100,16 +96,15 @@ class RequestThreads:
                     fault = error
                     break
                 pending.append(self._pool.submit(self._call, function, item))
-                while len(pending) >= self._depth(share):
-                    yield take()
+                while len(pending) >= self._depth(share, pending):
+                    yield pending.popleft().result()[0]
             while pending:
-                yield take()
+                yield pending.popleft().result()[0]
             if fault:
                 raise fault
         finally:
             for future in pending:
                 future.cancel()
-                future.add_done_callback(self._drop)
 
     def map_promptly(
         self, function: Callable[[Item], Result], items: Iterable[Item], share: float = 1
@@ -125,21 +120,9 @@ class RequestThreads:
     def _call(self, function: Callable[[Item], Result], item: Item) -> tuple[Result, int]:
         """Call a function in a thread; return its result, and the bytes that it has asked for."""
         self._of_thread.bytes = 0
-        result = function(item)
-        size: int = self._of_thread.bytes
-        self._count_waiting(size)
-        return result, size
+        return function(item), self._of_thread.bytes
 
-    def _drop(self, future: Future[tuple[Any, int]]) -> None:
-        """Forget a result that nobody takes."""
-        if not future.cancelled() and not future.exception():
-            self._count_waiting(-future.result()[1])
-
-    def _count_waiting(self, size: int) -> None:
-        with self._lock:
-            self._bytes_waiting += size
-
-    def _depth(self, share: float | None) -> int:
+    def _depth(self, share: float | None, pending: Iterable[Future[tuple[Any, int]]]) -> int:
         """Tell how many calls may be under way, or finished but not yet taken.
 
         As many as keep the permitted rate in use at the latency there is now: what is read further
@@ -147,7 +130,12 @@ class RequestThreads:
         """
         if share is None:
             return self._concurrency
-        if self._bytes_waiting > _ENOUGH_BYTES:
+        if _bytes_waiting(pending) >= _ENOUGH_BYTES:
             return _SPARE_CALLS
         useful = _SPARE_SHARE * share * self._rate * self._latency + _SPARE_CALLS
         return max(_SPARE_CALLS, math.ceil(min(useful, share * self._concurrency)))
+
+
+def _bytes_waiting(pending: Iterable[Future[tuple[Any, int]]]) -> int:
+    finished = (future for future in pending if future.done() and not future.exception())
+    return sum(future.result()[1] for future in finished)

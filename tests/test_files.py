@@ -20,7 +20,7 @@ from support import Record, Run, Target, parse, run_tap, selecting, utc
 
 from tap_procountor import companies
 from tap_procountor.client import ProcountorClient
-from tap_procountor.documents import DocumentSearch
+from tap_procountor.documents import DocumentSearch, KeptPages
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.sandbox.books.pictures import pages, picture
 
@@ -505,7 +505,9 @@ def test_threads_share_the_pages_of_the_search() -> None:
     with Sandbox(invoices=900, requests_per_second=0) as sandbox:
         settings = {"max_concurrency": 20, "requests_per_second": 1000, "request_timeout": 10}
         client = ProcountorClient(sandbox.config() | settings)
-        search = DocumentSearch(companies.Company.open(client, sandbox.companies[0].api_key))
+        search = DocumentSearch(
+            companies.Company.open(client, sandbox.companies[0].api_key), KeptPages()
+        )
         sizes = {
             row["attachmentId"]: row["size"] for row in sandbox.companies[0].truth("attachments")
         }

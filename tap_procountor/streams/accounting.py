@@ -145,6 +145,7 @@ class LedgerReceipts(DocumentStream):
             return
         ledger = self._ledger(company)
         seen = everything or Seen()
+        emitted.add(seen)
         visits = [
             (region, self._visit(region, before) if everything is None else Visit.READ)
             for region in ledger.regions

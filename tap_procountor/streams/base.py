@@ -45,7 +45,6 @@ from tap_procountor.errors import (
 )
 from tap_procountor.progress import Progress
 from tap_procountor.reading import (
-    PAUSE,
     Batch,
     DocumentList,
     Documents,
@@ -277,7 +276,7 @@ class ReadStream(ProcountorStream):
 
     def is_empty(self, company: Company) -> bool:
         """Ask for as little as shows whether there is anything to read, and that it may be."""
-        first = next((batch for batch in self.read(company) if batch is not PAUSE), None)
+        first = next(self.read(company), None)
         return first is None or not len(first.documents)
 
     def get_records(self, context: Context | None) -> Iterator[Any]:
@@ -673,8 +672,8 @@ class IncrementalStream(ReadStream):
         Args:
             company: The company.
             before: The census of the last run that came so far.
-            emitted: The ids written since then, also by runs that were stopped; without those of
-                ``everything``.
+            emitted: The ids written since then, also by runs that were stopped; this run's only if
+                ``everything`` is None.
             everything: The ids that this run has read, if that was all there is.
         """
         if not self.keeps_ids:
@@ -682,7 +681,8 @@ class IncrementalStream(ReadStream):
         ids = ascending(self._list_ids(company) if everything is None else everything[""])
         known = ascending(before.ids(""), emitted[""])
         missing = difference(known, ids)
-        gone = self.confirmed_gone(company, missing, len(known))
+        count = len(known) if everything is None else len(ids) + len(missing)
+        gone = self.confirmed_gone(company, missing, count)
         census = Census(taken=format_utc(company.opened))
         census.replace("", ascending(ids, missing - gone))
         yield Batch([], deleted=sorted(gone), census=census)

@@ -52,7 +52,9 @@ class BatchedStream(PagedStream):
         """Read the pages and, several at once, the batches."""
         incomplete: dict[int, Source] = {}
         pages = numbered_pages(company, self.path, self.filters)
-        for page in company.threads.map_promptly(partial(self._with_details, company), pages):
+        # The list makes the other half of the requests.
+        ahead = company.threads.map_promptly(partial(self._with_details, company), pages, 1 / 2)
+        for page in ahead:
             details = page.details_by_id()
             incomplete |= {number: page.usable[number] for number in page.usable.keys() - details}
             # List and detail each have fields that the other lacks.

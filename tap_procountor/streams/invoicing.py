@@ -204,8 +204,6 @@ class Attachments(RowStream):
                 finding = Finding(Verdict.MODULE_OFF, f"{search.refusal} {_NO_DOCUMENTS}")
                 outcome.find(finding, tolerated=True)
             yield batch
-        # There may be hundreds of companies.
-        search.forget_most()
 
     def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:
         """Yield the attachments of a document, or of the events of a statement."""

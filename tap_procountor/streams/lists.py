@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tap_procountor.errors import NotFoundError
 from tap_procountor.reading import (
-    PAUSE,
     Batch,
     KeysetList,
     Row,
@@ -150,11 +149,6 @@ class DetailedDatedStream(DatedStream):
 
 class UnpagedIncrementalStream(IncrementalStream):
     """A list by ``version`` that comes as a whole: one request for each window."""
-
-    def read(self, company: Company) -> Iterator[Batch]:
-        """Read the windows, but not before its turn: so much must not wait in memory."""
-        yield PAUSE
-        yield from super().read(company)
 
     def is_empty(self, company: Company) -> bool:
         """Ask for the list: there is no smaller question."""

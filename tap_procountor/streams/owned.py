@@ -130,7 +130,7 @@ class OwnedStream(_RowsOf, IncrementalStream):
         owners = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
         pages = owners.pages(progress.after, progress.done)
         chunks = chain.from_iterable(map(self._chunks, pages))
-        # The others are for the list.
+        # The other requests are for the pages of the list.
         share = PAGE_SIZE / (PAGE_SIZE + self.owners_per_request)
         return company.threads.map_promptly(partial(self._batch, company), chunks, share)
 

@@ -385,7 +385,7 @@ class ProcountorClient:
             waited = self.limiter.seconds_waited - waited_before
             for usage in call.usages:
                 usage.add(requests=1, size=size, seconds_waited=waited)
-        self.threads.note_answer(time.monotonic() - began - waited, len(body))
+        self.threads.note_latency(time.monotonic() - began - waited)
         return Answer(response.status, response.headers, body, authorization, content)
 
     def _error(self, answer: Answer, path: str) -> Exception:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SEARCH_PATH = "/attachments"
 
-#: More than the pages under way at once have.
+#: More than the pages under way at once have, with the default of max_concurrency.
 _ROWS_KEPT = 40 * PAGE_SIZE
 _BEYOND_ALL_IDS = 2**63
 #: So many are asked in turn before several at once.
@@ -77,7 +77,7 @@ class _Page(NamedTuple):
 
 
 class KeptPages:
-    """The newest pages of all companies, up to a number of rows: there may be hundreds."""
+    """The newest pages, up to a number of rows: there may be hundreds of companies."""
 
     def __init__(self) -> None:
         self._pages: deque[tuple[int, _Page]] = deque()
@@ -88,15 +88,20 @@ class KeptPages:
         """Keep a page, and forget the oldest if there are too many rows."""
         with self._lock:
             self._pages.append((company.id, page))
-            self._rows += len(page.rows)
+            self._rows += _weight(page)
             while self._rows > _ROWS_KEPT:
-                self._rows -= len(self._pages.popleft()[1].rows)
+                self._rows -= _weight(self._pages.popleft()[1])
 
     def find(self, company: Company, number: int) -> _Page | None:
         """Return the page of a company that tells about an id."""
         with self._lock:
             pages = (page for owner, page in self._pages if owner == company.id)
             return next((page for page in pages if number in page.span), None)
+
+
+def _weight(page: _Page) -> int:
+    # One without rows must not stay for ever either.
+    return len(page.rows) + 1
 
 
 class DocumentSearch:

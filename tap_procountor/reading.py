@@ -42,7 +42,7 @@ _SEGMENT_PAGES = 2
 _HEAD_SIZE = PAGE_SIZE - 1
 
 #: With so few rows left, a list has hardly a request that is not under way.
-_NEAR_THE_END = 20 * PAGE_SIZE
+_NEAR_THE_END = 10 * PAGE_SIZE
 
 #: So many parts per thread may have been begun and wait for their turn, most of them with few rows.
 _PARTS_PER_THREAD = 2

@@ -169,7 +169,7 @@ class TapProcountor(Tap):
         return ReadAhead(parts, self.client.concurrency)
 
     def document_search(self, company: Company) -> DocumentSearch:
-        """Return what looks a company's attachments up; the streams share what it has found."""
+        """Return what looks a company's attachments up; the streams share what it has kept."""
         if company.id not in self._document_searches:
             usage = self.report.outcome("attachments", company.id).usage
             self._document_searches[company.id] = DocumentSearch(
@@ -414,7 +414,7 @@ class TapProcountor(Tap):
     def _streams_to_read(self) -> list[ReadStream]:
         """Return the streams that are selected themselves or hold the rows of one that is.
 
-        What comes in one answer is written first, for it waits in memory as a whole. Then, the more
+        A long list in one answer comes first, for it waits in memory as a whole. Then, the more
         requests follow from one another, the earlier a stream comes: those of the others fit in
         between. Those that write files come last: the others tell them which.
         """

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,13 +21,6 @@ _WEIGHT_OF_ONE = 0.1
 #: Latencies vary, and results are wanted in order: more are under way than the average needs.
 _SPARE_SHARE = 1.5
 _SPARE_CALLS = 2
-#: If so many bytes wait to be taken, the API is faster than the writer.
-_ENOUGH_BYTES = 3 * 1024 * 1024
-
-
-class _OfThread(threading.local):
-    #: Bytes of the answers to the call that the thread makes.
-    bytes = 0
 
 
 class RequestThreads:
@@ -46,24 +38,18 @@ class RequestThreads:
         #: A moving average in seconds.
         self._latency = 1.0
         self._weight = 1.0
-        self._of_thread = _OfThread()
 
     def close(self) -> None:
         """End the threads; what has not begun is not called."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def note_answer(self, seconds: float, size: int) -> None:
+    def note_latency(self, seconds: float) -> None:
         """Take into account how long an answer has taken; the first one alone counts in full.
 
-        Called from all threads; that one latency of two at a time is lost does no harm.
-
-        Args:
-            seconds: How long it has taken.
-            size: The size of its body; 0 for a file.
+        Called from all threads; that one of two at a time is lost does no harm.
         """
         self._latency += self._weight * (seconds - self._latency)
         self._weight = _WEIGHT_OF_ONE
-        self._of_thread.bytes += size
 
     def map(
         self,
@@ -83,7 +69,7 @@ class RequestThreads:
         Raises:
             Exception: What the items raise, after the results of those that came before.
         """
-        pending: deque[Future[tuple[Result, int]]] = deque()
+        pending: deque[Future[Result]] = deque()
         fault: Exception | None = None
         source = iter(items)
         try:
@@ -95,11 +81,11 @@ class RequestThreads:
                 except Exception as error:  # noqa: BLE001 - raised below
                     fault = error
                     break
-                pending.append(self._pool.submit(self._call, function, item))
-                while len(pending) >= self._depth(share, pending):
-                    yield pending.popleft().result()[0]
+                pending.append(self._pool.submit(function, item))
+                while len(pending) >= self._depth(share):
+                    yield pending.popleft().result()
             while pending:
-                yield pending.popleft().result()[0]
+                yield pending.popleft().result()
             if fault:
                 raise fault
         finally:
@@ -117,12 +103,7 @@ class RequestThreads:
         yield from map(function, islice(source, 1))
         yield from self.map(function, source, share)
 
-    def _call(self, function: Callable[[Item], Result], item: Item) -> tuple[Result, int]:
-        """Call a function in a thread; return its result, and the bytes that it has asked for."""
-        self._of_thread.bytes = 0
-        return function(item), self._of_thread.bytes
-
-    def _depth(self, share: float | None, pending: Iterable[Future[tuple[Any, int]]]) -> int:
+    def _depth(self, share: float | None) -> int:
         """Tell how many calls may be under way, or finished but not yet taken.
 
         As many as keep the permitted rate in use at the latency there is now: what is read further
@@ -130,12 +111,5 @@ class RequestThreads:
         """
         if share is None:
             return self._concurrency
-        if _bytes_waiting(pending) >= _ENOUGH_BYTES:
-            return _SPARE_CALLS
         useful = _SPARE_SHARE * share * self._rate * self._latency + _SPARE_CALLS
         return max(_SPARE_CALLS, math.ceil(min(useful, share * self._concurrency)))
-
-
-def _bytes_waiting(pending: Iterable[Future[tuple[Any, int]]]) -> int:
-    finished = (future for future in pending if future.done() and not future.exception())
-    return sum(future.result()[1] for future in finished)

@@ -145,7 +145,9 @@ class LedgerReceipts(DocumentStream):
             return
         ledger = self._ledger(company)
         seen = everything or Seen()
-        emitted.add(seen)
+        if everything:
+            # All that is in the target is compared, region by region.
+            emitted.add(everything)
         visits = [
             (region, self._visit(region, before) if everything is None else Visit.READ)
             for region in ledger.regions

@@ -501,6 +501,23 @@ def test_the_search_is_asked_several_questions_at_once(tmp_path: Path) -> None:
         assert sum(close) > len(close) / 3
 
 
+def test_the_pages_of_the_search_are_those_of_the_company(tmp_path: Path) -> None:
+    with Sandbox(companies=2, invoices=60, colliding_ids=True, requests_per_second=0) as sandbox:
+        for row in sandbox.companies[0].truth("attachments"):
+            sandbox.companies[0].resize_attachment(row["attachmentId"], 7)
+        config = {**sandbox.config(), "requests_per_second": 1000}
+        run = run_tap(tmp_path, config, catalog=selecting("attachments"))
+        sizes = {
+            company.id: {row["attachmentId"]: row["size"] for row in company.truth("attachments")}
+            for company in sandbox.companies
+        }
+    first, second = sizes.values()
+    assert any(first[number] != second[number] for number in first.keys() & second.keys())
+    rows = Target().load(run).rows("attachments")
+    assert {row["company_id"] for row in rows} == sizes.keys()
+    assert all(row["size"] == sizes[row["company_id"]][row["id"]] for row in rows)
+
+
 def test_threads_share_the_pages_of_the_search() -> None:
     with Sandbox(invoices=900, requests_per_second=0) as sandbox:
         settings = {"max_concurrency": 20, "requests_per_second": 1000, "request_timeout": 10}

@@ -224,6 +224,7 @@ def test_test_prints_a_table_per_company(tmp_path: Path) -> None:
             assert "hidden" not in tables[number]
     # It asks for every table but reads none: whatever has many rows is asked for one.
     asked = {one.path for one in lists}
+    # Companies in Finland are not asked for what only Swedish ones have.
     readable = (one for one in STREAM_TYPES if issubclass(one, ReadStream) and one is not Swedish)
     assert {one.path for one in readable if one.selected_by_default} <= asked
     assert all("size=1" in one.query for one in lists if one.path in {"/invoices", "/products"})

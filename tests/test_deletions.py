@@ -161,6 +161,21 @@ def test_a_receipt_written_and_deleted_within_one_run_leaves_no_ghost(
     assert warehouse.current("ledger_receipts") == truth(sandbox, "ledger_receipts")
 
 
+def test_an_invoice_that_is_new_and_deleted_within_one_run_leaves_no_ghost(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    warehouse = Warehouse(tmp_path, config | {"deletion_check": "full"}, "invoices")
+    warehouse.run()
+    company = sandbox.companies[0]
+    passing = company.create_invoice()
+    # The first two are for the changes, the others for the ids.
+    with when_asked(sandbox, "/invoices", lambda: company.delete("invoices", passing), nth=3):
+        run = warehouse.run()
+    assert passing in {row["id"] for row in run.records("invoices")}
+    warehouse.run()
+    assert warehouse.current("invoices") == truth(sandbox, "invoices")
+
+
 def test_bookmarks_wait_while_rights_are_smaller(sandbox: Sandbox, warehouse: Warehouse) -> None:
     """What was hidden must be read when it can be seen again, however long that takes."""
     first = warehouse.run()

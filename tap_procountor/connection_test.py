@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from tap_procountor.companies import Company
+    from tap_procountor.kinds.read import ReadStream
     from tap_procountor.rights import Rights
-    from tap_procountor.streams.base import ReadStream
 
 Findings = dict[tuple[int, str], Finding]
 

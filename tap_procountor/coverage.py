@@ -13,7 +13,7 @@ from tap_procountor.schema import SPECIFICATION
 from tap_procountor.streams import STREAM_TYPES
 
 if TYPE_CHECKING:
-    from tap_procountor.streams.base import ProcountorStream
+    from tap_procountor.kinds.base import ProcountorStream
 
 #: What the tap asks for its own purposes.
 READ_BY_THE_TAP = {

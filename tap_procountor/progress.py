@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tap_procountor.client import ProcountorClient
-    from tap_procountor.reading import Batch
+    from tap_procountor.reading.batches import Batch
 
 _SECONDS_BETWEEN_LOG_LINES = 5.0
 _SECONDS_BETWEEN_DRAWINGS = 0.2

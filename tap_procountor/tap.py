@@ -1,90 +1,57 @@
-"""The tap: its command line, its settings and the order of a run."""
+"""The tap: what its streams share, and the order of a run."""
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import io
-import json
 import logging
 import os
 import signal
-import sys
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import product
 from pathlib import Path
 from threading import RLock
-from traceback import format_tb
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from click.exceptions import ClickException, Exit
-from dotenv import find_dotenv, load_dotenv
 from singer_sdk import Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.exceptions import ConfigValidationError, MappingError
+from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers._catalog import get_selected_schema
-from singer_sdk.helpers._classproperty import classproperty
-from singer_sdk.helpers.capabilities import (
-    CapabilitiesEnum,
-    PluginCapabilities,
-    TapCapabilities,
-)
-from singer_sdk.singerlib import Catalog
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 
 from tap_procountor import settings
 from tap_procountor.census import DeletionGuard, pack_keys, unpack_keys
 from tap_procountor.client import ProcountorClient
+from tap_procountor.command_line import SAID_FOR_PEOPLE, CommandLine
 from tap_procountor.companies import Company, open_companies
 from tap_procountor.connection_test import look, table
-from tap_procountor.documents import DocumentSearch, KeptPages
 from tap_procountor.errors import ConfigurationError, IncompleteError, ProcountorError
 from tap_procountor.files import FileStore, Quota
+from tap_procountor.kinds.incremental import DocumentStream, IncrementalStream
+from tap_procountor.kinds.read import ReadStream
+from tap_procountor.kinds.rows import RowStream
+from tap_procountor.kinds.unpaged import UnpagedIncrementalStream
+from tap_procountor.memory import relax_garbage_collection, share_memory
 from tap_procountor.output import MessageWriter, StateWriter, Terminated
 from tap_procountor.preflight import Examination, end_of_support, examine
-from tap_procountor.reading import ReadAhead
+from tap_procountor.reading.ahead import ReadAhead
+from tap_procountor.reading.attachments import DocumentSearch, KeptPages
 from tap_procountor.report import RunReport
 from tap_procountor.rights import Rights, changes, gained_rights, lost_rights
 from tap_procountor.streams import STREAM_TYPES
-from tap_procountor.streams.base import (
-    DocumentStream,
-    IncrementalStream,
-    ProcountorStream,
-    ReadStream,
-    RowStream,
-)
-from tap_procountor.streams.lists import UnpagedIncrementalStream
 from tap_procountor.streams.rejected import RejectedRecords
 from tap_procountor.times import ApiClock
 from tap_procountor.windows import Bookmark, check_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from types import FrameType
 
-    import click
     from singer_sdk import Stream
 
     from tap_procountor.convert import Rejection
-
-#: Errors whose text is made for people and quotes no value; the SDK's speak of stream maps.
-_SAID_FOR_PEOPLE = (ProcountorError, MappingError)
+    from tap_procountor.kinds.base import ProcountorStream
 
 
-#: Parameters of glibc's mallopt by their numbers, and their values.
-_ALLOCATION = {
-    # M_ARENA_MAX: all threads share one heap; what one has freed, the others take.
-    -8: 1,
-    # M_MMAP_THRESHOLD: large answers have pages of their own, and leave no holes behind.
-    -3: 128 * 1024,
-    # M_TRIM_THRESHOLD: free bytes at the end of the heap that are kept.
-    -1: 16 * 1024 * 1024,
-}
-
-
-class TapProcountor(Tap):
+class TapProcountor(CommandLine):
     """Singer tap for the Finnish accounting system Procountor."""
 
     name = "tap-procountor"
@@ -268,26 +235,6 @@ class TapProcountor(Tap):
 
     # The SDK's hooks
 
-    @classproperty
-    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
-        """Settings from the environment, and those that it lacks from a ``.env`` file.
-
-        The SDK would let a ``.env`` that lies about win over the environment.
-        """
-        load_dotenv(find_dotenv(usecwd=True))
-        cls.append_builtin_config(cls.config_jsonschema)
-        config: dict[str, Any] = {}
-        for name, schema in cls.config_jsonschema["properties"].items():
-            one = {"properties": {name: schema}}
-            try:
-                config |= parse_environment_config(one, cls._env_var_prefix, dotenv_path=os.devnull)
-            except ValueError:  # its text quotes the value, which may be a secret
-                variable = f"{cls._env_var_prefix}{name.upper()}"
-                wanted = " or ".join(kind for kind in schema["type"] if kind != "null")
-                msg = f"The variable {variable} must hold a value of type {wanted}."
-                raise ConfigurationError(msg) from None
-        return config
-
     def discover_streams(self) -> list[Stream]:
         """Make all streams; no request is made."""
         streams = [stream_type(self) for stream_type in STREAM_TYPES]
@@ -329,20 +276,6 @@ class TapProcountor(Tap):
         check_state(state)
         super().load_state(state)
 
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings.
-
-        The SDK's own check would accept misspelt settings and print the values of wrong ones, which
-        may be secrets.
-        """
-        self.append_builtin_config(self.config_jsonschema)
-        settings.normalize(self._config)
-        errors = list(settings.check(self._config, self.config_jsonschema))
-        if errors and raise_errors:
-            msg = "The settings cannot be used"
-            raise ConfigValidationError(msg, errors=errors)
-        return errors
-
     def sync_all(self) -> None:  # type: ignore[misc]
         """Read all selected streams.
 
@@ -357,14 +290,14 @@ class TapProcountor(Tap):
         self._check_selection()
         try:
             self._open_companies()
-            _relax_garbage_collection()
-            _share_memory()
+            relax_garbage_collection()
+            share_memory()
             self._read_companies()
             self.state_writer.flush(self.state)
         except Terminated as stop:
             self._end_at_once(stop.signal_number)
         except BaseException as error:
-            is_said = isinstance(error, _SAID_FOR_PEOPLE)
+            is_said = isinstance(error, SAID_FOR_PEOPLE)
             self._write_report(ended_by=str(error) if is_said else type(error).__name__)
             raise
         finally:
@@ -520,71 +453,6 @@ class TapProcountor(Tap):
             raise ConfigurationError(msg)
         self.file_store.check()
 
-    # The command line
-
-    @classmethod
-    def invoke(
-        cls,
-        *,
-        state: IO[str] | None = None,
-        catalog: IO[str] | None = None,
-        **options: Any,  # noqa: ANN401 - the SDK's
-    ) -> None:
-        """Run the tap."""
-        with cls._one_sentence_errors():
-            super().invoke(
-                state=_checked_json(state, "state"),
-                catalog=_checked_json(catalog, "catalog", _check_catalog),
-                **options,
-            )
-
-    @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401
-        """Read the configuration files."""
-        with cls._one_sentence_errors():
-            for path in value:
-                if path != "ENV":
-                    _check_config_file(path)
-            return super().cb_config(ctx, param, value)
-
-    @classmethod
-    def cb_discover(
-        cls: type[TapProcountor],
-        ctx: click.Context,
-        param: click.Option,
-        value: bool,  # noqa: FBT001 - click's
-    ) -> None:
-        """Write the catalog."""
-        with cls._one_sentence_errors():
-            super().cb_discover(ctx, param, value)
-
-    @classmethod
-    def cb_test(
-        cls: type[TapProcountor], ctx: click.Context, param: click.Option, value: str
-    ) -> None:
-        """Test the connection: one light request per company, instead of a sync of all streams."""
-        if value != "all":
-            super().cb_test(ctx, param, value)
-            return
-        with cls._one_sentence_errors():
-            given = ctx.params["config"]
-            catalog = _checked_json(ctx.params.get("catalog"), "catalog", _check_catalog)
-            tap = cls(
-                config=given.config,
-                parse_env_config=given.parse_env,
-                catalog=json.load(catalog) if catalog else None,
-            )
-            tap.test_connection()
-        ctx.exit()
-
-    @classmethod
-    def get_singer_command(cls) -> click.Command:
-        """Return the command; the catalog is read before ``--test`` runs, wherever it stands."""
-        command = super().get_singer_command()
-        for option in command.params:
-            option.is_eager |= option.name == "catalog"
-        return command
-
     def test_connection(self) -> None:
         """Look at every selected stream of every company, and print what can be read.
 
@@ -610,100 +478,3 @@ class TapProcountor(Tap):
                 "be read in full; see above."
             )
             raise IncompleteError(msg)
-
-    @classmethod
-    @contextmanager
-    def _one_sentence_errors(cls) -> Iterator[None]:
-        """End the program with a sentence instead of a traceback."""
-        try:
-            yield
-        except ConfigValidationError as error:
-            for sentence in error.errors:
-                cls.logger.error(sentence)  # noqa: TRY400
-            sys.exit(1)
-        except _SAID_FOR_PEOPLE as error:
-            cls.logger.error("%s", error)  # noqa: TRY400
-            sys.exit(1)
-        except Terminated as stop:
-            cls.logger.error("Stopped by signal %d.", stop.signal_number)  # noqa: TRY400
-            logging.shutdown()
-            os._exit(128 + stop.signal_number)
-        except BrokenPipeError:
-            cls.logger.error("The target has ended before the tap: see its messages.")  # noqa: TRY400
-            # What is still buffered can no longer be written; the interpreter must not try.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
-        except (ClickException, Exit):
-            raise
-        except Exception as error:  # noqa: BLE001 - nobody has thought of it
-            # Its text, and a traceback with it, may quote secrets or the company's data.
-            cls.logger.error(  # noqa: TRY400
-                "The tap has failed unexpectedly (%s): please report it with these lines.\n%s",
-                type(error).__name__,
-                "".join(format_tb(error.__traceback__)),
-            )
-            sys.exit(1)
-
-
-def _relax_garbage_collection() -> None:
-    """Look for cycles less often: records have none, and looking costs a sixth of the run."""
-    gc.freeze()
-    gc.set_threshold(100_000)
-
-
-def _share_memory() -> None:
-    """Have the threads share their free memory, where the C library can be told so.
-
-    glibc otherwise keeps a heap for each of them, and the process grows.
-    """
-    with suppress(AttributeError, OSError):
-        allocator = ctypes.CDLL(None)
-        for parameter, value in _ALLOCATION.items():
-            allocator.mallopt(parameter, value)
-
-
-def _check_config_file(path: str) -> None:
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            _checked_json(file, "config")
-    except OSError as error:
-        msg = f"The config file {path} cannot be read: {error.strerror}."
-        raise ConfigurationError(msg) from None
-
-
-def _check_catalog(catalog: dict[str, Any]) -> None:
-    """Make sure that a catalog is one, and names only streams that there are."""
-    try:
-        names = {entry["tap_stream_id"] for entry in catalog["streams"]}
-        Catalog.from_dict(catalog)
-    except (AttributeError, KeyError, TypeError):
-        msg = "The catalog file holds no Singer catalog: make one with --discover."
-        raise ConfigurationError(msg) from None
-    unknown = sorted(names - {vars(stream)["name"] for stream in STREAM_TYPES})
-    if unknown:
-        msg = f"The catalog names streams that there are not: {', '.join(unknown)}."
-        raise ConfigurationError(msg)
-
-
-def _checked_json(
-    file: IO[str] | None,
-    kind: str,
-    check: Callable[[dict[str, Any]], None] = lambda _: None,
-) -> IO[str] | None:
-    """Make sure that a file holds a JSON object, and what else is to be checked."""
-    if file is None:
-        return None
-    try:
-        text = file.read()
-        value = json.loads(text)
-    except UnicodeDecodeError:
-        msg = f"The {kind} file is no valid JSON: it is not in UTF-8."
-        raise ConfigurationError(msg) from None
-    except ValueError as error:
-        msg = f"The {kind} file is no valid JSON: {error}."
-        raise ConfigurationError(msg) from None
-    if not isinstance(value, dict):
-        msg = f"The {kind} file must hold a JSON object."
-        raise ConfigurationError(msg)
-    check(value)
-    return io.StringIO(text)

@@ -6,7 +6,7 @@ import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from ssl import CERT_REQUIRED
@@ -111,9 +111,6 @@ class Transport:
         limiter: Lets one request after the other pass.
         connections: How many are kept.
         timeout: Seconds without a sign from the server.
-
-    Raises:
-        ConfigurationError: If the environment names certificates that there are not.
     """
 
     def __init__(self, limiter: RateLimiter, connections: int, timeout: float) -> None:
@@ -123,8 +120,6 @@ class Transport:
             "maxsize": connections,
             "timeout": timeout,
             "retries": False,
-            # One for all: reading the authorities takes longer than opening a connection.
-            "ssl_context": _ssl_context(),
         }
         self._headers = {
             "Accept": "*/*",
@@ -152,7 +147,8 @@ class Transport:
         Raises:
             TransientError: If there was no answer.
             ApiError: If another try cannot help.
-            ConfigurationError: If the environment names a proxy that cannot be used.
+            ConfigurationError: If the environment names a proxy that cannot be used, or
+                certificates that there are not.
         """
         headers = {**self._headers}
         if authorization:
@@ -203,30 +199,38 @@ class Transport:
         origin = urljoin(url, "/")
         with self._lock:
             if origin not in self._managers:
-                self._managers[origin] = self._make_manager(
-                    select_proxy(origin, get_environ_proxies(origin))
-                )
+                self._managers[origin] = self._make_manager(origin)
             return self._managers[origin]
 
-    def _make_manager(self, proxy: str | None) -> PoolManager:
-        manager = self._make_proxy_manager(proxy) if proxy else PoolManager(**self._options)
+    def _make_manager(self, origin: str) -> PoolManager:
+        proxy = select_proxy(origin, get_environ_proxies(origin))
+        options = {**self._options}
+        if proxy or origin.startswith("https:"):
+            options["ssl_context"] = self._ssl_context
+        manager = _make_proxy_manager(proxy, options) if proxy else PoolManager(**options)
         manager.pool_classes_by_scheme = self._pools
         return manager
 
-    def _make_proxy_manager(self, proxy: str) -> ProxyManager:
-        try:
-            return ProxyManager(
-                _address(proxy),
-                proxy_headers=make_headers(proxy_basic_auth=_credentials(proxy)),
-                proxy_ssl_context=self._options["ssl_context"],
-                **self._options,
-            )
-        except ValueError:
-            msg = (
-                "The environment names a proxy that cannot be used: set HTTPS_PROXY to an address "
-                "such as http://proxy.example.com:8080, or unset it."
-            )
-            raise ConfigurationError(msg) from None
+    @cached_property
+    def _ssl_context(self) -> SSLContext:
+        """The one for all connections: reading the authorities takes longer than opening one."""
+        return _make_ssl_context()
+
+
+def _make_proxy_manager(proxy: str, options: dict[str, Any]) -> ProxyManager:
+    try:
+        return ProxyManager(
+            _address(proxy),
+            proxy_headers=make_headers(proxy_basic_auth=_credentials(proxy)),
+            proxy_ssl_context=options["ssl_context"],
+            **options,
+        )
+    except ValueError:
+        msg = (
+            "The environment names a proxy that cannot be used: set HTTPS_PROXY to an address "
+            "such as http://proxy.example.com:8080, or unset it."
+        )
+        raise ConfigurationError(msg) from None
 
 
 def without_ids(path: str) -> str:
@@ -265,7 +269,7 @@ def _limited_pools(limiter: RateLimiter) -> dict[str, type[HTTPConnectionPool]]:
     return {"http": Pool, "https": SecurePool}
 
 
-def _ssl_context() -> SSLContext:
+def _make_ssl_context() -> SSLContext:
     """Return what checks certificates: always, there is no way to turn that off.
 
     Trusted are the authorities that the web trusts, or those that the environment names.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_procountor.client import Params
-    from tap_procountor.reading import Batch
+    from tap_procountor.reading.batches import Batch
     from tap_procountor.times import ApiClock
 
 

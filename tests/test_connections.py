@@ -187,11 +187,16 @@ def test_an_authority_of_ones_own_is_trusted(  # noqa: PLR0913, PLR0917 - fixtur
 
 @pytest.mark.parametrize("value", ["false", "0", "/none/authority.pem"])
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_bundle_that_does_not_exist_is_refused(
-    config: Config, tmp_path: Path, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+def test_a_bundle_that_does_not_exist_is_refused(  # noqa: PLR0913, PLR0917 - fixtures
+    secure: Relay,
+    config: Config,
+    tmp_path: Path,
+    name: str,
+    value: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(name, value)
-    run = run_tap(tmp_path, config, "--test")
+    run = run_tap(tmp_path, over_tls(config, secure), "--test")
     assert run.exit_code == 1
     assert f"The variable {name} names no file of certificates" in last_line(run)
 

@@ -10,6 +10,8 @@ import sys
 import tomllib
 from decimal import Decimal
 from fnmatch import fnmatch
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +25,6 @@ from tap_procountor.sandbox import Sandbox
 from tap_procountor.streams import STREAM_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tap_procountor.sandbox.company import Company
 
 ROOT = Path(__file__).parent.parent
@@ -52,13 +52,12 @@ def meltano_tap() -> dict[str, Any]:
     return dict(tap)
 
 
-def nodes_of_the_source() -> Iterator[ast.AST]:
-    modules = [
-        *(ROOT / "tap_procountor").glob("*.py"),
-        *(ROOT / "tap_procountor" / "streams").glob("*.py"),
-    ]
-    for module in modules:
-        yield from ast.walk(ast.parse(module.read_text("utf-8")))
+@cache
+def nodes_of_the_source() -> tuple[ast.AST, ...]:
+    source = ROOT / "tap_procountor"
+    modules = set(source.rglob("*.py")) - set((source / "sandbox").rglob("*.py"))
+    trees = (ast.parse(module.read_text("utf-8")) for module in sorted(modules))
+    return tuple(chain.from_iterable(map(ast.walk, trees)))
 
 
 def text_of(node: ast.AST) -> str | None:
@@ -74,6 +73,7 @@ def text_of(node: ast.AST) -> str | None:
     return None
 
 
+@cache
 def texts_of_the_source() -> str:
     return "\n".join(filter(None, map(text_of, nodes_of_the_source())))
 

@@ -20,7 +20,7 @@ from support import Record, Run, Target, parse, run_tap, selecting, utc
 
 from tap_procountor import companies
 from tap_procountor.client import ProcountorClient
-from tap_procountor.documents import DocumentSearch, KeptPages
+from tap_procountor.reading.attachments import DocumentSearch, KeptPages
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.sandbox.books.pictures import pages, picture
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import SPECIFICATION, Target, run_tap, selecting, truth
 
+from tap_procountor.kinds.read import ReadStream
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.streams import STREAM_TYPES
-from tap_procountor.streams.base import ReadStream
 from tap_procountor.streams.company import SwedishFactoringContracts as Swedish
 from tap_procountor.verdicts import Access
 

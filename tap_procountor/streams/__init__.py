@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_procountor.kinds.base import ProcountorStream
 from tap_procountor.streams import (
     accounting,
     banking,
@@ -18,7 +19,6 @@ from tap_procountor.streams import (
     rejected,
     reports,
 )
-from tap_procountor.streams.base import ProcountorStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,15 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.census import Census, Seen
+from tap_procountor.kinds.full_table import SingleCallStream
+from tap_procountor.kinds.incremental import DocumentStream
+from tap_procountor.kinds.rows import RowStream
+from tap_procountor.kinds.unpaged import UnpagedIncrementalStream
 from tap_procountor.periods import Ledger
-from tap_procountor.reading import Batch, DocumentList, KeysetList
+from tap_procountor.reading.batches import Batch
+from tap_procountor.reading.documents import DocumentList
+from tap_procountor.reading.keyset import KeysetList
 from tap_procountor.schema import DATE_TIME, INTEGER, STRING, RecordSchema
-from tap_procountor.streams.base import DocumentStream, RowStream, SingleCallStream
-from tap_procountor.streams.lists import UnpagedIncrementalStream
 from tap_procountor.structs import number
 from tap_procountor.times import format_utc
 from tap_procountor.verdicts import Access
@@ -24,9 +28,9 @@ if TYPE_CHECKING:
 
     from tap_procountor.companies import Company
     from tap_procountor.convert import Record
+    from tap_procountor.kinds.read import ReadStream
     from tap_procountor.periods import Region
-    from tap_procountor.reading import Row
-    from tap_procountor.streams.base import ReadStream
+    from tap_procountor.reading.batches import Row
 
 
 class FiscalYears(SingleCallStream):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.convert import as_fields
+from tap_procountor.kinds.dated import DatedStream
+from tap_procountor.kinds.full_table import DetailedStream
+from tap_procountor.kinds.rows import RowStream
 from tap_procountor.schema import DATE, INTEGER, RecordSchema
-from tap_procountor.streams.base import DetailedStream, RowStream
-from tap_procountor.streams.lists import DatedStream
 from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tap_procountor.convert import Record
-    from tap_procountor.streams.base import ReadStream
+    from tap_procountor.kinds.read import ReadStream
 
 _BANK = Access(any_of=("payments.bankStatementAndReferencePayment",))
 

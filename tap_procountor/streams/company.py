@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.schema import INTEGER, STRING, RecordSchema, ValueSchema
-from tap_procountor.streams.base import (
+from tap_procountor.kinds.full_table import (
     DetailedStream,
     PagedStream,
     SingleCallStream,
     ValuesStream,
 )
+from tap_procountor.schema import INTEGER, STRING, RecordSchema, ValueSchema
 from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
-    from tap_procountor.reading import Batch, Source
+    from tap_procountor.reading.answers import Source
+    from tap_procountor.reading.batches import Batch
 
 _COMPANY_INFO = Access(any_of=("management.basicCompanyInfo",))
 

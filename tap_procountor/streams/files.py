@@ -10,17 +10,11 @@ from typing import TYPE_CHECKING, Any
 from tap_procountor.convert import Rejection
 from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, RecordError
 from tap_procountor.files import Place, safe_name
-from tap_procountor.reading import PAUSE, Batch, records_in
-from tap_procountor.schema import (
-    DATE,
-    DATE_TIME,
-    DELETED_AT,
-    INTEGER,
-    STRING,
-    RecordSchema,
-)
-from tap_procountor.streams.base import FullTableStream
-from tap_procountor.streams.downloading import DownloadStream, FileStream, LeftOutError
+from tap_procountor.kinds.downloading import DownloadStream, FileStream, LeftOutError
+from tap_procountor.kinds.full_table import FullTableStream
+from tap_procountor.reading.answers import records_in
+from tap_procountor.reading.batches import PAUSE, Batch
+from tap_procountor.schema import DATE, DATE_TIME, DELETED_AT, INTEGER, STRING, RecordSchema
 from tap_procountor.streams.invoicing import Attachments, Invoices, holders
 from tap_procountor.times import format_utc
 from tap_procountor.verdicts import Access

@@ -6,8 +6,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.convert import RecordConverter, Rejection
-from tap_procountor.documents import SEARCH_PATH, Found, attachment_ids
 from tap_procountor.errors import ForbiddenError, RecordError
+from tap_procountor.kinds.incremental import DocumentStream
+from tap_procountor.kinds.owned import BatchOwnedStream, OwnedStream
+from tap_procountor.kinds.rows import RowStream
+from tap_procountor.reading.attachments import SEARCH_PATH, Found, attachment_ids
 from tap_procountor.schema import (
     ADDITIONAL_FIELDS,
     DATE_TIME,
@@ -23,8 +26,6 @@ from tap_procountor.streams.banking import (
     ReferencePayments,
     with_parents,
 )
-from tap_procountor.streams.base import DocumentStream, RowStream
-from tap_procountor.streams.owned import BatchOwnedStream, OwnedStream
 from tap_procountor.streams.registers import BusinessPartners
 from tap_procountor.verdicts import Access, Finding, Verdict
 
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 
     from tap_procountor.companies import Company
     from tap_procountor.convert import Record
-    from tap_procountor.reading import Batch, Source
-    from tap_procountor.streams.base import ReadStream
+    from tap_procountor.kinds.read import ReadStream
+    from tap_procountor.reading.answers import Source
+    from tap_procountor.reading.batches import Batch
 
 
 _NO_DOCUMENTS = (

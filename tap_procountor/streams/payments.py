@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tap_procountor.kinds.dated import DatedStream, DetailedDatedStream
 from tap_procountor.schema import RecordSchema
-from tap_procountor.streams.lists import DatedStream, DetailedDatedStream
 from tap_procountor.verdicts import Access
 
 _PAYMENT = Access(any_of=("payments.payment",))

@@ -9,25 +9,26 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_procountor.errors import NotFoundError
-from tap_procountor.reading import Batch, records_in
-from tap_procountor.schema import INTEGER, STRING, RecordSchema
-from tap_procountor.streams.base import (
+from tap_procountor.kinds.batched import BatchedStream
+from tap_procountor.kinds.full_table import (
     DetailedStream,
     FullTableStream,
     PagedStream,
-    ReadStream,
-    RowStream,
     SingleCallStream,
 )
-from tap_procountor.streams.batched import BatchedStream
-from tap_procountor.streams.owned import FullOwnedStream
+from tap_procountor.kinds.owned import FullOwnedStream
+from tap_procountor.kinds.read import ReadStream
+from tap_procountor.kinds.rows import RowStream
+from tap_procountor.reading.answers import records_in
+from tap_procountor.reading.batches import Batch
+from tap_procountor.schema import INTEGER, STRING, RecordSchema
 from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tap_procountor.companies import Company
-    from tap_procountor.reading import Source
+    from tap_procountor.reading.answers import Source
 
 _SETTINGS = Access(any_of=("salaries.payroll",), module="payroll")
 _SALARIES = Access(

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
+from tap_procountor.kinds.full_table import DetailedStream, PagedStream, SingleCallStream
+from tap_procountor.kinds.incremental import DocumentStream, IncrementalStream
 from tap_procountor.schema import RecordSchema
-from tap_procountor.streams.base import (
-    DetailedStream,
-    DocumentStream,
-    IncrementalStream,
-    PagedStream,
-    SingleCallStream,
-)
 from tap_procountor.verdicts import Access
 
 _PRODUCT_REGISTERS = Access(

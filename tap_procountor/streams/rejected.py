@@ -5,8 +5,8 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from tap_procountor.kinds.base import ProcountorStream
 from tap_procountor.schema import DATE_TIME, STRING, RecordSchema
-from tap_procountor.streams.base import ProcountorStream
 from tap_procountor.times import format_utc
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from tap_procountor.errors import ApiError, NotFoundError
+from tap_procountor.kinds.full_table import FullTableStream
 from tap_procountor.periods import Span, months_of
-from tap_procountor.reading import Batch, Source, records_in
+from tap_procountor.reading.answers import Source, records_in
+from tap_procountor.reading.batches import Batch
 from tap_procountor.schema import DATE, INTEGER, STRING, RecordSchema
-from tap_procountor.streams.base import FullTableStream
 from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tap_procountor.census import Key
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
-    from tap_procountor.streams.base import ProcountorStream
+    from tap_procountor.kinds.base import ProcountorStream
 
 #: Receipts of these statuses, and those that have none, are the official bookkeeping. Without the
 #: list the API would choose by the company's rights.

@@ -17,6 +17,9 @@ Document = dict[str, Json]
 
 _CACHED_SELECTIONS = 64
 
+#: Documents of a kind that are kept once they have been written; nobody may change them in place.
+WRITTEN_KEPT = 4096
+
 
 class Row(Protocol):
     """What the books remember of a document; its body follows from this."""

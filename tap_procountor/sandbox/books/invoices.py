@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from .attachments import Owner, attachments
-from .collection import Collection, Document
+from .collection import WRITTEN_KEPT, Collection, Document
 from .lines import Line, Sums, make_lines, sums
 from .money import euros
 from .partners import CHANNELS, Partners
@@ -89,7 +90,8 @@ class Invoices:
         self._seed = seed
         self._partners = partners
         self._lines = make_lines(seed, products)
-        self.rows = Collection(InvoiceRow, self.write)
+        # The list, the details and the truth show the same invoice one after the other.
+        self.rows = Collection(InvoiceRow, lru_cache(WRITTEN_KEPT)(self.write))
 
     def fill(self, ids: list[int], created: list[int], end: int) -> None:
         """Make the invoices with these ids and times of creation, without receipts for now."""

@@ -9,15 +9,7 @@ from .attachments import Owner, attachments
 from .collection import Collection, Document
 from .randomness import Seed, Topic, happens
 from .times import time_text
-from .words import (
-    CITIES,
-    COMPANY_FORMS,
-    COMPANY_NAMES,
-    FIRST_NAMES,
-    LAST_NAMES,
-    NOTES,
-    STREETS,
-)
+from .words import CITIES, COMPANY_FORMS, COMPANY_NAMES, FIRST_NAMES, LAST_NAMES, NOTES, STREETS
 
 if TYPE_CHECKING:
     from random import Random

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import accounts
 from .attachments import Owner, attachments
-from .collection import Collection, Document
+from .collection import WRITTEN_KEPT, Collection, Document
 from .money import euros
 from .products import VAT_RATES
 from .randomness import Seed, Topic, growing_ids, happens
@@ -79,6 +80,7 @@ class Receipts:
             for dimension in dimensions
             if dimension["items"]
         ]
+        self._write_with = lru_cache(WRITTEN_KEPT)(self._written)
         self.rows = Collection(ReceiptRow, self.write, self.write_head)
 
     def fill(self, first_id: int, journals: list[tuple[int, int]], start: int, end: int) -> None:
@@ -132,8 +134,10 @@ class Receipts:
 
     def write(self, row: ReceiptRow) -> Document:
         """Write the receipt of a row, with the fields that only lists show."""
+        return self._write_with(row, self._invoice(row))
+
+    def _written(self, row: ReceiptRow, invoice: InvoiceRow | None) -> Document:
         random = self._seed.random(Topic.RECEIPT, row.id)
-        invoice = self._invoice(row)
         receipt = self.write_head(row) | {
             "vatType": "SALES" if row.type == "SALES_INVOICE" else "PURCHASE",
             "vatStatus": 1,

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from tap_procountor.client import decode
 from tap_procountor.convert import Rejection
 from tap_procountor.errors import NotFoundError, RecordError
-from tap_procountor.reading import Batch, array, numbered_pages, numbered_rows
-from tap_procountor.streams.base import PagedStream
+from tap_procountor.kinds.full_table import PagedStream
+from tap_procountor.reading.answers import array
+from tap_procountor.reading.batches import Batch
+from tap_procountor.reading.plain import numbered_pages, numbered_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from msgspec import Raw
 
     from tap_procountor.companies import Company
-    from tap_procountor.reading import Source
+    from tap_procountor.reading.answers import Source
 
 
 class _Page(NamedTuple):

@@ -16,16 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from tap_procountor.census import pack, unpack
 from tap_procountor.convert import Rejection
-from tap_procountor.errors import (
-    AuthenticationError,
-    NotFoundError,
-    ProcountorError,
-    RecordError,
-)
+from tap_procountor.errors import AuthenticationError, NotFoundError, ProcountorError, RecordError
 from tap_procountor.files import StoreError, TooLargeError
+from tap_procountor.kinds.read import ReadStream
+from tap_procountor.kinds.rows import RowStream
 from tap_procountor.multipart import FileAnswer
-from tap_procountor.reading import PAUSE, Batch
-from tap_procountor.streams.base import ReadStream, RowStream
+from tap_procountor.reading.batches import PAUSE, Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

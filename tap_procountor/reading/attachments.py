@@ -16,13 +16,15 @@ import msgspec
 from tap_procountor.client import decode
 from tap_procountor.convert import as_text
 from tap_procountor.errors import ApiError, ForbiddenError
-from tap_procountor.reading import PAGE_SIZE, Documents, records_in
+from tap_procountor.reading.answers import records_in
+from tap_procountor.reading.batches import PAGE_SIZE, Documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tap_procountor.companies import Company
-    from tap_procountor.reading import Batch, Source
+    from tap_procountor.reading.answers import Source
+    from tap_procountor.reading.batches import Batch
 
 SEARCH_PATH = "/attachments"
 

@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from tap_procountor.client import decode
 from tap_procountor.convert import Rejection, as_text
 from tap_procountor.errors import NotFoundError, RecordError
-from tap_procountor.reading import PAGE_SIZE, Batch, KeysetList, numbered_rows, records_in
-from tap_procountor.streams.base import FullTableStream, IncrementalStream, ReadStream
+from tap_procountor.kinds.full_table import FullTableStream
+from tap_procountor.kinds.incremental import IncrementalStream
+from tap_procountor.kinds.read import ReadStream
+from tap_procountor.reading.answers import records_in
+from tap_procountor.reading.batches import PAGE_SIZE, Batch
+from tap_procountor.reading.keyset import KeysetList
+from tap_procountor.reading.plain import numbered_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +29,9 @@ if TYPE_CHECKING:
 
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
-    from tap_procountor.reading import Page, Row, Source
+    from tap_procountor.reading.answers import Source
+    from tap_procountor.reading.batches import Row
+    from tap_procountor.reading.keyset import Page
     from tap_procountor.windows import Window
 
 

@@ -1,0 +1,181 @@
+"""What all streams have in common: the SDK's hooks, and how a record is written."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Stream
+from singer_sdk.exceptions import MappingError
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
+
+from tap_procountor.convert import Record, as_dict
+from tap_procountor.errors import ConfigurationError, RecordError
+from tap_procountor.schema import DELETED_AT, RecordSchema
+from tap_procountor.times import format_utc
+
+if TYPE_CHECKING:
+    from singer_sdk.helpers.types import Context
+    from singer_sdk.singerlib import Catalog
+
+    from tap_procountor.census import Key
+    from tap_procountor.companies import Company
+    from tap_procountor.kinds.rows import RowStream
+    from tap_procountor.tap import TapProcountor
+
+
+class ProcountorStream(Stream):
+    """A table of Procountor's data, for each company of the run."""
+
+    primary_keys: ClassVar[tuple[str, ...]] = ("company_id", "id")
+    schema: ClassVar[RecordSchema]
+
+    #: The records are converted here, once; numbers are exact and times UTC when the SDK gets them.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    _tap: TapProcountor
+
+    def __init__(self, tap: TapProcountor) -> None:
+        super().__init__(tap)
+        #: The streams whose rows stand inside the records of this one.
+        self.row_streams: list[RowStream] = []
+        #: Keys of the company's records so far, while deletions are looked for.
+        self.keys_seen: set[Key] | None = None
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return all paths that the rows are read from; names of parameters do not matter."""
+        return ()
+
+    @property
+    def bookmark_name(self) -> str:
+        """What the bookmarks of its owners call it: with another name they begin anew."""
+        return self.name
+
+    @property
+    def partitions(self) -> list[dict[str, Any]]:
+        """The companies: bookmarks, failures and reports are per company."""
+        return [{"company_id": company_id} for company_id in self._tap.companies]
+
+    @property
+    def emit_activate_version_messages(self) -> bool:
+        """Whether the SDK sends ACTIVATE_VERSION: never.
+
+        It would do so before the first record, and a run that then fails would have the target
+        delete the rows that it did not reach. See ``start_version`` and ``activate_version``.
+        """
+        return False
+
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Take over the selection of a catalog.
+
+        Raises:
+            ConfigurationError: If it changes the key or the replication method: the records would
+                not fit what the target and the state hold.
+        """
+        declared = (self.replication_method, tuple(self.primary_keys))
+        super().apply_catalog(catalog)
+        if (self.replication_method, tuple(self.primary_keys)) != declared:
+            msg = (
+                f"The catalog changes the key or the replication method of '{self.name}', which is "
+                f"{declared[0]} by {', '.join(declared[1])}: take that out. To read everything "
+                "again, give no state."
+            )
+            raise ConfigurationError(msg)
+
+    def start_version(self) -> None:
+        """Number the records of a full-table stream, if the versions are to be activated."""
+        if (
+            self.config.get("emit_activate_version_messages")
+            and self.replication_method == REPLICATION_FULL_TABLE
+        ):
+            self._stream_version = self._tap.initialized_at
+
+    def announce(self) -> None:
+        """Write the schema, before the first record that is written outside of the SDK's loop."""
+        self.start_version()
+        self._write_schema_message()
+
+    def activate_version(self) -> None:
+        """Tell the target that the table is complete; call it after the last record."""
+        if self._stream_version is not None:
+            self._write_activate_version_message(self._stream_version)
+
+    def state_of(self, company: Company) -> dict[str, Any]:
+        """Return the writable part of the state that is this stream's and the company's."""
+        return self.get_context_state({"company_id": company.id})
+
+    def write(self, record: Record) -> None:
+        """Write a record outside of the SDK's own loop."""
+        self._write_record_message(record)
+
+    def tombstone(self, company: Company, key: Key) -> Record:
+        """Return the record that marks a row as deleted: its key, and when that was found."""
+        names = self.primary_keys[1:]
+        return {
+            "company_id": company.id,
+            **dict(zip(names, key, strict=True)),
+            DELETED_AT: format_utc(company.opened),
+        }
+
+    def check_key(self, record: Record) -> None:
+        """Refuse a record that no table can hold.
+
+        Raises:
+            RecordError: If a part of the key is missing.
+        """
+        for name in self.primary_keys:
+            if record.get(name) is None:
+                msg = f"The API sent a record without '{name}', which is part of its key."
+                raise RecordError(msg)
+        if self.keys_seen is not None:
+            self.keys_seen.add(tuple(record[name] for name in self.primary_keys[1:]))
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        """Whether records go out as they are: nothing is deselected, mapped or flattened."""
+        untouched = {"stream_maps", "flattening_enabled"}.isdisjoint(
+            name for name, value in self.config.items() if value
+        )
+        return untouched and all(self.mask.values())
+
+    def _write_record_message(self, record: Record) -> None:
+        """Write a record, on the short way if the SDK's steps would change nothing.
+
+        Looking for deselected fields and mapping take longer than all that the tap does itself.
+        """
+        if not self._is_plain:
+            self._write_mapped(record)
+            return
+        self._tap.message_writer.write_record(self.name, record, self._stream_version)
+        self.state_manager.is_flushed = False
+
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        """Do nothing: it would log a line per company about what the SDK has no part in."""
+
+    def _write_mapped(self, record: Record) -> None:
+        """Write a record by the SDK's steps.
+
+        Raises:
+            ConfigurationError: If a stream map cannot deal with it. It must not be kept among the
+                rejected records: the map may be there to take personal data away.
+        """
+        try:
+            super()._write_record_message(as_dict(record))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MappingError):
+            msg = (
+                f"A stream map of '{self.name}' fails on a record: its expressions must deal with "
+                "fields that are null or missing, as all but the key are in rows marked as "
+                "deleted. Write record.get('name') instead of name."
+            )
+            raise ConfigurationError(msg) from None
+
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Return nothing: windows are bounded by the server's clock, the SDK's would be ours."""
+
+    def _process_record(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Do nothing: the SDK would add the company and sync child streams, which we have not."""
+
+    def _increment_stream_state(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Do nothing: bookmarks are the ends of windows, not the versions of records."""

@@ -1,0 +1,246 @@
+"""Streams read by ``version``: what has changed since the last run."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections import defaultdict, deque
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from tap_procountor.census import Census, Seen, ascending, difference
+from tap_procountor.kinds.read import ReadStream
+from tap_procountor.reading.ahead import in_turn
+from tap_procountor.reading.answers import records_in
+from tap_procountor.reading.batches import Batch, Documents, Row
+from tap_procountor.reading.documents import DocumentList
+from tap_procountor.reading.keyset import KeysetList
+from tap_procountor.times import format_utc
+from tap_procountor.windows import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tap_procountor.client import Params
+    from tap_procountor.companies import Company
+    from tap_procountor.tap import TapProcountor
+    from tap_procountor.windows import Bookmark
+
+#: Documents after which the progress is sent to the target as a STATE message.
+_DOCUMENTS_PER_STATE = 1000
+
+#: A state that is not due waits so long for what it can take along.
+_LONGEST_WAIT_SECONDS = 1.0
+
+
+class IncrementalStream(ReadStream):
+    """A keyset list, read by ``version`` in windows whose upper bound is closed."""
+
+    replication_key = "version"
+    #: The API hides rows by default: the list is read once with each of these filters.
+    variants: ClassVar[tuple[Params, ...]] = ({},)
+    #: Whether the list also knows page numbers.
+    has_numbers: ClassVar[bool] = True
+
+    #: The SDK must not write a state between two of ours: ids and progress belong together.
+    STATE_MSG_FREQUENCY = sys.maxsize
+
+    _unsaved_documents = 0
+
+    def __init__(self, tap: TapProcountor) -> None:
+        super().__init__(tap)
+        #: Ids that have been read ahead, in threads, and are not in the state yet.
+        self._unannounced: deque[tuple[Company, Seen]] = deque()
+        #: Ids of each company that are in the state while their records are not written yet.
+        self._announced: defaultdict[int, set[int]] = defaultdict(set)
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read the windows that are due, then look for what has been deleted."""
+        # The state is looked at now: the iterator may run in another thread.
+        windows = list(self._bookmark(company).windows())
+        state = self.state_of(company)
+        emitted = Seen(state.get("emitted", ()))
+        return self._read(company, windows, Census.from_state(state), emitted)
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one row of each list."""
+        return not any(
+            records_in(company.get(self.path, {**variant, "size": 1}), "results", self.path)
+            for variant in self.variants
+        )
+
+    @property
+    def lookback(self) -> timedelta:
+        """How far a window reaches back before the end of the last one."""
+        return timedelta(seconds=self.config["lookback"])
+
+    def bounds(self, window: Window) -> Params:
+        """Return the API's filters for a window."""
+        return window.filters(self._tap.api_clock)
+
+    def forget_bookmark(self, company: Company) -> None:
+        """Let the next read begin at the beginning."""
+        if self.state_of(company).get("streams"):
+            self.state_of(company)["streams"] = []
+
+    def before_writing(self, company: Company, batch: Batch) -> None:
+        """Keep the ids of a batch in the state first, and send it.
+
+        Whatever stops the run then, the next one knows what may be in the target. Batches that have
+        been read ahead are taken along: with many companies, a state for each would be much.
+        """
+        if not self.keeps_ids or batch.window is None or not batch.listed:
+            return
+        ids = {row.id for row in batch.listed}
+        announced = self._announced[company.id]
+        if not ids <= announced:
+            if not self._tap.state_writer.is_due:
+                self._tap.read_ahead.settle(_LONGEST_WAIT_SECONDS)
+            self._keep_announced()
+            self._announce(company, [row for row in batch.listed if row.id not in announced])
+            self._keep_announced()
+            self._tap.state_writer.write_state(self.tap_state, at_once=True)
+        announced -= ids
+
+    def _keep_announced(self) -> None:
+        """Put the ids that have been read ahead into the state."""
+        while self._unannounced:
+            company, ids = self._unannounced.popleft()
+            self.state_of(company).setdefault("emitted", []).append(ids.pack())
+            self._announced[company.id].update(*ids.values())
+
+    def written(self, company: Company, batch: Batch) -> None:
+        """Keep the progress in the state: now and then, and at the end of a window."""
+        state = self.state_of(company)
+        if batch.census is not None:
+            state["census"] = batch.census.to_state()
+            state.pop("emitted", None)
+            self._tap.state_writer.write_state(self.tap_state)
+        if batch.window is None:
+            return
+        self._unsaved_documents += max(len(batch.documents), len(batch.listed))
+        is_due = batch.window.is_done or self._unsaved_documents >= _DOCUMENTS_PER_STATE
+        if is_due and not self._tap.deletion_guard(company).hides_rows:
+            self._unsaved_documents = 0
+            self._bookmark(company).save(batch.window)
+            self._tap.state_writer.write_state(self.tap_state)
+
+    def _bookmark(self, company: Company) -> Bookmark:
+        return self._tap.bookmark(self, company)
+
+    def _read(
+        self, company: Company, windows: list[Window], before: Census, emitted: Seen
+    ) -> Iterator[Batch]:
+        read = Seen()
+        for window in windows:
+            for batch in self._read_window(company, window):
+                if self.keeps_ids:
+                    self._note(company, batch.listed, read)
+                yield batch
+        self._tap.deletion_guard(company).check_rights()
+        if windows[0].is_whole:
+            yield from self.take_census(company, before, emitted, read)
+        else:
+            # What has been written may have been deleted since it was read.
+            emitted.add(read)
+            yield from self.take_census(company, before, emitted, None)
+
+    def _note(self, company: Company, rows: Sequence[Row], ids: Seen) -> None:
+        """Note the ids of rows of the list."""
+        for row in rows:
+            ids[self.region_of(company, row)].append(row.id)
+
+    def _announce(self, company: Company, rows: Sequence[Row]) -> None:
+        """Have the ids of rows that will be written put into the next state."""
+        if self.keeps_ids and rows:
+            ids = Seen()
+            self._note(company, rows, ids)
+            self._unannounced.append((company, ids))
+
+    @property
+    def keeps_ids(self) -> bool:
+        """Whether the state keeps the stream's ids, to find deletions by."""
+        return self._tap.checks_deletions(of_all_streams=True)
+
+    def region_of(self, company: Company, row: Row) -> str:  # noqa: ARG002
+        """Return the part of the census that a row of the list belongs to."""
+        return ""
+
+    def take_census(
+        self, company: Company, before: Census, emitted: Seen, everything: Seen | None
+    ) -> Iterator[Batch]:
+        """Compare the ids of the whole list with those that the target has.
+
+        Args:
+            company: The company.
+            before: The census of the last run that came so far.
+            emitted: The ids written since then, also by runs that were stopped; this run's only if
+                ``everything`` is None.
+            everything: The ids that this run has read, if that was all there is.
+        """
+        if not self.keeps_ids:
+            return
+        ids = ascending(self._list_ids(company) if everything is None else everything[""])
+        known = ascending(before.ids(""), emitted[""])
+        missing = difference(known, ids)
+        count = len(known) if everything is None else len(ids) + len(missing)
+        gone = self.confirmed_gone(company, missing, count)
+        census = Census(taken=format_utc(company.opened))
+        census.replace("", ascending(ids, missing - gone))
+        yield Batch([], deleted=sorted(gone), census=census)
+
+    def _list_ids(self, company: Company) -> Iterable[int]:
+        bounds = self.bounds(Window(None, format_utc(company.opened)))
+        lists = (
+            KeysetList(company, self.path, {**variant, **bounds}, has_numbers=self.has_numbers)
+            for variant in self.variants
+        )
+        return array("q", (number for one in lists for page in one.pages() for number in page.ids))
+
+    def confirmed_gone(self, company: Company, missing: set[int], known: int) -> set[int]:
+        """Return those of the missing ids that were deleted: asked for, they do not exist.
+
+        Raises:
+            DeletionError: If they may not be declared deleted.
+        """
+        gone = missing - DocumentList(company, self.path, {}).existing(missing)
+        self._tap.deletion_guard(company).check(len(gone), known)
+        return gone
+
+    def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
+        bounds = self.bounds(window)
+        lists = (
+            self._read_list(company, {**variant, **bounds}, window.at_variant(number))
+            for number, variant in enumerate(self.variants[window.variant :], window.variant)
+        )
+        yield from in_turn([self._tap.read_ahead.part(one) for one in lists])
+        yield Batch([], window=window.done_with())
+
+    def _read_list(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
+        for batch in self._batches(company, filters, progress):
+            progress = progress.moved(batch)
+            yield batch._replace(window=progress)
+
+    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
+        """Read a list whose rows are complete."""
+        pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
+        for page in pages.pages(progress.after, progress.done):
+            if len(page):
+                self._announce(company, page.listed)
+                documents = Documents([(text,) for text in page.texts()])
+                yield Batch(documents, page.listed, rejected=page.rejected, total=page.total)
+
+
+class DocumentStream(IncrementalStream):
+    """An incremental stream whose rows are completed by batches of details."""
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and batch."""
+        return (cls.path, f"{cls.path}/{{ids}}")
+
+    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
+        documents = DocumentList(company, self.path, filters)
+        announce = partial(self._announce, company)
+        return documents.batches(progress.after, progress.done, announce)

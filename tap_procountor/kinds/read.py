@@ -1,0 +1,187 @@
+"""Streams with requests of their own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from inspect import getattr_static
+from traceback import format_tb
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tap_procountor.convert import Record, RecordConverter, Rejection
+from tap_procountor.errors import (
+    ApiError,
+    ForbiddenError,
+    IncompleteError,
+    ProcountorError,
+    RecordError,
+)
+from tap_procountor.kinds.base import ProcountorStream
+from tap_procountor.progress import Progress
+from tap_procountor.verdicts import Access
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk.helpers.types import Context
+
+    from tap_procountor.companies import Company
+    from tap_procountor.kinds.rows import RowStream
+    from tap_procountor.reading.batches import Batch
+    from tap_procountor.report import Outcome
+    from tap_procountor.structs import Fields
+    from tap_procountor.verdicts import Finding
+
+#: What an answer of a shape that nobody thought of leads to: it must not stop the other streams.
+_UNFORESEEN = (
+    *(ArithmeticError, AttributeError, LookupError),
+    *(RecursionError, TypeError, ValueError),
+)
+
+
+class ReadStream(ProcountorStream):
+    """A stream with requests of its own."""
+
+    path: ClassVar[str]
+    #: The rights that the rows depend on.
+    access: ClassVar[Access] = Access()
+    #: Whether the rows tell of files that are written.
+    writes_files: ClassVar[bool] = False
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return the path, and those of details if there are any."""
+        return (cls.path,)
+
+    @cached_property
+    def convert(self) -> RecordConverter:
+        """Turns an object of the API into a record."""
+        return RecordConverter(
+            getattr_static(self, "schema").source,
+            self._tap.api_clock.to_utc,
+            lambda path: self._tap.report.found_unknown_field(self.name, path),
+        )
+
+    @abstractmethod
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read a company's documents; called before its turn, so lazily and without side effects.
+
+        Raises:
+            ProcountorError: When iterated, if something cannot be read.
+        """
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for as little as shows whether there is anything to read, and that it may be."""
+        first = next(self.read(company), None)
+        return first is None or not len(first.documents)
+
+    def get_records(self, context: Context | None) -> Iterator[Any]:
+        """Yield a company's records; a failure ends this company's part of this stream alone."""
+        company = self._tap.companies[(context or {})["company_id"]]
+        outcome = self._tap.report.outcome(self.name, company.id)
+        outcome.bookmark_before = self._bookmark_value(company)
+        yield from self._records_until_fault(company.counting(outcome.usage), outcome)
+        outcome.bookmark_after = self._bookmark_value(company)
+        if outcome.failure is None:
+            is_empty = not (outcome.documents or outcome.bookmark_before)
+            rights = self._tap.rights_of(company)
+            self._find(company, self.access.judge(rights, is_empty=is_empty))
+        else:
+            self._fail_rows(company)
+
+    def _fail_rows(self, company: Company) -> None:
+        for rows in self._selected_row_streams:
+            outcome = self._tap.report.outcome(rows.name, company.id)
+            if not outcome.shortfall:
+                outcome.fail(IncompleteError(f"Its rows come with {self.name}, which failed."))
+
+    def _find(self, company: Company, finding: Finding) -> None:
+        """Note a finding for all tables that come from here."""
+        tolerated = self.config["on_missing_permission"] == "warn"
+        for stream in (self, *self._selected_row_streams):
+            self._tap.report.outcome(stream.name, company.id).find(finding, tolerated=tolerated)
+
+    @cached_property
+    def _selected_row_streams(self) -> list[RowStream]:
+        return [rows for rows in self.row_streams if rows.selected]
+
+    def _bookmark_value(self, company: Company) -> str | None:
+        value: str | None = self.state_of(company).get("replication_key_value")
+        return value
+
+    def _records_until_fault(self, company: Company, outcome: Outcome) -> Iterator[Record]:
+        progress = Progress(self.name, company.id, self._tap.client)
+        batches = self._tap.read_ahead.take(self, company)
+        for rows in self._selected_row_streams:
+            batches = rows.prepare(company, batches)
+        try:
+            for batch in batches:
+                outcome.documents += len(batch.documents)
+                self.before_writing(company, batch)
+                self._tap.message_writer.begin_batch()
+                for record in self._records(company, batch):
+                    outcome.rows += self.selected
+                    yield record
+                for number in batch.deleted:
+                    outcome.deleted += self.selected
+                    yield self.tombstone(company, (number,))
+                for rejection in batch.rejected:
+                    self._tap.reject(self, company, rejection)
+                outcome.vanished.extend(batch.vanished)
+                self.written(company, batch)
+                progress.show(outcome.rows, batch)
+        except ForbiddenError as error:
+            refusal = self.access.refused(self._tap.rights_of(company), str(error))
+            self._find(company, refusal)
+            outcome.failure = refusal.advice
+        except ProcountorError as error:
+            outcome.fail(error)
+        except _UNFORESEEN as error:
+            # Without the error's own text, which may quote the data.
+            self.logger.debug("Unexpected answer:\n%s", "".join(format_tb(error.__traceback__)))
+            msg = f"The API's answer is not as documented ({type(error).__name__})."
+            outcome.fail(ApiError(msg))
+        finally:
+            progress.end()
+            self._tap.message_writer.flush()
+
+    def before_writing(self, company: Company, batch: Batch) -> None:
+        """Prepare for the records of a batch."""
+
+    def written(self, company: Company, batch: Batch) -> None:
+        """Note that all records of a batch, and their rows, have been written."""
+
+    def _records(self, company: Company, batch: Batch) -> Iterator[Record]:
+        """Yield the records of a batch, and write the rows inside each right after it."""
+        for text, converted in self.convert.all(batch.documents):
+            try:
+                record = self._complete(company, converted)
+            except RecordError as error:
+                self._tap.reject(self, company, Rejection.of(text, error))
+                continue
+            # Taken before the record is written: writing may remove deselected fields.
+            rows = [
+                (stream, list(stream.rows(self, record))) for stream in self._selected_row_streams
+            ]
+            yield record
+            for stream, its_rows in rows:
+                self._write_rows(stream, company, its_rows)
+
+    def _complete(self, company: Company, converted: Fields | RecordError) -> Fields:
+        """Add the company to a record, unless it has been rejected or must be."""
+        if isinstance(converted, RecordError):
+            raise converted
+        converted["company_id"] = company.id
+        self.check_key(converted)
+        return converted
+
+    def _write_rows(self, stream: RowStream, company: Company, rows: list[dict[str, Any]]) -> None:
+        outcome = self._tap.report.outcome(stream.name, company.id)
+        for row in rows:
+            try:
+                stream.check_key(row)
+            except RecordError as error:
+                self._tap.reject(stream, company, Rejection.of(row, error))
+                continue
+            stream.write(row)
+            outcome.rows += 1

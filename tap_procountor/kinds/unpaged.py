@@ -1,0 +1,49 @@
+"""Incremental lists that come as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_procountor.kinds.incremental import IncrementalStream
+from tap_procountor.kinds.read import ReadStream
+from tap_procountor.reading.answers import array
+from tap_procountor.reading.plain import unpaged_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_procountor.client import Params
+    from tap_procountor.companies import Company
+    from tap_procountor.reading.batches import Batch
+    from tap_procountor.windows import Window
+
+
+class UnpagedIncrementalStream(IncrementalStream):
+    """A list by ``version`` that comes as a whole: one request for each window."""
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for the list: there is no smaller question."""
+        return ReadStream.is_empty(self, company)
+
+    def confirmed_gone(self, company: Company, missing: set[int], known: int) -> set[int]:
+        """Return those of the missing ids that are not in the list without bounds either."""
+        gone = missing - self._ids(company, {}) if missing else missing
+        self._tap.deletion_guard(company).check(len(gone), known)
+        return gone
+
+    def _list_ids(self, company: Company) -> set[int]:
+        return self._ids(company, {})
+
+    def _ids(self, company: Company, bounds: Params) -> set[int]:
+        return {
+            row.id
+            for variant in self.variants
+            for batch in self._whole(company, {**variant, **bounds})
+            for row in batch.listed
+        }
+
+    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:  # noqa: ARG002 - no place to go on from
+        return self._whole(company, filters)
+
+    def _whole(self, company: Company, filters: Params) -> Iterator[Batch]:
+        return unpaged_batches(company.get(self.path, filters, array))

@@ -1,0 +1,65 @@
+"""What the API's answers hold: records as text, their ids."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Raw
+
+from tap_procountor.client import decode
+from tap_procountor.convert import Rejection
+from tap_procountor.errors import ApiError, RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Source = dict[str, Any]
+
+
+class _Identified(msgspec.Struct):
+    id: int
+
+
+_id_decoder = msgspec.json.Decoder(_Identified)
+_FIRST_ID = re.compile(rb'\{"id":(\d+)[,}]')
+_raws_decoder = msgspec.json.Decoder(list[Raw])
+
+
+def id_of(text: Raw) -> int:
+    """Return the id of an object, which nearly always stands first."""
+    first = _FIRST_ID.match(text)
+    return int(first[1]) if first else _id_decoder.decode(text).id
+
+
+def array(body: bytes) -> list[Raw]:
+    """Split details: one id asked for gives an object, several give an array."""
+    return _raws_decoder.decode(body if body.lstrip().startswith(b"[") else b"[" + body + b"]")
+
+
+def by_id(texts: Iterable[Raw], rejected: list[Rejection]) -> dict[int, Raw]:
+    """Index objects by their ids; note those that have none."""
+    indexed = {}
+    for text in texts:
+        source = decode(text)
+        number = source.get("id") if isinstance(source, dict) else None
+        if type(number) is int:
+            indexed[number] = text
+        else:
+            error = RecordError("The API sent a record without an id.")
+            rejected.append(Rejection.of(source, error))
+    return indexed
+
+
+def records_in(answer: Any, name: str, path: str) -> list[Source]:  # noqa: ANN401 - any JSON
+    """Return the records inside an answer; one without them is not empty but another.
+
+    Raises:
+        ApiError: If there are none.
+    """
+    records = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(records, list):
+        msg = f"The answer of {path} is not as documented: it has no '{name}'."
+        raise ApiError(msg)
+    return records

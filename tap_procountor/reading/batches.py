@@ -1,0 +1,97 @@
+"""Documents on their way from the API to the writer: they wait as text, in batches."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from tap_procountor.client import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tap_procountor.census import Census
+    from tap_procountor.convert import Rejection
+    from tap_procountor.reading.answers import Source
+    from tap_procountor.windows import Window
+
+#: The most rows of a page and the most ids of a batch: one page, one batch.
+PAGE_SIZE = 200
+
+
+class Row(msgspec.Struct):
+    """What must be known of a row of a list before it is parsed.
+
+    Attributes:
+        id: Its id.
+        receipt_date: Its date, if it is a ledger receipt: it tells the tracking period.
+    """
+
+    id: int
+    receipt_date: str | None = msgspec.field(name="receiptDate", default=None)
+
+
+class Documents:
+    """Objects of the API as text: parsed ones take much memory, so each waits for its turn.
+
+    Args:
+        sources: The text of the objects, in as many parts as are to be merged.
+    """
+
+    def __init__(self, sources: Sequence[tuple[Raw, ...]]) -> None:
+        self._sources = sources
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._sources)
+
+    def texts(self) -> Iterator[Raw]:
+        """Return all parts, unparsed."""
+        return chain.from_iterable(self._sources)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the text of one after the other.
+
+        Parts are put into one object; of a field that comes twice, parsing takes the later. None is
+        empty: each has an id.
+        """
+        for parts in self._sources:
+            fields = b",".join([memoryview(part)[1:-1] for part in parts])
+            yield b"{%b}" % fields
+
+
+def parsed(source: bytes | Source) -> Source:
+    """Return an object of the API that may still be text."""
+    document: Source = decode(source) if isinstance(source, bytes) else source
+    return document
+
+
+class Batch(NamedTuple):
+    """Documents that came together.
+
+    Attributes:
+        documents: Objects of the API; where there are list and detail, merged.
+        listed: The rows of the list's page, where there is one.
+        vanished: Ids that were listed but had been deleted when their details were asked for.
+        rejected: Records that cannot be used.
+        total: How many rows the list has, if the API says so.
+        window: The progress of an incremental stream once these have been written.
+        deleted: Ids that are gone since the last run.
+        census: The census that holds once these have been written.
+    """
+
+    documents: Documents | Sequence[bytes | Source]
+    listed: Sequence[Row] = ()
+    vanished: Sequence[int] = ()
+    rejected: Sequence[Rejection] = ()
+    total: int | None = None
+    window: Window | None = None
+    deleted: Sequence[int] = ()
+    census: Census | None = None
+
+
+#: Ends reading ahead: what follows is not begun before its turn.
+PAUSE = Batch(())

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -20,11 +21,15 @@ from support import Record, Run, Target, parse, run_tap, selecting, utc
 
 from tap_procountor import companies
 from tap_procountor.client import ProcountorClient
+from tap_procountor.reading import attachments
 from tap_procountor.reading.attachments import DocumentSearch, KeptPages
+from tap_procountor.reading.batches import PAGE_SIZE
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.sandbox.books.pictures import pages, picture
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_procountor.sandbox.company import Company
 
 Contents = dict[int, bytes]
@@ -518,13 +523,40 @@ def test_the_pages_of_the_search_are_those_of_the_company(tmp_path: Path) -> Non
     assert all(row["size"] == sizes[row["company_id"]][row["id"]] for row in rows)
 
 
+@contextmanager
+def search_of(sandbox: Sandbox) -> Iterator[DocumentSearch]:
+    settings = {"max_concurrency": 20, "requests_per_second": 1000, "request_timeout": 10}
+    client = ProcountorClient(sandbox.config() | settings)
+    company = companies.Company.open(client, sandbox.companies[0].api_key)
+    yield DocumentSearch(company, KeptPages())
+    client.close()
+
+
+def test_the_second_list_asks_for_nothing_that_the_first_has_come_across(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attachments, "_ROWS_KEPT", 2 * PAGE_SIZE)
+    with Sandbox(invoices=3000, requests_per_second=0) as sandbox:
+        rows = sandbox.companies[0].truth("attachments")
+        sizes = {row["attachmentId"]: row["size"] for row in rows}
+        ids = sorted(row["attachmentId"] for row in rows if row["referenceType"] == "INVOICE")
+        with search_of(sandbox) as search:
+            asked = []
+            for some in (ids[::2], ids[1::2]):
+                for start in range(0, len(some), 50):
+                    batch = some[start : start + 50]
+                    found = search.finish(batch, search.begin(batch))
+                    assert {number: row["size"] for number, row in found.items()} == {
+                        number: sizes[number] for number in batch
+                    }
+                asked.append(sandbox.statistics().by_route()["/attachments"])
+    # Of the pages that the first has read, only two are kept.
+    assert asked[0] > 5
+    assert asked[1] == asked[0]
+
+
 def test_threads_share_the_pages_of_the_search() -> None:
-    with Sandbox(invoices=900, requests_per_second=0) as sandbox:
-        settings = {"max_concurrency": 20, "requests_per_second": 1000, "request_timeout": 10}
-        client = ProcountorClient(sandbox.config() | settings)
-        search = DocumentSearch(
-            companies.Company.open(client, sandbox.companies[0].api_key), KeptPages()
-        )
+    with Sandbox(invoices=900, requests_per_second=0) as sandbox, search_of(sandbox) as search:
         sizes = {
             row["attachmentId"]: row["size"] for row in sandbox.companies[0].truth("attachments")
         }
@@ -536,7 +568,6 @@ def test_threads_share_the_pages_of_the_search() -> None:
 
         with ThreadPoolExecutor(20) as pool:
             assert all(pool.map(look_up, range(100)))
-        client.close()
         # Of 3,000 ids in no order, most are on a page that has come or that another has asked for.
         assert sandbox.statistics().by_route()["/attachments"] < 1000
 

@@ -9,7 +9,9 @@ import re
 import threading
 from collections import deque
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -30,6 +32,9 @@ SEARCH_PATH = "/attachments"
 
 #: More than the pages under way at once have, with the default of max_concurrency.
 _ROWS_KEPT = 40 * PAGE_SIZE
+#: A list of documents that is read in two variants comes to the same ids twice: what the first has
+#: not asked for is left to the second, up to so many rows.
+_ROWS_LEFT = 50 * PAGE_SIZE
 _BEYOND_ALL_IDS = 2**63
 #: So many are asked in turn before several at once.
 _FEW_QUESTIONS = 2
@@ -66,44 +71,81 @@ class _Owner(msgspec.Struct):
 _owner_decoder = msgspec.json.Decoder(_Owner)
 
 
-class _Page(NamedTuple):
+class _Typed(msgspec.Struct):
+    reference_type: msgspec.Raw = msgspec.field(name="referenceType", default=msgspec.Raw())
+
+
+_typed_decoder = msgspec.json.Decoder(_Typed)
+
+
+@dataclass
+class _Page:
     """A page of the search.
 
     Attributes:
         span: The ids that are known through it; all that follow, if it is the last page.
         rows: The rows as text, by id.
+        taken: The ids that have been asked for.
     """
 
     span: range
     rows: dict[int, bytes]
+    taken: set[int] = field(default_factory=set)
+
+    @property
+    def weight(self) -> int:
+        """How many rows it counts as; one without rows must not stay for ever either."""
+        return len(self.rows) + 1
+
+    def take(self, number: int) -> bytes | None:
+        """Return the row of an id."""
+        self.taken.add(number)
+        return self.rows.get(number)
+
+    def left(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the rows that nobody has asked for, of types that somebody has asked for."""
+        types = {_type_of(self.rows[number]) for number in self.taken & self.rows.keys()}
+        for number in self.rows.keys() - self.taken:
+            if _type_of(self.rows[number]) in types:
+                yield number, self.rows[number]
+
+
+def _type_of(row: bytes) -> bytes:
+    return bytes(_typed_decoder.decode(row).reference_type)
 
 
 class KeptPages:
-    """The newest pages, up to a number of rows: there may be hundreds of companies."""
+    """The newest pages, up to a number of rows: there may be hundreds of companies.
+
+    Of older ones, what is likely to be asked for later is kept.
+    """
 
     def __init__(self) -> None:
         self._pages: deque[tuple[int, _Page]] = deque()
         self._rows = 0
+        #: Rows by company and id; the oldest come first.
+        self._left: dict[tuple[int, int], bytes] = {}
         self._lock = threading.Lock()
 
     def add(self, company: Company, page: _Page) -> None:
         """Keep a page, and forget the oldest if there are too many rows."""
         with self._lock:
             self._pages.append((company.id, page))
-            self._rows += _weight(page)
+            self._rows += page.weight
             while self._rows > _ROWS_KEPT:
-                self._rows -= _weight(self._pages.popleft()[1])
+                owner, oldest = self._pages.popleft()
+                self._rows -= oldest.weight
+                self._left |= {(owner, number): row for number, row in oldest.left()}
+            for key in [*islice(self._left, max(0, len(self._left) - _ROWS_LEFT))]:
+                del self._left[key]
 
     def find(self, company: Company, number: int) -> _Page | None:
         """Return the page of a company that tells about an id."""
         with self._lock:
+            if row := self._left.pop((company.id, number), None):
+                return _Page(range(number, number + 1), {number: row})
             pages = (page for owner, page in self._pages if owner == company.id)
             return next((page for page in pages if number in page.span), None)
-
-
-def _weight(page: _Page) -> int:
-    # One without rows must not stay for ever either.
-    return len(page.rows) + 1
 
 
 class DocumentSearch:
@@ -137,7 +179,7 @@ class DocumentSearch:
             ProcountorError: If the search fails.
         """
         page = self._page_about(number)
-        row = page.rows.get(number) if page else None
+        row = page.take(number) if page else None
         return None if row is None else decode(row)
 
     def begin(self, ids: Iterable[int]) -> Found:
@@ -155,7 +197,7 @@ class DocumentSearch:
                 questions += 1
                 page = self._page_about(number)
             if page:
-                found[number] = page.rows.get(number)
+                found[number] = page.take(number)
         return found
 
     def finish(self, ids: Iterable[int], found: Found) -> dict[int, Source]:
@@ -174,7 +216,7 @@ class DocumentSearch:
         left = sorted(set(ids) - found.keys())
         pages = self._company.threads.map(self._page_about, left)
         for number, page in zip(left, pages, strict=True):
-            found[number] = page.rows.get(number) if page else None
+            found[number] = page.take(number) if page else None
         return {number: decode(row) for number, row in found.items() if row is not None}
 
     def _page_about(self, number: int) -> _Page | None:

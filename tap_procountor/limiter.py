@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: Share of the permitted rate that is used. The rest makes room for the uneven time that requests
 #: spend on their way, because what counts is when they arrive.
 _USED_SHARE = 0.975
+#: Turns that nobody was there to take are made good as far as they are no older than this.
+_MADE_GOOD_SECONDS = 0.25
 
 
 class RateLimiter:
@@ -32,6 +34,7 @@ class RateLimiter:
 
     def __init__(self, requests_per_second: float) -> None:
         self._interval = 1 / (requests_per_second * _USED_SHARE)
+        self._made_good = max(_MADE_GOOD_SECONDS, self._interval)
         self._last_sent: deque[float] = deque(maxlen=math.ceil(requests_per_second))
         self._next_slot = 0.0
         self._gate = Gate()
@@ -84,8 +87,7 @@ class RateLimiter:
             finally:
                 sent = time.monotonic()
                 self._last_sent.append(sent)
-                # A late wake-up is made good by at most one interval.
-                self._next_slot = max(self._next_slot, sent - self._interval) + self._interval
+                self._next_slot = max(self._next_slot, sent - self._made_good) + self._interval
 
     def pause(self, seconds: float) -> None:
         """Let no request pass for a while: the server has asked for it."""

@@ -23,7 +23,6 @@ from tap_procountor import companies
 from tap_procountor.client import ProcountorClient
 from tap_procountor.reading import attachments
 from tap_procountor.reading.attachments import DocumentSearch, KeptPages
-from tap_procountor.reading.batches import PAGE_SIZE
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.sandbox.books.pictures import pages, picture
 
@@ -532,10 +531,12 @@ def search_of(sandbox: Sandbox) -> Iterator[DocumentSearch]:
     client.close()
 
 
-def test_the_second_list_asks_for_nothing_that_the_first_has_come_across(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("kept", "asks_again"), [(1000, False), (3, True)])
+def test_a_second_list_is_answered_by_the_pages_that_were_kept(
+    monkeypatch: pytest.MonkeyPatch, kept: int, *, asks_again: bool
 ) -> None:
-    monkeypatch.setattr(attachments, "_ROWS_KEPT", 2 * PAGE_SIZE)
+    monkeypatch.setattr(attachments, "_PAGES_KEPT", kept)
+    monkeypatch.setattr(attachments, "_PAGES_AT_HAND", 2)
     with Sandbox(invoices=3000, requests_per_second=0) as sandbox:
         rows = sandbox.companies[0].truth("attachments")
         sizes = {row["attachmentId"]: row["size"] for row in rows}
@@ -550,9 +551,8 @@ def test_the_second_list_asks_for_nothing_that_the_first_has_come_across(
                         number: sizes[number] for number in batch
                     }
                 asked.append(sandbox.statistics().by_route()["/attachments"])
-    # Of the pages that the first has read, only two are kept.
-    assert asked[0] > 5
-    assert asked[1] == asked[0]
+    assert asked[0] > 2 * 3
+    assert (asked[1] > asked[0]) == asks_again
 
 
 def test_threads_share_the_pages_of_the_search() -> None:

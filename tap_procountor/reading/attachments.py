@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import deque
+import zlib
+from bisect import bisect_right, insort
+from collections import OrderedDict, defaultdict
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 SEARCH_PATH = "/attachments"
 
-#: More than the pages under way at once have, with the default of max_concurrency.
-_ROWS_KEPT = 40 * PAGE_SIZE
-#: A list of documents that is read in two variants comes to the same ids twice: what the first has
-#: not asked for is left to the second, up to so many rows.
-_ROWS_LEFT = 50 * PAGE_SIZE
+#: Documents come in several lists, each in the order of ids, and each comes to the same pages: so
+#: many are kept compressed, a few kilobytes each.
+_PAGES_KEPT = 1000
+#: As many as may be looked at by the batches under way, with the default of max_concurrency.
+_PAGES_AT_HAND = 16
 _BEYOND_ALL_IDS = 2**63
 #: So many are asked in turn before several at once.
 _FEW_QUESTIONS = 2
@@ -69,83 +69,71 @@ class _Owner(msgspec.Struct):
 
 
 _owner_decoder = msgspec.json.Decoder(_Owner)
+_encoder = msgspec.msgpack.Encoder()
+_rows_decoder = msgspec.msgpack.Decoder(dict[int, bytes])
 
 
-class _Typed(msgspec.Struct):
-    reference_type: msgspec.Raw = msgspec.field(name="referenceType", default=msgspec.Raw())
-
-
-_typed_decoder = msgspec.json.Decoder(_Typed)
-
-
-@dataclass
-class _Page:
+class _Page(NamedTuple):
     """A page of the search.
 
     Attributes:
         span: The ids that are known through it; all that follow, if it is the last page.
         rows: The rows as text, by id.
-        taken: The ids that have been asked for.
     """
 
     span: range
     rows: dict[int, bytes]
-    taken: set[int] = field(default_factory=set)
-
-    @property
-    def weight(self) -> int:
-        """How many rows it counts as; one without rows must not stay for ever either."""
-        return len(self.rows) + 1
-
-    def take(self, number: int) -> bytes | None:
-        """Return the row of an id."""
-        self.taken.add(number)
-        return self.rows.get(number)
-
-    def left(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the rows that nobody has asked for, of types that somebody has asked for."""
-        types = {_type_of(self.rows[number]) for number in self.taken & self.rows.keys()}
-        for number in self.rows.keys() - self.taken:
-            if _type_of(self.rows[number]) in types:
-                yield number, self.rows[number]
-
-
-def _type_of(row: bytes) -> bytes:
-    return bytes(_typed_decoder.decode(row).reference_type)
 
 
 class KeptPages:
-    """The newest pages, up to a number of rows: there may be hundreds of companies.
-
-    Of older ones, what is likely to be asked for later is kept.
-    """
+    """The newest pages of all companies, of which there may be hundreds."""
 
     def __init__(self) -> None:
-        self._pages: deque[tuple[int, _Page]] = deque()
-        self._rows = 0
-        #: Rows by company and id; the oldest come first.
-        self._left: dict[tuple[int, int], bytes] = {}
+        #: By company and first id, the oldest first: the end of the span, the rows compressed.
+        self._packed: dict[tuple[int, int], tuple[int, bytes]] = {}
+        self._first_ids: defaultdict[int, list[int]] = defaultdict(list)
+        #: Those looked at last.
+        self._at_hand: OrderedDict[tuple[int, int], _Page] = OrderedDict()
         self._lock = threading.Lock()
 
     def add(self, company: Company, page: _Page) -> None:
-        """Keep a page, and forget the oldest if there are too many rows."""
+        """Keep a page, and forget the oldest if there are too many."""
+        key = company.id, page.span.start
+        packed = zlib.compress(_encoder.encode(page.rows), 1)
         with self._lock:
-            self._pages.append((company.id, page))
-            self._rows += page.weight
-            while self._rows > _ROWS_KEPT:
-                owner, oldest = self._pages.popleft()
-                self._rows -= oldest.weight
-                self._left |= {(owner, number): row for number, row in oldest.left()}
-            for key in [*islice(self._left, max(0, len(self._left) - _ROWS_LEFT))]:
-                del self._left[key]
+            if key not in self._packed:
+                insort(self._first_ids[company.id], page.span.start)
+            self._packed[key] = page.span.stop, packed
+            self._lay_at_hand(key, page)
+            if len(self._packed) > _PAGES_KEPT:
+                oldest = next(iter(self._packed))
+                del self._packed[oldest]
+                self._at_hand.pop(oldest, None)
+                self._first_ids[oldest[0]].remove(oldest[1])
 
     def find(self, company: Company, number: int) -> _Page | None:
         """Return the page of a company that tells about an id."""
         with self._lock:
-            if row := self._left.pop((company.id, number), None):
-                return _Page(range(number, number + 1), {number: row})
-            pages = (page for owner, page in self._pages if owner == company.id)
-            return next((page for page in pages if number in page.span), None)
+            first_ids = self._first_ids[company.id]
+            place = bisect_right(first_ids, number) - 1
+            if place < 0:
+                return None
+            # All are of one length: of those that begin before the id, the last reaches furthest.
+            key = company.id, first_ids[place]
+            end, packed = self._packed[key]
+            if number >= end:
+                return None
+            page = self._at_hand.get(key)
+            if page is None:
+                page = _Page(range(key[1], end), _rows_decoder.decode(zlib.decompress(packed)))
+            self._lay_at_hand(key, page)
+            return page
+
+    def _lay_at_hand(self, key: tuple[int, int], page: _Page) -> None:
+        self._at_hand[key] = page
+        self._at_hand.move_to_end(key)
+        if len(self._at_hand) > _PAGES_AT_HAND:
+            self._at_hand.popitem(last=False)
 
 
 class DocumentSearch:
@@ -179,7 +167,7 @@ class DocumentSearch:
             ProcountorError: If the search fails.
         """
         page = self._page_about(number)
-        row = page.take(number) if page else None
+        row = page.rows.get(number) if page else None
         return None if row is None else decode(row)
 
     def begin(self, ids: Iterable[int]) -> Found:
@@ -197,7 +185,7 @@ class DocumentSearch:
                 questions += 1
                 page = self._page_about(number)
             if page:
-                found[number] = page.take(number)
+                found[number] = page.rows.get(number)
         return found
 
     def finish(self, ids: Iterable[int], found: Found) -> dict[int, Source]:
@@ -216,7 +204,7 @@ class DocumentSearch:
         left = sorted(set(ids) - found.keys())
         pages = self._company.threads.map(self._page_about, left)
         for number, page in zip(left, pages, strict=True):
-            found[number] = page.take(number) if page else None
+            found[number] = page.rows.get(number) if page else None
         return {number: decode(row) for number, row in found.items() if row is not None}
 
     def _page_about(self, number: int) -> _Page | None:

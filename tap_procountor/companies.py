@@ -131,7 +131,8 @@ def open_companies(
     """Ask which companies the keys open; a key that opens none does not stop the others.
 
     Raises:
-        ProcountorError: If no key opens a company, or if two open the same one.
+        ProcountorError: If no key opens a company, if two open the same one, or if the connection
+            cannot be made as the environment wants it.
     """
     companies: dict[int, Company] = {}
     names: dict[int, str] = {}
@@ -159,5 +160,8 @@ def open_companies(
 def _open(client: ProcountorClient, api_key: str) -> Company | ProcountorError:
     try:
         return Company.open(client, api_key)
+    except ConfigurationError:
+        # The proxy or the certificates, for all of them.
+        raise
     except ProcountorError as error:
         return error

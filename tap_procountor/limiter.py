@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 #: Share of the permitted rate that is used. The rest makes room for the uneven time that requests
 #: spend on their way, because what counts is when they arrive.
 _USED_SHARE = 0.975
-#: Turns that nobody was there to take are made good as far as they are no older than this.
+#: Turns that were missed, for nobody waited or a thread woke up late, are made good if they are no
+#: older than this.
 _MADE_GOOD_SECONDS = 0.25
 
 
 class RateLimiter:
-    """Spaces requests evenly, so that no second sees more of them than permitted.
+    """Spaces requests, so that no second sees more of them than permitted.
+
+    They are spaced evenly as long as they keep coming; a few that were missed come at once. What
+    guarantees the limit is the distance of each to the one that was as many before it as a second
+    permits.
 
     Procountor counts per client_id, over all companies, and may suspend a client that exceeds its
     limit. Requests pass one at a time; the next waits for its moment inside the gate.
@@ -36,6 +41,8 @@ class RateLimiter:
         self._interval = 1 / (requests_per_second * _USED_SHARE)
         self._made_good = max(_MADE_GOOD_SECONDS, self._interval)
         self._last_sent: deque[float] = deque(maxlen=math.ceil(requests_per_second))
+        #: How long as many requests take as are remembered: more than a second for a fraction.
+        self._span = math.ceil(requests_per_second) * self._interval
         self._next_slot = 0.0
         self._gate = Gate()
         self._closed = threading.Event()
@@ -97,4 +104,4 @@ class RateLimiter:
     def _next_free_moment(self) -> float:
         if len(self._last_sent) < (self._last_sent.maxlen or 0):
             return self._next_slot
-        return max(self._next_slot, self._last_sent[0] + 1 / _USED_SHARE)
+        return max(self._next_slot, self._last_sent[0] + self._span)

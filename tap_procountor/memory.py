@@ -26,6 +26,7 @@ def relax_garbage_collection() -> None:
 
 def leave_cycles_at_exit() -> None:
     """Look for no cycles at the end: in all that the SDK imports, it takes a tenth of a second."""
+    atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
 
 

@@ -34,7 +34,7 @@ from tap_procountor.memory import relax_garbage_collection, share_memory
 from tap_procountor.output import MessageWriter, StateWriter, Terminated
 from tap_procountor.preflight import Examination, end_of_support, examine
 from tap_procountor.reading.ahead import ReadAhead
-from tap_procountor.reading.attachments import DocumentSearch, KeptPages
+from tap_procountor.reading.attachments import AttachmentSearch, KeptPages
 from tap_procountor.report import RunReport
 from tap_procountor.rights import Rights, changes, gained_rights, lost_rights
 from tap_procountor.streams import STREAM_TYPES
@@ -135,17 +135,17 @@ class TapProcountor(CommandLine):
             parts.append((stream, company.counting(usage)))
         return ReadAhead(parts, self.client.concurrency)
 
-    def document_search(self, company: Company) -> DocumentSearch:
+    def attachment_search(self, company: Company) -> AttachmentSearch:
         """Return what looks a company's attachments up; the streams share what it has kept."""
-        if company.id not in self._document_searches:
+        if company.id not in self._attachment_searches:
             usage = self.report.outcome("attachments", company.id).usage
-            self._document_searches[company.id] = DocumentSearch(
+            self._attachment_searches[company.id] = AttachmentSearch(
                 company.counting(usage), self._kept_pages
             )
-        return self._document_searches[company.id]
+        return self._attachment_searches[company.id]
 
     @cached_property
-    def _document_searches(self) -> dict[int, DocumentSearch]:
+    def _attachment_searches(self) -> dict[int, AttachmentSearch]:
         return {}
 
     @cached_property

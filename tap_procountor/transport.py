@@ -275,7 +275,7 @@ def _make_ssl_context() -> SSLContext:
     Trusted are the authorities that the web trusts, or those that the environment names.
 
     Raises:
-        ConfigurationError: If it names none that there are.
+        ConfigurationError: If there are none.
     """
     context = create_urllib3_context(cert_reqs=CERT_REQUIRED)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
@@ -288,7 +288,14 @@ def _make_ssl_context() -> SSLContext:
                 msg = f"The variable {name} names no file of certificates: correct or unset it."
                 raise ConfigurationError(msg) from None
             return context
-    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    try:
+        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    except OSError:
+        msg = (
+            "The authorities that the web trusts cannot be read: reinstall the package certifi, or "
+            "name a file of certificates in REQUESTS_CA_BUNDLE."
+        )
+        raise ConfigurationError(msg) from None
     return context
 
 

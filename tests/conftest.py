@@ -30,6 +30,7 @@ DIVIDED = frozenset(
 FIRST = (
     "test_targets.py",
     "test_no_change_missed.py",
+    "test_limiter.py",
     "test_resume.py::test_killed_at_random_points_nothing_is_lost",
     "test_documentation.py",
     "test_files.py::test_a_thousand_files_through_two_kills",

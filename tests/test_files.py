@@ -22,7 +22,7 @@ from support import Record, Run, Target, parse, run_tap, selecting, utc
 from tap_procountor import companies
 from tap_procountor.client import ProcountorClient
 from tap_procountor.reading import attachments
-from tap_procountor.reading.attachments import DocumentSearch, KeptPages
+from tap_procountor.reading.attachments import AttachmentSearch, KeptPages
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.sandbox.books.pictures import pages, picture
 
@@ -523,11 +523,11 @@ def test_the_pages_of_the_search_are_those_of_the_company(tmp_path: Path) -> Non
 
 
 @contextmanager
-def search_of(sandbox: Sandbox) -> Iterator[DocumentSearch]:
+def search_of(sandbox: Sandbox) -> Iterator[AttachmentSearch]:
     settings = {"max_concurrency": 20, "requests_per_second": 1000, "request_timeout": 10}
     client = ProcountorClient(sandbox.config() | settings)
     company = companies.Company.open(client, sandbox.companies[0].api_key)
-    yield DocumentSearch(company, KeptPages())
+    yield AttachmentSearch(company, KeptPages())
     client.close()
 
 
@@ -553,6 +553,29 @@ def test_a_second_list_is_answered_by_the_pages_that_were_kept(
                 asked.append(sandbox.statistics().by_route()["/attachments"])
     assert asked[0] > 2 * 3
     assert (asked[1] > asked[0]) == asks_again
+
+
+def test_what_is_attached_meanwhile_is_found_although_a_page_lacks_it(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company = sandbox.companies[0]
+    monkeypatch.setattr(attachments, "_OLD_SECONDS", 0.2)
+    with search_of(sandbox) as search:
+        ids = [row["attachmentId"] for row in company.truth("attachments")]
+        search.finish(ids, search.begin(ids))
+        later: dict[int, int] = {}
+        while not later:
+            company.create_invoice()
+            later = {
+                row["attachmentId"]: row["size"]
+                for row in company.truth("attachments")
+                if row["attachmentId"] not in ids
+            }
+        time.sleep(0.3)
+        for number, size in later.items():
+            found = search.find(number)
+            assert found
+            assert found["size"] == size
 
 
 def test_threads_share_the_pages_of_the_search() -> None:

@@ -118,8 +118,8 @@ def kills(request: pytest.FixtureRequest) -> int:
 #: Share of the kills and size of the books of each part. Only lists of more than 1000 rows have a
 #: bookmark half-way; between tables a small load has as many, and takes a tenth of the time.
 PARTS: dict[str, tuple[float, Record]] = {
-    "large": (0.15, {"invoices": 1200}),
-    "small": (0.5, {"invoices": 100}),
+    "large": (0.2, {"invoices": 1500}),
+    "small": (0.45, {"invoices": 100}),
     "two companies": (0.35, {"invoices": 50, "companies": 2, "colliding_ids": True}),
 }
 

@@ -10,7 +10,7 @@ from tap_procountor.client import decode
 from tap_procountor.convert import Rejection
 from tap_procountor.errors import NotFoundError, RecordError
 from tap_procountor.kinds.full_table import PagedStream
-from tap_procountor.reading.answers import array
+from tap_procountor.reading.answers import as_array
 from tap_procountor.reading.batches import Batch
 from tap_procountor.reading.plain import numbered_pages, numbered_rows
 
@@ -78,7 +78,7 @@ class BatchedStream(PagedStream):
         details: list[Raw] = []
         with suppress(NotFoundError):
             path = f"{self.path}/{','.join(map(str, ids))}"
-            details = company.get(path, parse=array) if ids else []
+            details = company.get(path, parse=as_array) if ids else []
         return details
 
     def _explained(self, company: Company, rows: dict[int, Source]) -> Batch:

@@ -14,7 +14,7 @@ from tap_procountor.kinds.read import ReadStream
 from tap_procountor.reading.ahead import in_turn
 from tap_procountor.reading.answers import records_in
 from tap_procountor.reading.batches import Batch, Documents, Row
-from tap_procountor.reading.documents import DocumentList
+from tap_procountor.reading.detailed import DocumentList
 from tap_procountor.reading.keyset import KeysetList
 from tap_procountor.times import format_utc
 from tap_procountor.windows import Window

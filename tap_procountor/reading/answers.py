@@ -33,7 +33,7 @@ def id_of(text: Raw) -> int:
     return int(first[1]) if first else _id_decoder.decode(text).id
 
 
-def array(body: bytes) -> list[Raw]:
+def as_array(body: bytes) -> list[Raw]:
     """Split details: one id asked for gives an object, several give an array."""
     return _raws_decoder.decode(body if body.lstrip().startswith(b"[") else b"[" + body + b"]")
 

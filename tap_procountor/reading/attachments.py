@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 import zlib
 from bisect import bisect_right, insort
 from collections import OrderedDict, defaultdict
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
 
 SEARCH_PATH = "/attachments"
 
-#: Documents come in several lists, each in the order of ids, and each comes to the same pages: so
-#: many are kept compressed, a few kilobytes each.
-_PAGES_KEPT = 1000
+#: Documents come in several lists, each in the order of ids, and each comes to the same pages: the
+#: first so many are kept compressed, a few kilobytes each. The next list begins with these.
+_PAGES_KEPT = 500
 #: As many as may be looked at by the batches under way, with the default of max_concurrency.
-_PAGES_AT_HAND = 16
+_PAGES_AT_HAND = 24
+#: What a page of this age does not have may have been attached since.
+_OLD_SECONDS = 60.0
 _BEYOND_ALL_IDS = 2**63
 #: So many are asked in turn before several at once.
 _FEW_QUESTIONS = 2
@@ -69,47 +72,56 @@ class _Owner(msgspec.Struct):
 
 
 _owner_decoder = msgspec.json.Decoder(_Owner)
-_encoder = msgspec.msgpack.Encoder()
-_rows_decoder = msgspec.msgpack.Decoder(dict[int, bytes])
 
 
-class _Page(NamedTuple):
+class _Page(msgspec.Struct):
     """A page of the search.
 
     Attributes:
-        span: The ids that are known through it; all that follow, if it is the last page.
+        first: The first id that it tells about.
+        end: The first id that it does not tell about: the last page tells about all that follow.
         rows: The rows as text, by id.
+        answered: When it came, on the clock of ``time.monotonic``.
     """
 
-    span: range
+    first: int
+    end: int
     rows: dict[int, bytes]
+    answered: float
+
+    def tells_about(self, number: int) -> bool:
+        """Whether there is an id, or is none."""
+        is_old = time.monotonic() > self.answered + _OLD_SECONDS
+        return number in self.rows or (self.first <= number < self.end and not is_old)
+
+
+#: A company and a first id.
+_Key = tuple[int, int]
+
+_encoder = msgspec.msgpack.Encoder()
+_page_decoder = msgspec.msgpack.Decoder(_Page)
 
 
 class KeptPages:
-    """The newest pages of all companies, of which there may be hundreds."""
+    """Pages of all companies, of which there may be hundreds: some at hand, others compressed."""
 
     def __init__(self) -> None:
-        #: By company and first id, the oldest first: the end of the span, the rows compressed.
-        self._packed: dict[tuple[int, int], tuple[int, bytes]] = {}
+        #: Those looked at last, by company and first id.
+        self._at_hand: OrderedDict[_Key, _Page] = OrderedDict()
+        self._packed: dict[_Key, bytes] = {}
+        #: The first ids of all of them, by company, in ascending order.
         self._first_ids: defaultdict[int, list[int]] = defaultdict(list)
-        #: Those looked at last.
-        self._at_hand: OrderedDict[tuple[int, int], _Page] = OrderedDict()
         self._lock = threading.Lock()
 
     def add(self, company: Company, page: _Page) -> None:
-        """Keep a page, and forget the oldest if there are too many."""
-        key = company.id, page.span.start
-        packed = zlib.compress(_encoder.encode(page.rows), 1)
+        """Keep a page."""
+        key = company.id, page.first
         with self._lock:
-            if key not in self._packed:
-                insort(self._first_ids[company.id], page.span.start)
-            self._packed[key] = page.span.stop, packed
+            if not (key in self._packed or key in self._at_hand):
+                insort(self._first_ids[company.id], page.first)
+            if key in self._packed or len(self._packed) < _PAGES_KEPT:
+                self._packed[key] = zlib.compress(_encoder.encode(page))
             self._lay_at_hand(key, page)
-            if len(self._packed) > _PAGES_KEPT:
-                oldest = next(iter(self._packed))
-                del self._packed[oldest]
-                self._at_hand.pop(oldest, None)
-                self._first_ids[oldest[0]].remove(oldest[1])
 
     def find(self, company: Company, number: int) -> _Page | None:
         """Return the page of a company that tells about an id."""
@@ -118,25 +130,24 @@ class KeptPages:
             place = bisect_right(first_ids, number) - 1
             if place < 0:
                 return None
-            # All are of one length: of those that begin before the id, the last reaches furthest.
+            # Of those that begin before the id, the last reaches furthest, or nearly always.
             key = company.id, first_ids[place]
-            end, packed = self._packed[key]
-            if number >= end:
-                return None
             page = self._at_hand.get(key)
             if page is None:
-                page = _Page(range(key[1], end), _rows_decoder.decode(zlib.decompress(packed)))
+                page = _page_decoder.decode(zlib.decompress(self._packed[key]))
             self._lay_at_hand(key, page)
-            return page
+            return page if page.tells_about(number) else None
 
-    def _lay_at_hand(self, key: tuple[int, int], page: _Page) -> None:
+    def _lay_at_hand(self, key: _Key, page: _Page) -> None:
         self._at_hand[key] = page
         self._at_hand.move_to_end(key)
         if len(self._at_hand) > _PAGES_AT_HAND:
-            self._at_hand.popitem(last=False)
+            oldest, _ = self._at_hand.popitem(last=False)
+            if oldest not in self._packed:
+                self._first_ids[oldest[0]].remove(oldest[1])
 
 
-class DocumentSearch:
+class AttachmentSearch:
     """Looks attachments up by their ids; used by several threads at once.
 
     The search has no filter for ids. But it comes in their order and from any id on, so that a page
@@ -179,7 +190,7 @@ class DocumentSearch:
         found: Found = {}
         page, questions = None, 0
         for number in sorted(set(ids)):
-            if page is None or number not in page.span:
+            if page is None or not page.tells_about(number):
                 page = self._kept.find(self._company, number)
             if page is None and questions < _FEW_QUESTIONS:
                 questions += 1
@@ -225,7 +236,7 @@ class DocumentSearch:
                     break
             for future in expected:
                 page = future.result()
-                if page and number in page.span:
+                if page and page.tells_about(number):
                     return page
         try:
             page = self._ask(number)
@@ -246,8 +257,8 @@ class DocumentSearch:
             self.refusal = refusal
             return None
         self._kept.add(self._company, page)
-        if page.span.stop < _BEYOND_ALL_IDS:
-            self._width = len(page.span)
+        if page.end < _BEYOND_ALL_IDS:
+            self._width = page.end - page.first
         return page
 
     def _page(self, first: int) -> _Page:
@@ -268,7 +279,7 @@ class DocumentSearch:
             raise ApiError(msg)
         size = (answer.get("meta") or {}).get("pageSize") or PAGE_SIZE
         is_last = len(results) < min(size, PAGE_SIZE) or not ids
-        return _Page(range(first, _BEYOND_ALL_IDS if is_last else ids[-1] + 1), rows)
+        return _Page(first, _BEYOND_ALL_IDS if is_last else ids[-1] + 1, rows, time.monotonic())
 
 
 def attachment_ids(batch: Batch) -> Iterator[int]:

@@ -32,8 +32,8 @@ class ListeningSocket(socket.socket):
     """A TCP socket whose connections note when the bytes that they read last had arrived.
 
     A handler that computes, or another program that has the processor, may keep the server from
-    looking at a request for longer than the slack of an evenly spaced client. Outside of Linux the
-    time of reading has to do.
+    looking at a request for longer than the slack of a client that keeps the limit. Outside of
+    Linux the time of reading has to do.
 
     Args:
         host: The address to listen on.

@@ -51,7 +51,7 @@ class Company:
             if kind in self.books.lists:
                 return deepcopy(self.books.lists[kind]())
             collection = self.books.collection(kind)
-            return [collection.document(row) for row in collection]
+            return deepcopy([collection.document(row) for row in collection])
 
     def ledger_report(self) -> dict[tuple[str, str], Decimal]:
         """Return the sum of each account in each month, as the ledger accounts' report has it."""

@@ -16,7 +16,7 @@ from tap_procountor.kinds.rows import RowStream
 from tap_procountor.kinds.unpaged import UnpagedIncrementalStream
 from tap_procountor.periods import Ledger
 from tap_procountor.reading.batches import Batch
-from tap_procountor.reading.documents import DocumentList
+from tap_procountor.reading.detailed import DocumentList
 from tap_procountor.reading.keyset import KeysetList
 from tap_procountor.schema import DATE_TIME, INTEGER, STRING, RecordSchema
 from tap_procountor.structs import number

@@ -111,7 +111,7 @@ class AttachmentFiles(DownloadStream):
         since = self._tap.moment("attachments_since")
         if largest is None and since is None and not self.config["attachment_plan"]:
             return None
-        document = self._tap.document_search(company).find(number) or {}
+        document = self._tap.attachment_search(company).find(number) or {}
         size, attached = document.get("size"), document.get("attached")
         is_large = largest is not None and size is not None and size > largest
         if is_large or (since and attached and self._tap.api_clock.parse(attached) < since):

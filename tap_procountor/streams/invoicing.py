@@ -193,7 +193,7 @@ class Attachments(RowStream):
     def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Look the attachments of each batch up in the search, ahead of the writer."""
         outcome = self._tap.report.outcome(self.name, company.id)
-        search = self._tap.document_search(company)
+        search = self._tap.attachment_search(company)
 
         def look_up(batch: Batch) -> tuple[Batch, list[int], Found]:
             ids = [*attachment_ids(batch)]

@@ -10,7 +10,7 @@ from msgspec import Raw
 from tap_procountor.client import decode
 from tap_procountor.convert import Rejection
 from tap_procountor.errors import ApiError, NotFoundError, RecordError
-from tap_procountor.reading.answers import array, by_id, id_of
+from tap_procountor.reading.answers import as_array, by_id, id_of
 from tap_procountor.reading.batches import PAGE_SIZE, Batch, Documents
 from tap_procountor.reading.keyset import KeysetList
 
@@ -83,7 +83,7 @@ class DocumentList:
         """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
         path = f"{self._path}/{','.join(map(str, ids))}"
         try:
-            details: list[Raw] = self._company.get(path, parse=array)
+            details: list[Raw] = self._company.get(path, parse=as_array)
         except NotFoundError:
             return []
         return details

@@ -572,10 +572,12 @@ def test_what_is_attached_meanwhile_is_found_although_a_page_lacks_it(
                 if row["attachmentId"] not in ids
             }
         time.sleep(0.3)
+        wanted = [*ids, *later]
+        found = search.finish(wanted, search.begin(wanted))
+        assert {number: found[number]["size"] for number in later} == later
+        time.sleep(0.3)
         for number, size in later.items():
-            found = search.find(number)
-            assert found
-            assert found["size"] == size
+            assert (search.find(number) or {})["size"] == size
 
 
 def test_threads_share_the_pages_of_the_search() -> None:

@@ -37,7 +37,7 @@ _PAGES_KEPT = 500
 #: As many as may be looked at by the batches under way, with the default of max_concurrency.
 _PAGES_AT_HAND = 24
 #: What a page of this age does not have may have been attached since.
-_OLD_SECONDS = 60.0
+_OLD_SECONDS = 5.0
 _BEYOND_ALL_IDS = 2**63
 #: So many are asked in turn before several at once.
 _FEW_QUESTIONS = 2
@@ -116,11 +116,12 @@ class KeptPages:
     def add(self, company: Company, page: _Page) -> None:
         """Keep a page."""
         key = company.id, page.first
+        packed = zlib.compress(_encoder.encode(page))
         with self._lock:
             if not (key in self._packed or key in self._at_hand):
                 insort(self._first_ids[company.id], page.first)
             if key in self._packed or len(self._packed) < _PAGES_KEPT:
-                self._packed[key] = zlib.compress(_encoder.encode(page))
+                self._packed[key] = packed
             self._lay_at_hand(key, page)
 
     def find(self, company: Company, number: int) -> _Page | None:

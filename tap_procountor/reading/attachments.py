@@ -116,12 +116,10 @@ class KeptPages:
     def add(self, company: Company, page: _Page) -> None:
         """Keep a page."""
         key = company.id, page.first
-        packed = zlib.compress(_encoder.encode(page))
         with self._lock:
             if not (key in self._packed or key in self._at_hand):
                 insort(self._first_ids[company.id], page.first)
-            if key in self._packed or len(self._packed) < _PAGES_KEPT:
-                self._packed[key] = packed
+            self._packed.pop(key, None)
             self._lay_at_hand(key, page)
 
     def find(self, company: Company, number: int) -> _Page | None:
@@ -143,9 +141,16 @@ class KeptPages:
         self._at_hand[key] = page
         self._at_hand.move_to_end(key)
         if len(self._at_hand) > _PAGES_AT_HAND:
-            oldest, _ = self._at_hand.popitem(last=False)
-            if oldest not in self._packed:
-                self._first_ids[oldest[0]].remove(oldest[1])
+            self._put_away(*self._at_hand.popitem(last=False))
+
+    def _put_away(self, key: _Key, page: _Page) -> None:
+        """Compress a page that has not been, or forget it if there are too many."""
+        if key in self._packed:
+            return
+        if len(self._packed) < _PAGES_KEPT:
+            self._packed[key] = zlib.compress(_encoder.encode(page))
+        else:
+            self._first_ids[key[0]].remove(key[1])
 
 
 class AttachmentSearch:

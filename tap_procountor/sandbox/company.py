@@ -47,11 +47,14 @@ class Company:
         with self._lock:
             small = self._small_registers()
             if kind in small:
-                return deepcopy(small[kind])
-            if kind in self.books.lists:
-                return deepcopy(self.books.lists[kind]())
-            collection = self.books.collection(kind)
-            return deepcopy([collection.document(row) for row in collection])
+                documents = small[kind]
+            elif kind in self.books.lists:
+                documents = self.books.lists[kind]()
+            else:
+                collection = self.books.collection(kind)
+                documents = [collection.document(row) for row in collection]
+            # What the sandbox goes on to serve must not be changed through them.
+            return deepcopy(documents)
 
     def ledger_report(self) -> dict[tuple[str, str], Decimal]:
         """Return the sum of each account in each month, as the ledger accounts' report has it."""

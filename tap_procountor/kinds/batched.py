@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_procountor.client import decode
 from tap_procountor.convert import Rejection
-from tap_procountor.errors import NotFoundError, RecordError
+from tap_procountor.errors import RecordError
 from tap_procountor.kinds.full_table import PagedStream
-from tap_procountor.reading.answers import as_array
 from tap_procountor.reading.batches import Batch
+from tap_procountor.reading.detailed import details_of
 from tap_procountor.reading.plain import numbered_pages, numbered_rows
 
 if TYPE_CHECKING:
@@ -71,15 +70,7 @@ class BatchedStream(PagedStream):
         ids = [row.get("id") if isinstance(row, dict) else None for row in rows]
         usable = {number: row for number, row in zip(ids, rows, strict=True) if type(number) is int}
         others = [row for number, row in zip(ids, rows, strict=True) if type(number) is not int]
-        return _Page(usable, others, self._details(company, [*usable]))
-
-    def _details(self, company: Company, ids: list[int]) -> list[Raw]:
-        """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
-        details: list[Raw] = []
-        with suppress(NotFoundError):
-            path = f"{self.path}/{','.join(map(str, ids))}"
-            details = company.get(path, parse=as_array) if ids else []
-        return details
+        return _Page(usable, others, details_of(company, self.path, [*usable]))
 
     def _explained(self, company: Company, rows: dict[int, Source]) -> Batch:
         """Tell the rows that have been deleted from those whose details are withheld."""

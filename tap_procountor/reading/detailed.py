@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from tap_procountor.reading.keyset import Page
 
 
+def details_of(company: Company, path: str, ids: list[int]) -> list[Raw]:
+    """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
+    if not ids:
+        return []
+    try:
+        details: list[Raw] = company.get(f"{path}/{','.join(map(str, ids))}", parse=as_array)
+    except NotFoundError:
+        return []
+    return details
+
+
 class DocumentList:
     """A list whose rows are completed by batches of details.
 
@@ -77,16 +88,10 @@ class DocumentList:
         return existing
 
     def _with_details(self, page: Page) -> tuple[Page, list[Raw]]:
-        return page, self._details(page.ids) if page.ids else []
+        return page, self._details(page.ids)
 
     def _details(self, ids: list[int]) -> list[Raw]:
-        """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
-        path = f"{self._path}/{','.join(map(str, ids))}"
-        try:
-            details: list[Raw] = self._company.get(path, parse=as_array)
-        except NotFoundError:
-            return []
-        return details
+        return details_of(self._company, self._path, ids)
 
     def _merge(self, page: Page, texts: list[Raw]) -> Batch:
         """Complete the list's rows, which have fields that the details lack."""

@@ -1,7 +1,18 @@
-"""``python -m tap_procountor``."""
+"""The command ``tap-procountor``, also to be run as ``python -m tap_procountor``."""
 
 from __future__ import annotations
 
-from tap_procountor.tap import TapProcountor
+from tap_procountor.memory import suspend_garbage_collection
 
-TapProcountor.cli()
+
+def main() -> None:
+    """Run the tap."""
+    suspend_garbage_collection()
+    # Not before: what is imported here is most of the time that --version and --discover take.
+    from tap_procountor.tap import TapProcountor  # noqa: PLC0415
+
+    TapProcountor.cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 import inflection
 import msgspec
 
-from tap_procountor.tap import TapProcountor
+from tap_procountor.__main__ import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -195,7 +195,7 @@ def _command(
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv[:] = ["tap-procountor", *arguments]
-    TapProcountor.cli()
+    main()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -21,6 +22,8 @@ _WEIGHT_OF_ONE = 0.1
 #: Latencies vary, and results are wanted in order: more are under way than the average needs.
 _SPARE_SHARE = 1.5
 _SPARE_CALLS = 2
+#: Lists are begun before their turn: what they read ahead then waits in memory.
+_MORE_PER_RESULT = 4
 
 
 class RequestThreads:
@@ -56,6 +59,8 @@ class RequestThreads:
         function: Callable[[Item], Result],
         items: Iterable[Item],
         share: float | None = 1,
+        *,
+        gently: bool = False,
     ) -> Iterator[Result]:
         """Call a function with each item, a bounded number of items ahead; results in order.
 
@@ -65,11 +70,13 @@ class RequestThreads:
             share: The share of the run's requests that the calls make; it bounds how many may be
                 under way or finished but not yet taken. None if most make none: then there may be
                 as many as requests at once.
+            gently: Whether to begin with a few, and to go further ahead with each result taken.
 
         Raises:
             Exception: What the items raise, after the results of those that came before.
         """
         pending: deque[Future[Result]] = deque()
+        most_pending = _MORE_PER_RESULT if gently else sys.maxsize
         fault: Exception | None = None
         source = iter(items)
         try:
@@ -82,8 +89,9 @@ class RequestThreads:
                     fault = error
                     break
                 pending.append(self._pool.submit(function, item))
-                while len(pending) >= self._depth(share):
+                while len(pending) >= min(self._depth(share), most_pending):
                     yield pending.popleft().result()
+                    most_pending += _MORE_PER_RESULT
             while pending:
                 yield pending.popleft().result()
             if fault:
@@ -101,7 +109,7 @@ class RequestThreads:
         """
         source = iter(items)
         yield from map(function, islice(source, 1))
-        yield from self.map(function, source, share)
+        yield from self.map(function, source, share, gently=True)
 
     def _depth(self, share: float | None) -> int:
         """Tell how many calls may be under way, or finished but not yet taken.

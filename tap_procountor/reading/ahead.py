@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
@@ -76,11 +77,16 @@ class Part:
 
         The part before it comes to its end and leaves ever more of the permitted rate.
         """
-        if len(self.fetched) != 1 or not self.fetched[0].done():
-            return
-        first = self.fetched[0].result()
-        if first.batches and not first.error and _remaining(first.batches[-1]) > 0:
+        if len(self.fetched) == 1 and self.fetched[0].done() and self.rows_left:
             self._fetch()
+
+    @property
+    def rows_left(self) -> int:
+        """How many rows follow those fetched first; as long as nobody knows, there may be any."""
+        if not (self.fetched and self.fetched[0].done()):
+            return sys.maxsize
+        first = self.fetched[0].result()
+        return _remaining(first.batches[-1]) if first.batches and not first.error else 0
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield what has been fetched and what follows."""
@@ -107,7 +113,7 @@ def in_turn(parts: Sequence[Part]) -> Iterator[Batch]:
             if following and _remaining(batch) <= _NEAR_THE_END:
                 following.begin()
                 following.go_on()
-            yield batch
+            yield batch._replace(rows_after=following.rows_left) if following else batch
 
 
 class ReadAhead:
@@ -148,7 +154,7 @@ class ReadAhead:
             yield from stream.read(company)
             return
         for batch in part:
-            if self._begun and _remaining(batch) <= _NEAR_THE_END:
+            if self._begun and _remaining(batch) + batch.rows_after <= _NEAR_THE_END:
                 next(iter(self._begun.values())).go_on()
             yield batch
 
@@ -167,4 +173,4 @@ class ReadAhead:
 
 def _remaining(batch: Batch) -> int:
     """Tell how many rows of its list follow a batch, as far as is known."""
-    return (batch.total or 0) - batch.window.done if batch.window else 0
+    return max(0, (batch.total or 0) - batch.window.done) if batch.window else 0

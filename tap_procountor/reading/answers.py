@@ -18,6 +18,25 @@ if TYPE_CHECKING:
 Source = dict[str, Any]
 
 
+class Meta(msgspec.Struct):
+    """What a page of a list says about itself.
+
+    Attributes:
+        size: The most rows of a page.
+        total: Rows in the whole list, if the API says so (it does since 24.05).
+    """
+
+    size: int | None = msgspec.field(name="pageSize", default=None)
+    total: int | None = msgspec.field(name="totalCount", default=None)
+
+
+class Results(msgspec.Struct):
+    """A page of a list, its rows as text."""
+
+    texts: list[Raw] = msgspec.field(name="results")
+    meta: Meta | None = None
+
+
 class _Identified(msgspec.Struct):
     id: int
 
@@ -25,6 +44,7 @@ class _Identified(msgspec.Struct):
 _id_decoder = msgspec.json.Decoder(_Identified)
 _FIRST_ID = re.compile(rb'\{"id":(\d+)[,}]')
 _raws_decoder = msgspec.json.Decoder(list[Raw])
+_results_decoder = msgspec.json.Decoder(Results)
 
 
 def id_of(text: Raw) -> int:
@@ -36,6 +56,19 @@ def id_of(text: Raw) -> int:
 def as_array(body: bytes) -> list[Raw]:
     """Split details: one id asked for gives an object, several give an array."""
     return _raws_decoder.decode(body if body.lstrip().startswith(b"[") else b"[" + body + b"]")
+
+
+def results_in(body: bytes, path: str) -> Results:
+    """Split a page of a list into its rows.
+
+    Raises:
+        ApiError: If it is none.
+    """
+    try:
+        return _results_decoder.decode(body)
+    except msgspec.ValidationError as error:
+        msg = f"The list {path} is not as documented: {error}."
+        raise ApiError(msg) from None
 
 
 def by_id(texts: Iterable[Raw], rejected: list[Rejection]) -> dict[int, Raw]:

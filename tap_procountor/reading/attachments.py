@@ -12,14 +12,14 @@ import zlib
 from bisect import bisect_right, insort
 from collections import OrderedDict, defaultdict
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tap_procountor.client import decode
-from tap_procountor.convert import as_text
 from tap_procountor.errors import ApiError, ForbiddenError
-from tap_procountor.reading.answers import records_in
+from tap_procountor.reading.answers import Meta, results_in
 from tap_procountor.reading.batches import PAGE_SIZE, Documents
 
 if TYPE_CHECKING:
@@ -71,7 +71,14 @@ class _Owner(msgspec.Struct):
             yield from owner.ids
 
 
+class _Document(msgspec.Struct):
+    """A row of the search."""
+
+    id: int | None = msgspec.field(name="attachmentId", default=None)
+
+
 _owner_decoder = msgspec.json.Decoder(_Owner)
+_document_decoder = msgspec.json.Decoder(_Document)
 
 
 class _Page(msgspec.Struct):
@@ -269,12 +276,12 @@ class AttachmentSearch:
 
     def _page(self, first: int) -> _Page:
         params = {"orderById": "ASC", "previousId": first - 1, "size": PAGE_SIZE}
-        answer = self._company.get(SEARCH_PATH, params)
-        results = records_in(answer, "results", SEARCH_PATH)
+        results = self._company.get(SEARCH_PATH, params, partial(results_in, path=SEARCH_PATH))
+        ids_of_all = (_document_decoder.decode(text).id for text in results.texts)
         rows = {
-            row["attachmentId"]: as_text(row)
-            for row in results
-            if row.get("attachmentId") is not None
+            number: bytes(text)
+            for number, text in zip(ids_of_all, results.texts, strict=True)
+            if number is not None
         }
         ids = list(rows)
         if ids != sorted(ids) or (ids and ids[0] < first):
@@ -283,8 +290,8 @@ class AttachmentSearch:
                 "to."
             )
             raise ApiError(msg)
-        size = (answer.get("meta") or {}).get("pageSize") or PAGE_SIZE
-        is_last = len(results) < min(size, PAGE_SIZE) or not ids
+        size = (results.meta or Meta()).size or PAGE_SIZE
+        is_last = len(results.texts) < min(size, PAGE_SIZE) or not ids
         return _Page(first, _BEYOND_ALL_IDS if is_last else ids[-1] + 1, rows, time.monotonic())
 
 

@@ -78,6 +78,7 @@ class Batch(NamedTuple):
         vanished: Ids that were listed but had been deleted when their details were asked for.
         rejected: Records that cannot be used.
         total: How many rows the list has, if the API says so.
+        rows_after: How many rows other lists of the stream have that come next, as far as is known.
         window: The progress of an incremental stream once these have been written.
         deleted: Ids that are gone since the last run.
         census: The census that holds once these have been written.
@@ -88,6 +89,7 @@ class Batch(NamedTuple):
     vanished: Sequence[int] = ()
     rejected: Sequence[Rejection] = ()
     total: int | None = None
+    rows_after: int = 0
     window: Window | None = None
     deleted: Sequence[int] = ()
     census: Census | None = None

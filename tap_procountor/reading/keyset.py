@@ -7,15 +7,16 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Raw
 
 from tap_procountor.client import decode
 from tap_procountor.errors import ApiError
-from tap_procountor.reading.answers import by_id
+from tap_procountor.reading.answers import Meta, by_id, results_in
 from tap_procountor.reading.batches import PAGE_SIZE, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from msgspec import Raw
 
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
@@ -30,23 +31,12 @@ _SEGMENT_PAGES = 2
 _HEAD_SIZE = PAGE_SIZE - 1
 
 
-class _Meta(msgspec.Struct):
-    size: int | None = msgspec.field(name="pageSize", default=None)
-    total: int | None = msgspec.field(name="totalCount", default=None)
-
-
 class _Listing(msgspec.Struct):
     rows: list[Row] = msgspec.field(name="results")
-    meta: _Meta | None = None
-
-
-class _Results(msgspec.Struct):
-    results: list[Raw]
-    meta: _Meta | None = None
+    meta: Meta | None = None
 
 
 _listing_decoder = msgspec.json.Decoder(_Listing)
-_results_decoder = msgspec.json.Decoder(_Results)
 
 
 class Page:
@@ -61,13 +51,14 @@ class Page:
 
     def __init__(self, body: bytes, size: int, after: int, path: str) -> None:
         self._body = body
+        self._path = path
         self.rejected: list[Rejection] = []
         try:
             listing = _listing_decoder.decode(body)
         except msgspec.ValidationError:
-            listing = self._salvaged(path)
+            listing = self._salvaged()
         self.listed = listing.rows
-        meta = listing.meta or _Meta()
+        meta = listing.meta or Meta()
         self.total = meta.total
         self.is_last = len(self) < min(size, meta.size or size)
         if self.rejected and not (self.listed or self.is_last):
@@ -88,7 +79,7 @@ class Page:
 
     def texts(self) -> list[Raw]:
         """Return the text of each row."""
-        texts = _results_decoder.decode(self._body).results
+        texts = results_in(self._body, self._path).texts
         if self.rejected:
             texts = list(by_id(texts, []).values())
         return texts[: len(self.listed)]
@@ -97,14 +88,10 @@ class Page:
         """Drop the rows from an id on: they belong to the next segment."""
         self.listed = [row for row in self.listed if row.id < border]
 
-    def _salvaged(self, path: str) -> _Listing:
+    def _salvaged(self) -> _Listing:
         """Take the rows that can be used from a page with others."""
-        try:
-            results = _results_decoder.decode(self._body)
-        except msgspec.ValidationError as error:
-            msg = f"The list {path} is not as documented: {error}."
-            raise ApiError(msg) from None
-        texts = by_id(results.results, self.rejected)
+        results = results_in(self._body, self._path)
+        texts = by_id(results.texts, self.rejected)
         dates = (decode(text).get("receiptDate") for text in texts.values())
         rows = [
             Row(number, date if isinstance(date, str) else None)
@@ -192,9 +179,8 @@ class KeysetList:
     def _segments(self, first: Page, done: int, total: int) -> Iterator[Page]:
         """Yield the pages after the first of a long list, several segments being read at once."""
         ahead = self._company.threads.map
-        # The other half of the requests is for details. These come in bursts: first heads, then the
-        # rest of the segments.
-        share = 1 / 2
+        # Half of the requests are for details.
+        share = 1 / (2 * _SEGMENT_PAGES)
         numbers = range(
             done // _HEAD_SIZE + _SEGMENT_PAGES, total // _HEAD_SIZE + 1, _SEGMENT_PAGES
         )

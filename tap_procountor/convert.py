@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from decimal import Decimal
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -14,7 +14,7 @@ from msgspec import UNSET
 from tap_procountor.client import decode
 from tap_procountor.errors import RecordError
 from tap_procountor.schema import ADDITIONAL_FIELDS, Schema
-from tap_procountor.structs import UNKNOWN, Fields, Shape, are_numbers
+from tap_procountor.structs import UNKNOWN, Fields, Shape, wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -108,7 +108,7 @@ class RecordConverter:
             record = self._decoder.decode(text)
         except msgspec.ValidationError:
             record = self._decode_after_learning(text)
-        self._convert([record], [text])
+        self._convert([record])
         return record
 
     def all(self, sources: Iterable[Any]) -> Iterator[tuple[bytes, Fields | RecordError]]:
@@ -125,7 +125,7 @@ class RecordConverter:
             results: Sequence[Fields | RecordError]
             try:
                 records = self._decoder.decode_lines(b"\n".join(texts))
-                self._convert(records, texts)
+                self._convert(records)
                 results = records
             except (msgspec.ValidationError, RecordError):
                 # Unknown fields are learned, and faulty objects found, one by one.
@@ -138,13 +138,9 @@ class RecordConverter:
         except RecordError as error:
             return error
 
-    def _convert(self, records: list[Fields], texts: Sequence[bytes]) -> None:
+    def _convert(self, records: list[Fields]) -> None:
         """Convert decoded objects in place."""
-        numbers: list[Any] = []
-        self._shape.convert(records, numbers)
-        if not are_numbers(numbers):
-            places = (_wrong_numbers(decode(text), self._schema) for text in texts)
-            raise _wrong_type(next(chain.from_iterable(places), ""))
+        self._shape.convert(records)
         for attribute in self._additional:
             for record in records:
                 if getattr(record, attribute) is not UNSET:
@@ -174,7 +170,7 @@ class RecordConverter:
             return self._decoder.decode(text)
         except msgspec.ValidationError as error:
             place = _PLACE.search(str(error))
-            raise _wrong_type(re.sub(r"\[.*?\]", "", place[1]) if place else "") from None
+            raise wrong_type(re.sub(r"\[.*?\]", "", place[1]) if place else "") from None
 
     def _learn(self, source: Any, schema: Schema, path: str = "") -> Iterator[str]:  # noqa: ANN401
         """Take up the fields that the specification does not know, and yield their paths."""
@@ -189,21 +185,3 @@ class RecordConverter:
                 properties[name] = UNKNOWN
                 yield f"{path}{name}"
             yield from self._learn(value, properties[name], f"{path}{name}.")
-
-
-def _wrong_numbers(source: Any, schema: Schema, path: str = "") -> Iterator[str]:  # noqa: ANN401
-    """Yield the path of each value that should be a number and is none."""
-    if isinstance(source, list):
-        for item in source:
-            yield from _wrong_numbers(item, schema.get("items", UNKNOWN), path)
-    elif isinstance(source, dict):
-        for name, field in schema.get("properties", {}).items():
-            yield from _wrong_numbers(source.get(name), field, f"{path}.{name}" if path else name)
-    if schema.get("type") == "number" and type(source) not in {int, Decimal, type(None)}:
-        yield path
-
-
-def _wrong_type(place: str) -> RecordError:
-    if not place:
-        return RecordError("The API sent something else where a record should be.")
-    return RecordError(f"The API sent a value of a wrong type in the field '{place}'.")

@@ -92,7 +92,7 @@ class Shape:
         added: tuple[str, ...] = (),
     ) -> None:
         self._to_utc = to_utc
-        self._numbers: list[str] = []
+        self._numbers: list[tuple[str, str]] = []
         self._objects: list[tuple[Callable[[Any], Any], Shape]] = []
         self._arrays: list[tuple[Callable[[Any], Any], Shape]] = []
         self._times: list[tuple[str, str]] = []
@@ -114,19 +114,18 @@ class Shape:
         # A subtype without slots of its own: Python then need not compare the two at each object.
         self._ours = _struct("TableFields", attributes, ours, [Any] * len(ours), self.api)
         self._is_renamed = api != ours
-        self._numbers_of = _getter(self._numbers)
+        self._numbers_of = _getter([attribute for attribute, _ in self._numbers])
 
-    def convert(self, values: Sequence[Fields], numbers: list[Raw | UnsetType]) -> None:
+    def convert(self, values: Sequence[Fields]) -> None:
         """Turn decoded objects into those of the table.
 
         All at once, field by field: with a call for each object, calls would take most of the time.
 
         Args:
             values: The objects.
-            numbers: Takes what stands where numbers should, to be checked all at once.
 
         Raises:
-            RecordError: If a time is none.
+            RecordError: If a time or a number is none.
         """
         if not values:
             return
@@ -139,12 +138,12 @@ class Shape:
         for attribute in self._unknown:
             _rename_inside(values, attribute)
         for get, shape in self._objects:
-            shape.convert([*filter(None, map(get, values))], numbers)
+            shape.convert([*filter(None, map(get, values))])
         for get, shape in self._arrays:
             items = chain.from_iterable(filter(None, map(get, values)))
-            shape.convert([*filter(None, items)], numbers)
-        if self._numbers_of:
-            numbers += chain.from_iterable(map(self._numbers_of, values))
+            shape.convert([*filter(None, items)])
+        if self._numbers_of and not _are_numbers(map(self._numbers_of, values)):
+            raise wrong_type(self._path_of_no_number(values))
         if self._is_renamed:
             for value in values:
                 value.__class__ = self._ours
@@ -166,10 +165,24 @@ class Shape:
         if field.get("format") == "date-time":
             self._times.append((attribute, path))
         elif kind == "number":
-            self._numbers.append(attribute)
+            self._numbers.append((attribute, path))
         elif kind not in _SCALARS:
             self._unknown.append(attribute)
         return _SCALARS.get(str(kind), Any)
+
+    def _path_of_no_number(self, values: Sequence[Fields]) -> str:
+        return next(
+            path
+            for attribute, path in self._numbers
+            if not _are_numbers([map(attrgetter(attribute), values)])
+        )
+
+
+def wrong_type(path: str) -> RecordError:
+    """Return what to say of a value in a field, or of what is no object at all."""
+    if not path:
+        return RecordError("The API sent something else where a record should be.")
+    return RecordError(f"The API sent a value of a wrong type in the field '{path}'.")
 
 
 def _replace(values: Sequence[Fields], attribute: str, convert: Callable[[Any], Any]) -> None:
@@ -200,8 +213,9 @@ def number(value: Raw | None) -> Decimal:
     return Decimal(0 if text == "null" else text)
 
 
-def are_numbers(values: Iterable[Any]) -> bool:
-    """Tell whether all that came are numbers or null."""
+def _are_numbers(groups: Iterable[Iterable[Any]]) -> bool:
+    """Tell whether all values that came are numbers or null."""
+    values = chain.from_iterable(groups)
     text = b"".join(filter(None, values))  # UNSET is false, as no JSON is
     rest = text.translate(None, b"0123456789.-+eE")
     return not rest.replace(b"null", b"")

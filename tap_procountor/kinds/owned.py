@@ -134,11 +134,13 @@ class OwnedStream(_RowsOf, IncrementalStream):
 
     def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
         """Ask for the rows of the listed owners, several requests being under way."""
-        owners = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
+        share = PAGE_SIZE / (PAGE_SIZE + self.owners_per_request)
+        # The other requests are for the pages of the list.
+        owners = KeysetList(
+            company, self.path, filters, has_numbers=self.has_numbers, share=1 - share
+        )
         pages = owners.pages(progress.after, progress.done)
         chunks = chain.from_iterable(map(self._chunks, pages))
-        # The other requests are for the pages of the list.
-        share = PAGE_SIZE / (PAGE_SIZE + self.owners_per_request)
         return company.threads.map_promptly(partial(self._batch, company), chunks, share)
 
     def _chunks(self, page: Page) -> Iterator[_Owners]:

@@ -46,7 +46,8 @@ class DocumentList:
     def __init__(self, company: Company, path: str, filters: Params) -> None:
         self._company = company
         self._path = path
-        self._list = KeysetList(company, path, filters)
+        # One page, one batch of details.
+        self._list = KeysetList(company, path, filters, share=1 / 2)
 
     def batches(
         self,
@@ -62,7 +63,6 @@ class DocumentList:
             on_page: Called with the rows of each page as soon as it is there.
         """
         pages = self._noted(self._list.pages(after, done), on_page)
-        # The list makes the other half of the requests.
         detailed = self._company.threads.map_promptly(self._with_details, pages, share=1 / 2)
         for page, details in detailed:
             yield self._merge(page, details)

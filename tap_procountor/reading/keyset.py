@@ -111,15 +111,23 @@ class KeysetList:
         path: The list, such as ``/invoices``.
         filters: Its filters; they must let rows leave the list while it is read, but none enter.
         has_numbers: Whether the list also knows page numbers.
+        share: The share of the run's requests that the list makes.
     """
 
     def __init__(
-        self, company: Company, path: str, filters: Params, *, has_numbers: bool = True
+        self,
+        company: Company,
+        path: str,
+        filters: Params,
+        *,
+        has_numbers: bool = True,
+        share: float = 1,
     ) -> None:
         self._company = company
         self._path = path
         self._filters = filters
         self._has_numbers = has_numbers
+        self._share = share
 
     def pages(self, after: int = 0, done: int = 0) -> Iterator[Page]:
         """Yield the pages that follow an id; only the first, if it has no rows, is empty.
@@ -179,8 +187,7 @@ class KeysetList:
     def _segments(self, first: Page, done: int, total: int) -> Iterator[Page]:
         """Yield the pages after the first of a long list, several segments being read at once."""
         ahead = self._company.threads.map
-        # Half of the requests are for details.
-        share = 1 / (2 * _SEGMENT_PAGES)
+        share = self._share / _SEGMENT_PAGES
         numbers = range(
             done // _HEAD_SIZE + _SEGMENT_PAGES, total // _HEAD_SIZE + 1, _SEGMENT_PAGES
         )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tap_procountor.memory import suspend_garbage_collection
+from tap_procountor.memory import no_garbage_collection
 
 
 def main() -> None:
     """Run the tap."""
-    suspend_garbage_collection()
-    # Not before: what is imported here is most of the time that --version and --discover take.
-    from tap_procountor.tap import TapProcountor  # noqa: PLC0415
+    with no_garbage_collection():
+        # What is imported here is most of the time that --version and --discover take.
+        from tap_procountor.tap import TapProcountor  # noqa: PLC0415
 
     TapProcountor.cli()
 

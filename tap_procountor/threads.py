@@ -22,7 +22,7 @@ _WEIGHT_OF_ONE = 0.1
 #: Latencies vary, and results are wanted in order: more are under way than the average needs.
 _SPARE_SHARE = 1.5
 _SPARE_CALLS = 2
-#: Lists are begun before their turn: what they read ahead then waits in memory.
+#: So many more may be under way with each result that is taken, if a list is begun gently.
 _MORE_PER_RESULT = 4
 
 
@@ -70,7 +70,8 @@ class RequestThreads:
             share: The share of the run's requests that the calls make; it bounds how many may be
                 under way or finished but not yet taken. None if most make none: then there may be
                 as many as requests at once.
-            gently: Whether to begin with a few, and to go further ahead with each result taken.
+            gently: Whether to begin with a few, and to go further ahead with each result taken:
+                for large results, which wait in memory when they come before their turn.
 
         Raises:
             Exception: What the items raise, after the results of those that came before.
@@ -101,7 +102,12 @@ class RequestThreads:
                 future.cancel()
 
     def map_promptly(
-        self, function: Callable[[Item], Result], items: Iterable[Item], share: float = 1
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        share: float = 1,
+        *,
+        gently: bool = False,
     ) -> Iterator[Result]:
         """Do as ``map``, but do not let the first result wait until others are under way.
 
@@ -109,7 +115,7 @@ class RequestThreads:
         """
         source = iter(items)
         yield from map(function, islice(source, 1))
-        yield from self.map(function, source, share, gently=True)
+        yield from self.map(function, source, share, gently=gently)
 
     def _depth(self, share: float | None) -> int:
         """Tell how many calls may be under way, or finished but not yet taken.
@@ -119,5 +125,5 @@ class RequestThreads:
         """
         if share is None:
             return self._concurrency
-        useful = _SPARE_SHARE * share * self._rate * self._latency + _SPARE_CALLS
-        return max(_SPARE_CALLS, math.ceil(min(useful, share * self._concurrency)))
+        useful = min(_SPARE_SHARE * self._rate * self._latency, self._concurrency)
+        return math.ceil(share * useful) + _SPARE_CALLS

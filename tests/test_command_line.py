@@ -77,3 +77,13 @@ def test_about_documents_every_setting() -> None:
         assert properties[name]["description"]
     secret = {name for name, schema in properties.items() if schema.get("secret")}
     assert secret == {"client_secret", "api_key", "api_keys"}
+
+
+def test_cycles_are_looked_for_once_all_is_imported() -> None:
+    program = (
+        "import atexit, gc, sys; from tap_procountor.__main__ import main; "
+        "sys.argv[1:] = ['--version']; "
+        "atexit.register(lambda: print(gc.isenabled())); main()"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert run.stdout.split()[-1] == b"True"

@@ -54,7 +54,9 @@ class BatchedStream(PagedStream):
         incomplete: dict[int, Source] = {}
         pages = numbered_pages(company, self.path, self.filters)
         # The list makes the other half of the requests.
-        ahead = company.threads.map_promptly(partial(self._with_details, company), pages, 1 / 2)
+        ahead = company.threads.map_promptly(
+            partial(self._with_details, company), pages, 1 / 2, gently=True
+        )
         for page in ahead:
             details = page.details_by_id()
             incomplete |= {number: page.usable[number] for number in page.usable.keys() - details}

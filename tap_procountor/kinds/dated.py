@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from tap_procountor.errors import NotFoundError
 from tap_procountor.kinds.incremental import IncrementalStream
 from tap_procountor.reading.answers import records_in
-from tap_procountor.reading.batches import Batch, Row, parsed
+from tap_procountor.reading.batches import PAGE_SIZE, Batch, Row, parsed
 from tap_procountor.reading.keyset import KeysetList
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ class DatedStream(IncrementalStream):
 
 class DetailedDatedStream(DatedStream):
     """A list by date whose rows are completed by a request each."""
+
+    list_share = 1 / PAGE_SIZE
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:

@@ -42,6 +42,8 @@ class IncrementalStream(ReadStream):
     variants: ClassVar[tuple[Params, ...]] = ({},)
     #: Whether the list also knows page numbers.
     has_numbers: ClassVar[bool] = True
+    #: The share of the stream's requests that ask for the list.
+    list_share: ClassVar[float] = 1
 
     #: The SDK must not write a state between two of ours: ids and progress belong together.
     STATE_MSG_FREQUENCY = sys.maxsize
@@ -224,7 +226,9 @@ class IncrementalStream(ReadStream):
 
     def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
         """Read a list whose rows are complete."""
-        pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
+        pages = KeysetList(
+            company, self.path, filters, has_numbers=self.has_numbers, share=self.list_share
+        )
         for page in pages.pages(progress.after, progress.done):
             if len(page):
                 self._announce(company, page.listed)

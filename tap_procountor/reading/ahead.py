@@ -73,7 +73,7 @@ class Part:
             self._fetch()
 
     def go_on(self) -> None:
-        """Fetch more of a long list that has been begun, with as many requests as if it were read.
+        """Fetch more of a long list that has been begun, several requests being under way.
 
         The part before it comes to its end and leaves ever more of the permitted rate.
         """

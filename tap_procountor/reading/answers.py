@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Source = dict[str, Any]
+Answer = TypeVar("Answer")
 
 
 class Meta(msgspec.Struct):
@@ -64,8 +65,17 @@ def results_in(body: bytes, path: str) -> Results:
     Raises:
         ApiError: If it is none.
     """
+    return decode_list(_results_decoder, body, path)
+
+
+def decode_list(decoder: msgspec.json.Decoder[Answer], body: bytes, path: str) -> Answer:
+    """Decode a page of a list.
+
+    Raises:
+        ApiError: If it is not as expected.
+    """
     try:
-        return _results_decoder.decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         msg = f"The list {path} is not as documented: {error}."
         raise ApiError(msg) from None

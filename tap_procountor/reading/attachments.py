@@ -12,14 +12,13 @@ import zlib
 from bisect import bisect_right, insort
 from collections import OrderedDict, defaultdict
 from concurrent.futures import Future
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tap_procountor.client import decode
 from tap_procountor.errors import ApiError, ForbiddenError
-from tap_procountor.reading.answers import Meta, results_in
+from tap_procountor.reading.answers import Meta, Results, decode_list, results_in
 from tap_procountor.reading.batches import PAGE_SIZE, Documents
 
 if TYPE_CHECKING:
@@ -77,8 +76,18 @@ class _Document(msgspec.Struct):
     id: int | None = msgspec.field(name="attachmentId", default=None)
 
 
+class _Documents(msgspec.Struct):
+    results: list[_Document]
+
+
 _owner_decoder = msgspec.json.Decoder(_Owner)
-_document_decoder = msgspec.json.Decoder(_Document)
+_documents_decoder = msgspec.json.Decoder(_Documents)
+
+
+def _documents_in(body: bytes) -> tuple[list[_Document], Results]:
+    """Read a page of the search; its rows stay unparsed, because several pages come at once."""
+    documents = decode_list(_documents_decoder, body, SEARCH_PATH)
+    return documents.results, results_in(body, SEARCH_PATH)
 
 
 class _Page(msgspec.Struct):
@@ -276,12 +285,11 @@ class AttachmentSearch:
 
     def _page(self, first: int) -> _Page:
         params = {"orderById": "ASC", "previousId": first - 1, "size": PAGE_SIZE}
-        results = self._company.get(SEARCH_PATH, params, partial(results_in, path=SEARCH_PATH))
-        ids_of_all = (_document_decoder.decode(text).id for text in results.texts)
+        documents, results = self._company.get(SEARCH_PATH, params, _documents_in)
         rows = {
-            number: bytes(text)
-            for number, text in zip(ids_of_all, results.texts, strict=True)
-            if number is not None
+            document.id: bytes(text)
+            for document, text in zip(documents, results.texts, strict=True)
+            if document.id is not None
         }
         ids = list(rows)
         if ids != sorted(ids) or (ids and ids[0] < first):

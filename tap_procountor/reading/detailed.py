@@ -63,7 +63,9 @@ class DocumentList:
             on_page: Called with the rows of each page as soon as it is there.
         """
         pages = self._noted(self._list.pages(after, done), on_page)
-        detailed = self._company.threads.map_promptly(self._with_details, pages, share=1 / 2)
+        detailed = self._company.threads.map_promptly(
+            self._with_details, pages, share=1 / 2, gently=True
+        )
         for page, details in detailed:
             yield self._merge(page, details)
 

@@ -187,13 +187,14 @@ class KeysetList:
     def _segments(self, first: Page, done: int, total: int) -> Iterator[Page]:
         """Yield the pages after the first of a long list, several segments being read at once."""
         ahead = self._company.threads.map
-        share = self._share / _SEGMENT_PAGES
+        # One page of each segment is its head.
+        head_share = self._share / _SEGMENT_PAGES
         numbers = range(
             done // _HEAD_SIZE + _SEGMENT_PAGES, total // _HEAD_SIZE + 1, _SEGMENT_PAGES
         )
-        heads = ahead(partial(self._page, 0, _HEAD_SIZE), numbers, share)
+        heads = ahead(partial(self._page, 0, _HEAD_SIZE), numbers, head_share)
         segments = pairwise(chain([first], _ascending(heads, first.ids[-1]), [None]))
-        for pages in ahead(self._segment, segments, share):
+        for pages in ahead(self._segment, segments, self._share - head_share):
             yield from (page for page in pages if page is not first)
 
     def _segment(self, heads: tuple[Page | None, Page | None]) -> list[Page]:

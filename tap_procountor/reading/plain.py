@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import count, islice, pairwise
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from tap_procountor.errors import ApiError
-from tap_procountor.reading.answers import by_id, id_of, records_in
+from tap_procountor.reading.answers import by_id, records_in
 from tap_procountor.reading.batches import PAGE_SIZE, Batch, Documents, Row
 
 if TYPE_CHECKING:
@@ -28,21 +26,11 @@ _MAX_READINGS = 5
 def unpaged_batches(texts: list[Raw]) -> Iterator[Batch]:
     """Cut a list that came as a whole into batches in ascending order of ids."""
     rejected: list[Rejection] = []
-    if not _ascend(texts):
-        texts = [text for _, text in sorted(by_id(texts, rejected).items())]
-    rows = iter(texts)
+    rows = iter(sorted(by_id(texts, rejected).items()))
     while (chunk := [*islice(rows, PAGE_SIZE)]) or rejected:
-        documents = Documents([(text,) for text in chunk])
-        yield Batch(documents, [Row(id_of(text)) for text in chunk], rejected=rejected)
+        documents = Documents([(text,) for _, text in chunk])
+        yield Batch(documents, [Row(number) for number, _ in chunk], rejected=rejected)
         rejected = []
-
-
-def _ascend(texts: list[Raw]) -> bool:
-    """Tell whether records already are in ascending order of ids: an index takes much memory."""
-    try:
-        return all(low < high for low, high in pairwise(map(id_of, texts)))
-    except msgspec.ValidationError:
-        return False
 
 
 def numbered_rows(company: Company, path: str, filters: Params, key: str = "id") -> list[Source]:

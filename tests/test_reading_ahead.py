@@ -1,0 +1,91 @@
+"""How far is read ahead: what comes before its turn waits in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from tap_procountor.reading.ahead import ReadAhead, in_turn
+from tap_procountor.reading.batches import PAGE_SIZE, Batch, Row
+from tap_procountor.threads import RequestThreads
+from tap_procountor.windows import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_procountor.companies import Company
+    from tap_procountor.kinds.read import ReadStream
+
+
+class Items:
+    """Numbers, and how many of them have been taken."""
+
+    taken = 0
+
+    def __iter__(self) -> Iterator[int]:
+        for number in range(100):
+            self.taken += 1
+            yield number
+
+
+@pytest.mark.parametrize(("gently", "taken"), [(True, [1, 5, 10, 15]), (False, [1, 13, 14, 15])])
+def test_a_list_of_large_results_is_begun_gently(taken: list[int], *, gently: bool) -> None:
+    threads = RequestThreads(concurrency=20, rate=1000)
+    items = Items()
+    results = threads.map_promptly(lambda number: -number, items, share=1 / 2, gently=gently)
+    seen = [(next(results), items.taken) for _ in range(4)]
+    assert seen == [(-number, count) for number, count in enumerate(taken)]
+    assert [*results] == [-number for number in range(4, 100)]
+    threads.close()
+
+
+def pages(count: int, log: list[int]) -> Iterator[Batch]:
+    """Yield a list of so many pages, and note each that is read."""
+    window = Window(None, "2026-01-01T00:00:00Z")
+    for page in range(count):
+        log.append(page)
+        rows = [Row(number) for number in range(page * PAGE_SIZE, (page + 1) * PAGE_SIZE)]
+        batch = Batch([], rows, total=count * PAGE_SIZE)
+        window = window.moved(batch)
+        yield batch._replace(window=window)
+
+
+class Lists:
+    """A stream with several lists, which its parts are."""
+
+    def __init__(self, name: str, ahead: list[ReadAhead], *counts: int) -> None:
+        self.name = name
+        self.logs: list[list[int]] = [[] for _ in counts]
+        self._ahead = ahead
+        self._counts = counts
+
+    def read(self, _: object) -> Iterator[Batch]:
+        lists = zip(self._counts, self.logs, strict=True)
+        return in_turn([self._ahead[0].part(pages(count, log)) for count, log in lists])
+
+
+class Client:
+    id = 1
+
+
+@pytest.mark.parametrize("last", [1, 9, 30])
+def test_the_next_stream_waits_for_the_last_list_of_the_one_before(last: int) -> None:
+    """Begun in full beside another list of the same stream, it would be a third in memory."""
+    ahead: list[ReadAhead] = []
+    first, following = Lists("invoices", ahead, 25, last), Lists("receipts", ahead, 40)
+    company = cast("Company", Client())
+    streams = [cast("ReadStream", first), cast("ReadStream", following)]
+    ahead.append(ReadAhead([(stream, company) for stream in streams], threads=2))
+    left = 25 + last
+    rows: list[Any] = []
+    for batch in ahead[0].take(streams[0], company):
+        rows += batch.listed
+        left -= 1
+        ahead[0].settle(1)
+        assert left <= 10 or following.logs[0] in ([], [0])
+    assert len(rows) == (25 + last) * PAGE_SIZE
+    assert following.logs[0] == [0, 1]
+    read = [row.id for batch in ahead[0].take(streams[1], company) for row in batch.listed]
+    assert read == [*range(40 * PAGE_SIZE)]
+    ahead[0].close()

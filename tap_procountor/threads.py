@@ -37,7 +37,8 @@ class RequestThreads:
     def __init__(self, concurrency: int, rate: float) -> None:
         self._concurrency = concurrency
         self._rate = rate
-        self._pool = ThreadPoolExecutor(_THREADS_PER_PLACE * concurrency, "request")
+        threads = _THREADS_PER_PLACE * (concurrency + _SPARE_CALLS)
+        self._pool = ThreadPoolExecutor(threads, "request")
         #: A moving average in seconds.
         self._latency = 1.0
         self._weight = 1.0
@@ -121,9 +122,10 @@ class RequestThreads:
         """Tell how many calls may be under way, or finished but not yet taken.
 
         As many as keep the permitted rate in use at the latency there is now: what is read further
-        ahead would wait in memory, and nothing would be won.
+        ahead would wait in memory, and nothing would be won. And two more, so that a late answer
+        does not leave a place empty.
         """
         if share is None:
             return self._concurrency
-        useful = min(_SPARE_SHARE * self._rate * self._latency, self._concurrency)
-        return math.ceil(share * useful) + _SPARE_CALLS
+        requests_at_once = min(_SPARE_SHARE * self._rate * self._latency, self._concurrency)
+        return math.ceil(share * requests_at_once) + _SPARE_CALLS

@@ -113,8 +113,6 @@ class DatedStream(IncrementalStream):
 class DetailedDatedStream(DatedStream):
     """A list by date whose rows are completed by a request each."""
 
-    list_share = 1 / PAGE_SIZE
-
     @classmethod
     def paths(cls) -> tuple[str, ...]:
         """Return list and detail."""
@@ -130,7 +128,7 @@ class DetailedDatedStream(DatedStream):
         return True
 
     def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
-        for batch in super()._batches(company, filters, progress):
+        for batch in self._pages(company, filters, progress, share=1 / (1 + PAGE_SIZE)):
             yield Batch([], rejected=batch.rejected, total=batch.total)
             rows = zip(batch.listed, map(parsed, batch.documents), strict=True)
             yield from company.threads.map(lambda row: self._with_detail(company, *row), rows)

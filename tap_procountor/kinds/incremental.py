@@ -42,8 +42,6 @@ class IncrementalStream(ReadStream):
     variants: ClassVar[tuple[Params, ...]] = ({},)
     #: Whether the list also knows page numbers.
     has_numbers: ClassVar[bool] = True
-    #: The share of the stream's requests that ask for the list.
-    list_share: ClassVar[float] = 1
 
     #: The SDK must not write a state between two of ours: ids and progress belong together.
     STATE_MSG_FREQUENCY = sys.maxsize
@@ -226,9 +224,13 @@ class IncrementalStream(ReadStream):
 
     def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
         """Read a list whose rows are complete."""
-        pages = KeysetList(
-            company, self.path, filters, has_numbers=self.has_numbers, share=self.list_share
-        )
+        return self._pages(company, filters, progress)
+
+    def _pages(
+        self, company: Company, filters: Params, progress: Window, share: float = 1
+    ) -> Iterator[Batch]:
+        """Read the list, which makes a share of the requests."""
+        pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers, share=share)
         for page in pages.pages(progress.after, progress.done):
             if len(page):
                 self._announce(company, page.listed)

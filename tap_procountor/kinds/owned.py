@@ -141,7 +141,9 @@ class OwnedStream(_RowsOf, IncrementalStream):
         )
         pages = owners.pages(progress.after, progress.done)
         chunks = chain.from_iterable(map(self._chunks, pages))
-        return company.threads.map_promptly(partial(self._batch, company), chunks, share)
+        return company.threads.map_promptly(
+            partial(self._batch, company), chunks, share, gently=self.owners_per_request > 1
+        )
 
     def _chunks(self, page: Page) -> Iterator[_Owners]:
         rows, listed = iter(page.texts()), iter(page.listed)

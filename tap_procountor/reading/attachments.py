@@ -85,7 +85,7 @@ _documents_decoder = msgspec.json.Decoder(_Documents)
 
 
 def _documents_in(body: bytes) -> tuple[list[_Document], Results]:
-    """Read a page of the search; its rows stay unparsed, because several pages come at once."""
+    """Read a page of the search: the ids, and the rows as text."""
     documents = decode_list(_documents_decoder, body, SEARCH_PATH)
     return documents.results, results_in(body, SEARCH_PATH)
 

@@ -78,8 +78,8 @@ class Batch(NamedTuple):
         vanished: Ids that were listed but had been deleted when their details were asked for.
         rejected: Records that cannot be used.
         total: How many rows the list has, if the API says so.
-        rows_after: How many rows the list that comes next in the window still has; no number is too
-            high as long as nobody knows.
+        rows_after: How many rows of the window's next list were not fetched when it was begun;
+            ``sys.maxsize`` until its first page is there.
         window: The progress of an incremental stream once these have been written.
         deleted: Ids that are gone since the last run.
         census: The census that holds once these have been written.

@@ -200,7 +200,9 @@ class Attachments(RowStream):
             return batch, ids, search.begin(ids)
 
         # What is looked up ahead waits in memory: few.
-        for batch, ids, found in company.threads.map_promptly(look_up, batches, share=1 / 5):
+        for batch, ids, found in company.threads.map_promptly(
+            look_up, batches, share=1 / 10, gently=True
+        ):
             self._found = dict(self._converted(company, search.finish(ids, found)))
             if search.refusal:
                 finding = Finding(Verdict.MODULE_OFF, f"{search.refusal} {_NO_DOCUMENTS}")

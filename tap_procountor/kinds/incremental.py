@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 #: Documents after which the progress is sent to the target as a STATE message.
 _DOCUMENTS_PER_STATE = 1000
 
+#: Ids are packed page by page; so many packs are put into one, which is a third as large.
+_PACKS_AT_ONCE = 32
+
 #: A state that is not due waits so long for what it can take along.
 _LONGEST_WAIT_SECONDS = 1.0
 
@@ -54,6 +57,8 @@ class IncrementalStream(ReadStream):
         self._unannounced: deque[tuple[Company, Seen]] = deque()
         #: Ids of each company that are in the state while their records are not written yet.
         self._announced: defaultdict[int, set[int]] = defaultdict(set)
+        #: How many packs of each company's ids need not be put into larger ones.
+        self._large_packs: defaultdict[int, int] = defaultdict(int)
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the windows that are due, then look for what has been deleted."""
@@ -107,7 +112,12 @@ class IncrementalStream(ReadStream):
         """Put the ids that have been read ahead into the state."""
         while self._unannounced:
             company, ids = self._unannounced.popleft()
-            self.state_of(company).setdefault("emitted", []).append(ids.pack())
+            packs = self.state_of(company).setdefault("emitted", [])
+            packs.append(ids.pack())
+            first = self._large_packs[company.id]
+            if len(packs) >= first + _PACKS_AT_ONCE:
+                packs[first:] = [Seen(packs[first:]).pack()]
+                self._large_packs[company.id] += 1
             self._announced[company.id].update(*ids.values())
 
     def written(self, company: Company, batch: Batch) -> None:
@@ -116,6 +126,7 @@ class IncrementalStream(ReadStream):
         if batch.census is not None:
             state["census"] = batch.census.to_state()
             state.pop("emitted", None)
+            self._large_packs[company.id] = 0
             self._tap.state_writer.write_state(self.tap_state)
         if batch.window is None:
             return

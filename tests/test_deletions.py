@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from array import array
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -439,6 +440,29 @@ def test_what_a_run_without_census_has_written_is_not_forgotten(
     # Without fiscal years nothing is written, and nothing is left to mark.
     assert (ghost in tombstones(run, "ledger_receipts")) is (path == "/users/rights")
     assert warehouse.current("ledger_receipts") == truth(sandbox, "ledger_receipts")
+
+
+def test_what_is_written_has_been_announced_in_few_packs(tmp_path: Path) -> None:
+    """A run that is killed leaves receipts in the target that the next one must know of."""
+    with Sandbox(invoices=7500, requests_per_second=0) as sandbox:
+        config = {**sandbox.config(), "requests_per_second": 1000}
+        run = run_tap(tmp_path, config, catalog=selecting("ledger_receipts"))
+    written: set[int] = set()
+    announced: set[int] = set()
+    packs_of_states = []
+    for message in run.messages:
+        if message["type"] == "RECORD":
+            assert message["record"]["id"] in announced
+            written.add(message["record"]["id"])
+        elif message["type"] == "STATE":
+            for partition in message["value"]["bookmarks"]["ledger_receipts"]["partitions"]:
+                if packs := partition.get("emitted"):
+                    packs_of_states.append(len(packs))
+                    announced = {*chain(*(unpack(ids) for one in packs for ids in one.values()))}
+            assert written <= announced
+    assert len(announced) > 33 * 200
+    assert max(packs_of_states) <= 32
+    assert packs_of_states[-1] < 10
 
 
 def test_the_census_survives_a_first_load_that_was_interrupted(

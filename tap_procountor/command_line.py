@@ -23,7 +23,6 @@ from singer_sdk.singerlib import Catalog
 
 from tap_procountor import settings
 from tap_procountor.errors import ConfigurationError, ProcountorError
-from tap_procountor.memory import leave_cycles_at_exit
 from tap_procountor.output import Terminated
 from tap_procountor.streams import STREAM_TYPES
 
@@ -97,7 +96,6 @@ class CommandLine(Tap):
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """Return the command; the catalog is read before ``--test`` runs, wherever it stands."""
-        leave_cycles_at_exit()
         command = super().get_singer_command()
         for option in command.params:
             option.is_eager |= option.name == "catalog"

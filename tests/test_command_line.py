@@ -81,13 +81,12 @@ def test_about_documents_every_setting() -> None:
 
 def test_cycles_are_looked_for_again_once_all_is_imported() -> None:
     program = """
-import gc
-from tap_procountor import __main__, memory
+import gc, sys, types
+from tap_procountor import __main__
 
 class TapProcountor:
     def cli(): print(gc.isenabled(), gc.get_freeze_count() > 0)
 
-import sys, types
 sys.modules["tap_procountor.tap"] = types.SimpleNamespace(TapProcountor=TapProcountor)
 __main__.main()
 """

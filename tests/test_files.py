@@ -284,13 +284,17 @@ def test_size_user_and_time_are_the_searchs(
     assert sandbox.statistics().by_route()["/attachments"] <= 2
 
 
+def run_with_search(sandbox: Sandbox, config: Record, folder: Path, answer: str) -> Run:
+    """Load the attachments while the search answers this and nothing else."""
+    sandbox.add_fault(path="/attachments", status=200, times=None, body=answer)
+    return run_tap(folder, config, catalog=catalog_of("attachments"))
+
+
 @pytest.mark.parametrize("row", ["null", '{"attachmentId": "12"}', '{"attachmentId": true}'])
 def test_a_search_that_is_not_as_documented_is_named(
     sandbox: Sandbox, config: Record, tmp_path: Path, row: str
 ) -> None:
-    body = f'{{"results": [{row}]}}'
-    sandbox.add_fault(path="/attachments", status=200, times=None, body=body)
-    run = run_tap(tmp_path, config, catalog=catalog_of("attachments"))
+    run = run_with_search(sandbox, config, tmp_path, f'{{"results": [{row}]}}')
     assert run.exit_code == 1
     assert "The list /attachments is not as documented" in run.log
 
@@ -299,9 +303,8 @@ def test_a_search_that_is_not_as_documented_is_named(
 def test_what_the_search_does_not_know_is_left_empty(
     sandbox: Sandbox, config: Record, tmp_path: Path, results: str
 ) -> None:
-    body = f'{{"results": [{results}], "meta": null}}'
-    sandbox.add_fault(path="/attachments", status=200, times=None, body=body)
-    run = run_tap(tmp_path, config, catalog=catalog_of("attachments"))
+    answer = f'{{"results": [{results}], "meta": null}}'
+    run = run_with_search(sandbox, config, tmp_path, answer)
     assert run.exit_code == 0, run.log
     rows = Target().load(run).rows("attachments")
     assert {row["id"] for row in rows} == contents(sandbox.companies[0]).keys()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: Documents after which the progress is sent to the target as a STATE message.
 _DOCUMENTS_PER_STATE = 1000
 
-#: Ids are packed page by page; so many packs are put into one, which is a third as large.
+#: Ids are packed page by page; so many packs are put into one, which is half as large.
 _PACKS_AT_ONCE = 32
 
 #: A state that is not due waits so long for what it can take along.

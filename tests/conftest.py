@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from proxy import Proxy
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tap_procountor.sandbox import Sandbox
@@ -86,3 +87,10 @@ def sandbox() -> Iterator[Sandbox]:
 def config(sandbox: Sandbox) -> dict[str, object]:
     """Settings for it."""
     return {**sandbox.config(), "requests_per_second": 1000}
+
+
+@pytest.fixture
+def proxy(sandbox: Sandbox) -> Iterator[Proxy]:
+    """A server before the sandbox that can alter its answers; its ``config`` leads there."""
+    with Proxy(sandbox) as running:
+        yield running

@@ -56,21 +56,30 @@ class Rejection(NamedTuple):
         key: What is known of its key, such as ``id 5``.
         reason: What is wrong with it, in a sentence.
         text: The record as JSON.
+        number: The id of the record or, if it is a row, of the document that it stands in.
     """
 
     key: str
     reason: str
     text: str
+    number: int | None = None
 
     @classmethod
-    def of(cls, source: Any, error: RecordError) -> Rejection:  # noqa: ANN401 - any JSON
-        """Return the rejection of a record, parsed or not."""
+    def of(cls, source: Any, error: RecordError, owner: int | None = None) -> Rejection:  # noqa: ANN401 - any JSON
+        """Return the rejection of a record, parsed or not.
+
+        Args:
+            source: The record.
+            error: What is wrong with it.
+            owner: The id of the document that it stands in, if it is a row.
+        """
         text = as_text(source)
         document = decode(text)
         number = document.get("id") if isinstance(document, dict) else None
         # The log names it: whatever else stands there may be data.
-        key = f"id {number}" if type(number) is int else "without id"
-        return cls(key, str(error), _encoder.encode(document).decode())
+        number = number if type(number) is int else None
+        key = "without id" if number is None else f"id {number}"
+        return cls(key, str(error), _encoder.encode(document).decode(), owner or number)
 
 
 class RecordConverter:

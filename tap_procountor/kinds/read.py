@@ -165,7 +165,7 @@ class ReadStream(ProcountorStream):
             ]
             yield record
             for stream, its_rows in rows:
-                self._write_rows(stream, company, its_rows)
+                self._write_rows(stream, company, record.get("id"), its_rows)
 
     def _complete(self, company: Company, converted: Fields | RecordError) -> Fields:
         """Add the company to a record, unless it has been rejected or must be."""
@@ -175,13 +175,15 @@ class ReadStream(ProcountorStream):
         self.check_key(converted)
         return converted
 
-    def _write_rows(self, stream: RowStream, company: Company, rows: list[dict[str, Any]]) -> None:
+    def _write_rows(
+        self, stream: RowStream, company: Company, owner: int | None, rows: list[dict[str, Any]]
+    ) -> None:
         outcome = self._tap.report.outcome(stream.name, company.id)
         for row in rows:
             try:
                 stream.check_key(row)
             except RecordError as error:
-                self._tap.reject(stream, company, Rejection.of(row, error))
+                self._tap.reject(stream, company, Rejection.of(row, error, owner))
                 continue
             stream.write(row)
             outcome.rows += 1

@@ -30,6 +30,7 @@ from tap_procountor.errors import (
     ForbiddenError,
     NotFoundError,
     TransientError,
+    UnclearError,
 )
 from tap_procountor.gate import BEFORE_ALL, Gate
 from tap_procountor.limiter import RateLimiter
@@ -54,8 +55,10 @@ _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
 #: A server that wants to be left alone for longer is not asked again.
 _LONGEST_RETRY_AFTER_SECONDS = 600.0
+#: How often a 403 or 404 is asked for that is no JSON, once the API has answered something.
+_MAX_UNCLEAR_TRIES = 2
 
-_OK, _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY_REQUESTS = 200, 401, 403, 429
+_OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 200, 401, 403, 404, 429
 _SERVER_ERROR = 500
 
 #: Error texts that quote nothing of the company's data: codes and known sentences.
@@ -136,6 +139,10 @@ class Usage:
         }
 
 
+class _Errors(msgspec.Struct):
+    errors: list[dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class _Call:
     """A request, and what goes with it.
@@ -184,6 +191,8 @@ class ProcountorClient:
         self._transport = Transport(self.limiter, self.concurrency, timeout)
         self._gate = Gate(self.concurrency)
         self.threads = RequestThreads(self.concurrency, rate)
+        #: Whether the API has answered properly in this run: it is where we look for it.
+        self._has_answered = False
 
     def close(self) -> None:
         """End the threads; requests that wait for one, or to be repeated, are not sent."""
@@ -291,6 +300,7 @@ class ProcountorClient:
             # With a low rate, it may have waited until its token had expired.
             answer = self._send_patiently(replace(call, is_urgent=True))
         if answer.is_success:
+            self._has_answered = True
             return answer
         raise self._error(answer, path)
 
@@ -333,15 +343,30 @@ class ProcountorClient:
             if not self.limiter.is_closed:
                 logger.warning("%s Trying again in %.1f s.", fault, details["wait"])
 
+        unclear = 0
+
+        def is_settled(fault: Exception) -> bool:
+            nonlocal unclear
+            if not isinstance(fault, UnclearError):
+                return False
+            unclear += 1
+            return self._has_answered and unclear >= _MAX_UNCLEAR_TRIES
+
         send = backoff.on_exception(
             _waits,
             TransientError,
             max_tries=call.max_tries,
+            giveup=is_settled,
             jitter=None,
             on_backoff=slow_down,
             logger=None,
         )(self._send)
-        return send(call)
+        try:
+            return send(call)
+        except UnclearError as fault:
+            if self._has_answered:
+                return fault.answer
+            raise
 
     def _send(self, call: _Call) -> Answer:
         """Send a call's request once, and parse the answer."""
@@ -351,12 +376,20 @@ class ProcountorClient:
         if answer.content is not None:
             return answer
         _check_passing_faults(answer, call.request)
+        if (
+            answer.status == _FORBIDDEN or (answer.status == _NOT_FOUND and self._has_answered)
+        ) and not _is_json(answer.body):
+            # A gateway stands before the API: its errors are HTML, its 403 too, which thus need not
+            # speak of rights.
+            raise UnclearError(_not_json(answer, call.request), answer)
+        if answer.is_success and (not answer.body or answer.body.isspace()):
+            raise TransientError(_empty(call.request, answer.status))
         try:
             return replace(answer, content=call.parse(answer.body)) if answer.is_success else answer
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            raise _not_json(answer, call.request) from None
+            raise TransientError(_not_json(answer, call.request)) from None
 
     def _send_in_place(self, call: _Call) -> Answer:
         """Send a call's request, and count what it costs."""
@@ -373,6 +406,8 @@ class ProcountorClient:
             for piece in pieces:
                 size += len(piece)
                 yield piece
+            if not size:
+                raise TransientError(_empty(call.request, _OK))
 
         try:
             with self._transport.send(call.request, authorization) as response:
@@ -398,12 +433,16 @@ class ProcountorClient:
                     "revoked."
                 )
             case 403:
-                return ForbiddenError(f"The key's user may not read {resource} ({outline}).")
-            case 404 if not _is_json(answer.body):
+                return ForbiddenError(
+                    f"The key's user may not read {resource} ({outline}).",
+                    is_from_api=_is_error_of_api(answer.body),
+                )
+            case 404 if not (self._has_answered or _is_json(answer.body)):
                 return ApiError(f"There is no API at {self._api_url} ({outline}): check api_url.")
             case 404:
                 return NotFoundError(
-                    f"There is no {resource} at {self._api_url} ({outline}): check api_url."
+                    f"There is no {resource} at {self._api_url} ({outline}): check api_url.",
+                    is_from_api=_is_error_of_api(answer.body),
                 )
             case status if 300 <= status < 400:  # noqa: PLR2004 - redirects
                 return ApiError(f"{self._api_url} only redirects elsewhere: check api_url.")
@@ -436,11 +475,7 @@ def _waits() -> Generator[float, Exception, None]:
 
 
 def _check_passing_faults(answer: Answer, request: Request) -> None:
-    """Raise a TransientError for answers that another try may better.
-
-    A gateway stands before the API: its errors are HTML, its 403 too, which thus says nothing of
-    rights. A body that is no JSON has been cut off on its way.
-    """
+    """Raise a TransientError for answers that another try may better."""
     status = answer.status
     if status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR:
         msg = f"{request.place} answered {_outline(answer)}."
@@ -449,13 +484,24 @@ def _check_passing_faults(answer: Answer, request: Request) -> None:
             msg = f"{request.place} asks to be left alone for {pause:.0f} seconds: run again later."
             raise ApiError(msg)
         raise TransientError(msg, pause)
-    if status == _FORBIDDEN and not _is_json(answer.body):
-        raise _not_json(answer, request)
 
 
-def _not_json(answer: Answer, request: Request) -> TransientError:
-    msg = f"{request.place} answered {answer.status} with a body that is no JSON."
-    return TransientError(msg)
+def _empty(request: Request, status: int) -> str:
+    """Say that a body was lost on its way: nothing at all is not an empty list."""
+    return f"{request.place} answered {status} without a body."
+
+
+def _not_json(answer: Answer, request: Request) -> str:
+    return f"{request.place} answered {answer.status} with a body that is no JSON."
+
+
+def _is_error_of_api(body: bytes) -> bool:
+    """Tell whether a body has the form of the API's errors: ``{"errors": [{…}]}``."""
+    try:
+        errors = msgspec.json.decode(body, type=_Errors).errors
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return bool(errors)
 
 
 def _is_json(body: bytes) -> bool:

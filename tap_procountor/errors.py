@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tap_procountor.client import Answer
+
 
 class ProcountorError(Exception):
     """A fault that ends a stream, a company or the run; its text is made for people.
@@ -18,11 +23,24 @@ class AuthenticationError(ProcountorError):
     """Procountor accepts no token for this company."""
 
 
-class ForbiddenError(ProcountorError):
+class _RefusalError(ProcountorError):
+    """The API, or the gateway before it, refuses a request.
+
+    Attributes:
+        is_from_api: Whether the answer has the form of the API's own errors. Anything else, such as
+            a gateway's HTML, proves neither that something was deleted nor that it was not.
+    """
+
+    def __init__(self, message: str, *, is_from_api: bool = False) -> None:
+        super().__init__(message)
+        self.is_from_api = is_from_api
+
+
+class ForbiddenError(_RefusalError):
     """The key's user lacks the right to read a resource (403)."""
 
 
-class NotFoundError(ProcountorError):
+class NotFoundError(_RefusalError):
     """The resource does not exist, or every id of a batch is unknown (404)."""
 
 
@@ -44,6 +62,18 @@ class TransientError(ApiError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class UnclearError(TransientError):
+    """A 403 or 404 that the API itself may not have sent: it is asked for once more.
+
+    Attributes:
+        answer: The answer.
+    """
+
+    def __init__(self, message: str, answer: Answer) -> None:
+        super().__init__(message)
+        self.answer = answer
 
 
 class IncompleteError(ProcountorError):

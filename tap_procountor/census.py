@@ -18,25 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_procountor.errors import ProcountorError
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 Key = tuple[Any, ...]
 
-#: So few may vanish at once even if they are a large share of a small table.
-_ALWAYS_ALLOWED = 20
-#: A table of so many rows does not become empty without a question.
-_LEAST_SUSPECT = 3
-
-
 #: So many ids are compared or compressed at once.
 _AT_ONCE = 10_000
-
-
-class DeletionError(ProcountorError):
-    """Rows are missing, but it is not certain that they were deleted: no tombstone is sent."""
 
 
 class Seen(defaultdict[str, "array[int]"]):
@@ -139,12 +127,15 @@ class Census:
         count: How many ids there are.
         open: The regions in which something could change.
         taken: When the census was taken, RFC 3339.
+        swept: When a run began to read all rows of a region, by our clock; RFC 3339 with
+            microseconds. A row of the region that was extracted earlier is gone.
     """
 
     packed: dict[str, str] = field(default_factory=dict)
     count: int = 0
     open: list[str] = field(default_factory=list)
     taken: str | None = None
+    swept: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Census:
@@ -166,53 +157,15 @@ class Census:
 
 
 @dataclass(frozen=True)
-class DeletionGuard:
-    """Decides whether missing rows may be declared deleted.
+class Comparison:
+    """The ids that the target has, compared with those that the lists have now.
 
     Attributes:
-        lost_rights: Rights that the key's user has no more: rows may be hidden, not deleted.
-        max_share: The share of a table that may vanish at once.
-        is_confirmed: Whether a person has confirmed that what is missing was deleted.
+        missing: Ids that the lists lack; whether they are gone is still to be proved.
+        compared: How many ids of the target were compared.
+        census: Returns the census to keep, given the ids that are gone.
     """
 
-    lost_rights: tuple[str, ...]
-    max_share: float
-    is_confirmed: bool
-
-    @property
-    def hides_rows(self) -> bool:
-        """Whether rows may be hidden, so that neither bookmarks nor deletions can be trusted."""
-        return bool(self.lost_rights) and not self.is_confirmed
-
-    def check_rights(self) -> None:
-        """Make sure that no row is hidden that was not hidden at the last run.
-
-        Raises:
-            DeletionError: If one may be.
-        """
-        if self.hides_rows:
-            msg = (
-                "The key's user has lost rights since the last run "
-                f"({', '.join(self.lost_rights)}), so rows may be hidden: the bookmark stays where "
-                "it was and no deletion is sent. Restore the rights; or, if the missing rows may "
-                "count as deleted, run once with confirm_deletions."
-            )
-            raise DeletionError(msg)
-
-    def check(self, gone: int, known: int) -> None:
-        """Let so many of the known rows be declared deleted.
-
-        Raises:
-            DeletionError: If they may not.
-        """
-        self.check_rights()
-        if self.is_confirmed:
-            return
-        is_everything = gone == known >= _LEAST_SUSPECT
-        if is_everything or gone > max(_ALWAYS_ALLOWED, known * self.max_share):
-            msg = (
-                f"{gone:,} of {known:,} rows have vanished since the last run, more than "
-                "max_deleted_share allows: no deletion is sent. If they were really deleted, run "
-                "once with confirm_deletions."
-            )
-            raise DeletionError(msg)
+    missing: set[int]
+    compared: int
+    census: Callable[[set[int]], Census]

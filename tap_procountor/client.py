@@ -210,13 +210,14 @@ class ProcountorClient:
             exchange=self._exchange,
         )
 
-    def get(
+    def get(  # noqa: PLR0913, PLR0917 - what most requests need comes first
         self,
         auth: CompanyAuthenticator,
         path: str,
         params: Params | None = None,
         usage: Usage | None = None,
         parse: Parse = decode,
+        max_tries: int | None = None,
     ) -> Answer:
         """Get a resource.
 
@@ -227,6 +228,7 @@ class ProcountorClient:
             usage: Where the request is counted beside the client's own ``usage``; its order counts.
             parse: Turns the body into the answer's content; a body that is no JSON has been cut
                 off on its way, and is asked for again.
+            max_tries: How often it is sent at most; by default as often as may help.
 
         Raises:
             AuthenticationError: If the company's token is refused even after a renewal.
@@ -235,7 +237,10 @@ class ProcountorClient:
             ApiError: For any other answer that cannot be used, after the repeats that may help.
         """
         request = Request("GET", self._url(path, params))
-        return self._ask(_Call(request, self._usages(usage), auth, parse=parse), path)
+        tries = max_tries or MAX_TRIES
+        return self._ask(
+            _Call(request, self._usages(usage), auth, parse=parse, max_tries=tries), path
+        )
 
     def post(
         self, auth: CompanyAuthenticator, path: str, body: Params, usage: Usage | None = None

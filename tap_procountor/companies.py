@@ -57,6 +57,7 @@ class Company:
     Attributes:
         id: Procountor's id; ids of everything else are unique only within a company.
         name: Its name, for people.
+        user_id: The key's user, if the API says who that is.
         opened: When the run began for this company, by the server's clock. What changes later is
             left to the next run.
         country: Its country in English upper case (``FINLAND``), if it is said.
@@ -69,6 +70,7 @@ class Company:
     opened: datetime
     country: str | None
     discusses_invoices: bool | None
+    user_id: int | None
     client: ProcountorClient = field(repr=False)
     _auth: CompanyAuthenticator = field(repr=False)
     usage: Usage | None = None
@@ -94,6 +96,7 @@ class Company:
             server_time(answer),
             session.get("country"),
             settings.get("invoiceDiscussionEnabled") if isinstance(settings, dict) else None,
+            session.get("userId"),
             client,
             auth,
         )
@@ -107,11 +110,17 @@ class Company:
         """Return the same company with its requests counted."""
         return replace(self, usage=usage)
 
-    def get(self, path: str, params: Params | None = None, parse: Parse = decode) -> Any:  # noqa: ANN401
+    def get(
+        self,
+        path: str,
+        params: Params | None = None,
+        parse: Parse = decode,
+        max_tries: int | None = None,
+    ) -> Any:  # noqa: ANN401
         """Return one of the company's resources, parsed; see ``ProcountorClient.get``."""
 
         def ask() -> Any:  # noqa: ANN401
-            return self.client.get(self._auth, path, params, self.usage, parse).content
+            return self.client.get(self._auth, path, params, self.usage, parse, max_tries).content
 
         is_shared = path in _SHARED_RESOURCES and not params and parse is decode
         return self._shared.get(path, ask) if is_shared else ask()

@@ -62,6 +62,11 @@ class Ledger:
             raise ApiError(msg) from None
         self._first_days = [region.first or "" for region in self.regions]
 
+    @property
+    def open_periods(self) -> list[str]:
+        """The keys of the regions in which something can change."""
+        return sorted({region.key for region in self.regions if not region.is_closed})
+
     def key_of(self, day: str | None) -> str:
         """Return the key of the region that a receipt's date is in."""
         if day is None:

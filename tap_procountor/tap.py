@@ -19,11 +19,11 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 
 from tap_procountor import settings
-from tap_procountor.census import DeletionGuard, pack_keys, unpack_keys
 from tap_procountor.client import ProcountorClient
 from tap_procountor.command_line import SAID_FOR_PEOPLE, CommandLine
 from tap_procountor.companies import Company, open_companies
 from tap_procountor.connection_test import look, table
+from tap_procountor.deletions import DeletionGuard
 from tap_procountor.errors import ConfigurationError, IncompleteError, ProcountorError
 from tap_procountor.files import FileStore, Quota
 from tap_procountor.kinds.incremental import DocumentStream, IncrementalStream
@@ -36,7 +36,7 @@ from tap_procountor.preflight import Examination, end_of_support, examine
 from tap_procountor.reading.ahead import ReadAhead
 from tap_procountor.reading.attachments import AttachmentSearch, KeptPages
 from tap_procountor.report import RunReport
-from tap_procountor.rights import Rights, changes, gained_rights, lost_rights
+from tap_procountor.rights import USER, Changes, KnownRights, Rights, tells_rights
 from tap_procountor.streams import STREAM_TYPES
 from tap_procountor.streams.rejected import RejectedRecords
 from tap_procountor.times import ApiClock
@@ -174,11 +174,15 @@ class TapProcountor(CommandLine):
             lookback=stream.lookback,
         )
 
-    def checks_deletions(self, *, of_all_streams: bool) -> bool:
-        """Tell whether deletions are to be found; a backfill never looks for any."""
+    def keeps_ids(self, *, of_all_streams: bool) -> bool:
+        """Tell whether the state keeps what is written, to find deletions by."""
         check = self.config["deletion_check"]
-        wanted = {"full"} if of_all_streams else {"full", "open_periods"}
-        return check in wanted and not self.config.get("end_date")
+        return check in ({"full"} if of_all_streams else {"full", "open_periods"})
+
+    @property
+    def is_backfill(self) -> bool:
+        """Whether the run leaves bookmarks alone and looks for no deletions."""
+        return bool(self.config.get("end_date"))
 
     def deletion_guard(self, company: Company) -> DeletionGuard:
         """Return what decides about a company's deletions, once its user's rights are known."""
@@ -187,49 +191,52 @@ class TapProcountor(CommandLine):
 
     @cached_property
     def _deletion_guards(self) -> dict[int, DeletionGuard]:
-        return {
-            company.id: DeletionGuard(
-                self._lost_rights(company),
-                self.config["max_deleted_share"],
-                self.config["confirm_deletions"],
-            )
-            for company in self.companies.values()
-        }
+        return {company.id: self._make_guard(company) for company in self.companies.values()}
 
     @cached_property
     def _examining(self) -> RLock:
         """Held while the rights are asked for: streams that are begun meanwhile wait for them."""
         return RLock()
 
-    def _lost_rights(self, company: Company) -> tuple[str, ...]:
-        """Compare the rights with those of the last run, and keep them for the next.
-
-        A loss is kept only when it is confirmed: the rows that it hides must not count as deleted
-        by the next run either.
-        """
+    def _make_guard(self, company: Company) -> DeletionGuard:
+        """Compare the rights with those of earlier runs, and keep them for the next."""
         rights = self.examination.rights[company.id]
-        if isinstance(rights, ProcountorError):
-            return (str(rights),)
-        if not rights or self.config.get("end_date"):
-            return ()
-        state = self.streams["company"].get_context_state({"company_id": company.id})
-        before: Rights = dict(unpack_keys(state["rights"])) if "rights" in state else {}
-        if before and before != rights:
-            self.report.warn(
-                f"Company {company.id}: the rights or settings have changed since the last run: "
-                f"{changes(before, rights)}"
-            )
-            self._read_again(company, gained_rights(before, rights))
-        lost = lost_rights(before, rights)
+        # A backfill does not touch what normal runs go by.
+        state = (
+            {}
+            if self.is_backfill
+            else self.streams["company"].get_context_state({"company_id": company.id})
+        )
+        known = KnownRights(state)
         is_confirmed = self.config["confirm_deletions"]
-        kept = {} if is_confirmed else {name: before[name] for name in lost}
-        state["rights"] = pack_keys((rights | kept).items())
-        return lost
+        guard = DeletionGuard(
+            company,
+            known,
+            rights,
+            max_share=self.config["max_deleted_share"],
+            is_confirmed=is_confirmed,
+        )
+        if isinstance(rights, ProcountorError):
+            return guard
+        if is_confirmed or tells_rights(rights) or not tells_rights(known.highest):
+            changes = Changes.between(known.last, rights)
+            known.keep(rights, is_confirmed=is_confirmed)
+            if changes.text:
+                self.report.warn(
+                    f"Company {company.id}: the rights or settings have changed since the last "
+                    f"run: {changes.text}"
+                )
+                self._read_again(company, changes.gained)
+        return guard
 
     def _read_again(self, company: Company, gained: tuple[str, ...]) -> None:
         """Let streams begin anew if rights have been granted: older rows may have been hidden."""
         for stream in self.streams.values():
-            if isinstance(stream, IncrementalStream) and any(map(stream.access.concerns, gained)):
+            if isinstance(stream, IncrementalStream) and any(
+                # Limits such as "personal only" show each user other rows.
+                right == USER or stream.access.concerns(right)
+                for right in gained
+            ):
                 stream.forget_bookmark(company)
                 self.read_ahead.forget(stream, company)
 

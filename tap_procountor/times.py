@@ -37,6 +37,11 @@ def format_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 
+def format_exactly(moment: datetime) -> str:
+    """Write a moment of our own clock as RFC 3339 in UTC with microseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+
+
 class ApiClock:
     """Reads and writes the API's naive times.
 

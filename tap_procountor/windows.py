@@ -18,7 +18,7 @@ import msgspec
 
 from tap_procountor.census import Census, unpack, unpack_keys
 from tap_procountor.errors import ConfigurationError
-from tap_procountor.times import format_utc
+from tap_procountor.times import format_exactly, format_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,7 @@ class Window:
         after: The last id of that list that has been written.
         done: How many of its rows were read up to there.
         is_first: Whether nothing was known before it.
+        begun: When a first window began to be read, by our clock; RFC 3339.
         is_done: Whether all lists have been written.
     """
 
@@ -51,6 +52,7 @@ class Window:
     after: int = 0
     done: int = 0
     is_first: bool = False
+    begun: str | None = None
     is_done: bool = False
 
     @property
@@ -136,7 +138,9 @@ class Bookmark:
             yield unfinished
             start = self._start_after(unfinished.end)
         window = self._window(start, self._now)
-        yield replace(window, is_first=value is None and unfinished is None)
+        if value is None and unfinished is None:
+            window = replace(window, is_first=True, begun=format_exactly(datetime.now(UTC)))
+        yield window
 
     def save(self, window: Window) -> None:
         """Put progress into the state."""

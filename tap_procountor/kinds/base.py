@@ -40,8 +40,6 @@ class ProcountorStream(Stream):
         super().__init__(tap)
         #: The streams whose rows stand inside the records of this one.
         self.row_streams: list[RowStream] = []
-        #: Keys of the company's records so far, while deletions are looked for.
-        self.keys_seen: set[Key] | None = None
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:
@@ -119,6 +117,10 @@ class ProcountorStream(Stream):
             DELETED_AT: format_utc(company.opened),
         }
 
+    def key_of(self, record: Record) -> Key:
+        """Return the key of a record within its company."""
+        return tuple(record.get(name) for name in self.primary_keys[1:])
+
     def check_key(self, record: Record) -> None:
         """Refuse a record that no table can hold.
 
@@ -129,8 +131,6 @@ class ProcountorStream(Stream):
             if record.get(name) is None:
                 msg = f"The API sent a record without '{name}', which is part of its key."
                 raise RecordError(msg)
-        if self.keys_seen is not None:
-            self.keys_seen.add(tuple(record[name] for name in self.primary_keys[1:]))
 
     @cached_property
     def _is_plain(self) -> bool:

@@ -9,15 +9,14 @@ from tap_procountor.client import decode
 from tap_procountor.convert import Rejection
 from tap_procountor.errors import RecordError
 from tap_procountor.kinds.full_table import PagedStream
-from tap_procountor.reading.batches import Batch
-from tap_procountor.reading.detailed import details_of
-from tap_procountor.reading.plain import numbered_pages, numbered_rows
+from tap_procountor.reading.batches import PAGE_SIZE, Batch
+from tap_procountor.reading.detailed import Details, details_of
+from tap_procountor.reading.plain import numbered_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from msgspec import Raw
-
+    from tap_procountor.census import Key
     from tap_procountor.companies import Company
     from tap_procountor.reading.answers import Source
 
@@ -28,17 +27,25 @@ class _Page(NamedTuple):
     Attributes:
         usable: Its rows by id.
         others: Rows without an id, which are rejected when they are converted.
-        details: The text of the details that came.
+        details: The text of the details that came, and why others did not.
     """
 
     usable: dict[int, Source]
     others: list[Source]
-    details: list[Raw]
+    details: Details
 
     def details_by_id(self) -> dict[int, Source]:
         """Parse the details."""
-        details = map(decode, self.details)
+        details = map(decode, self.details.texts)
         return {one["id"]: one for one in details if isinstance(one, dict) and "id" in one}
+
+    @property
+    def rejected(self) -> list[Rejection]:
+        """The rows whose details fail for good."""
+        return [
+            Rejection.of(self.usable[number], RecordError(str(error)))
+            for number, error in self.details.failed.items()
+        ]
 
 
 class BatchedStream(PagedStream):
@@ -59,27 +66,26 @@ class BatchedStream(PagedStream):
         )
         for page in ahead:
             details = page.details_by_id()
-            incomplete |= {number: page.usable[number] for number in page.usable.keys() - details}
+            explained = details.keys() | page.details.failed.keys()
+            incomplete |= {number: page.usable[number] for number in page.usable.keys() - explained}
             # List and detail each have fields that the other lacks.
             merged = [
                 row | details[number] for number, row in page.usable.items() if number in details
             ]
-            yield Batch([*merged, *page.others])
-        if incomplete:
-            yield self._explained(company, incomplete)
+            yield Batch([*merged, *page.others], rejected=page.rejected)
+        yield from self.explained(company, incomplete)
+
+    def read_again(self, company: Company, missing: set[Key]) -> Iterator[Batch]:
+        """Ask for the details of those that are missing."""
+        ids = sorted(number for (number,) in missing)
+        for at in range(0, len(ids), PAGE_SIZE):
+            details = details_of(company, self.path, ids[at : at + PAGE_SIZE])
+            for error in details.failed.values():
+                raise error
+            yield Batch([*map(decode, details.texts)])
 
     def _with_details(self, company: Company, rows: list[Source]) -> _Page:
         ids = [row.get("id") if isinstance(row, dict) else None for row in rows]
         usable = {number: row for number, row in zip(ids, rows, strict=True) if type(number) is int}
         others = [row for number, row in zip(ids, rows, strict=True) if type(number) is not int]
         return _Page(usable, others, details_of(company, self.path, [*usable]))
-
-    def _explained(self, company: Company, rows: dict[int, Source]) -> Batch:
-        """Tell the rows that have been deleted from those whose details are withheld."""
-        listed = {row.get("id") for row in numbered_rows(company, self.path, self.filters)}
-        error = RecordError(f"Its details did not come from {self.path}.")
-        return Batch(
-            [],
-            vanished=sorted(rows.keys() - listed),
-            rejected=[Rejection.of(rows[number], error) for number in sorted(rows.keys() & listed)],
-        )

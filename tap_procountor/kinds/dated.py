@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, ClassVar
 
-from tap_procountor.errors import NotFoundError
+from tap_procountor.convert import Rejection
+from tap_procountor.errors import NotFoundError, RecordError
 from tap_procountor.kinds.incremental import IncrementalStream
 from tap_procountor.reading.answers import records_in
 from tap_procountor.reading.batches import PAGE_SIZE, Batch, Row, parsed
+from tap_procountor.reading.isolation import attempting, isolated
 from tap_procountor.reading.keyset import KeysetList
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
@@ -44,7 +46,7 @@ class DatedStream(IncrementalStream):
         """Return the API's filters for a window."""
         first, last = self.date_filters
         bounds = {first: self._local_date(window.start)} if window.start else {}
-        if self.config.get("end_date"):
+        if self._tap.is_backfill:
             bounds[last] = self._local_date(window.end)
         return bounds
 
@@ -53,7 +55,7 @@ class DatedStream(IncrementalStream):
         # A window that was left unfinished has been read up to an id by an earlier run.
         ids = [row.id for row in batch.listed] + [batch.window.after if batch.window else 0]
         self._highest[company.id] = highest = max(self._highest.get(company.id, 0), *ids)
-        is_kept = not (self.config.get("end_date") or self._tap.deletion_guard(company).hides_rows)
+        is_kept = not (self._tap.is_backfill or self._tap.deletion_guard(company).hides_rows)
         if batch.window is not None and batch.window.is_done and is_kept:
             state = self.state_of(company)
             state["highest_id"] = max(highest, state.get("highest_id", 0))
@@ -77,7 +79,7 @@ class DatedStream(IncrementalStream):
 
     def _late_batches(self, company: Company, window: Window, highest: int) -> Iterator[Batch]:
         """Read rows of dates before the window whose ids are above those met so far."""
-        if not window.start or self.config.get("end_date"):
+        if not window.start or self._tap.is_backfill:
             return
         first, last = self.date_filters
         bounds = {last: self._local_date(window.start, days=-1)}
@@ -90,9 +92,9 @@ class DatedStream(IncrementalStream):
         for variant in self.variants:
             yield from self._batches(company, {**variant, **bounds}, place)
 
-    def confirmed_gone(self, company: Company, missing: set[int], known: int) -> set[int]:
+    def confirmed_gone(self, company: Company, missing: set[int]) -> set[int]:
         """Return those of the missing ids that are not in the list, each being looked for."""
-        self._tap.deletion_guard(company).check(len(missing), known)
+        # No filter by date: a row whose date was moved still exists.
         lists = [
             KeysetList(company, self.path, variant, has_numbers=self.has_numbers)
             for variant in self.variants
@@ -123,19 +125,38 @@ class DetailedDatedStream(DatedStream):
         for variant in self.variants:
             answer = company.get(self.path, {**variant, "size": 1})
             for row in records_in(answer, "results", self.path):
-                self._with_detail(company, Row(row["id"]), row)
+                self._with_detail(company, variant, (Row(row["id"]), row))
                 return False
         return True
 
     def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
-        for batch in self._pages(company, filters, progress, share=1 / (1 + PAGE_SIZE)):
+        pages = self._pages(company, filters, progress, share=1 / (1 + PAGE_SIZE))
+        return self._completed(company, filters, pages)
+
+    def _again(self, company: Company, filters: Params, ids: Sequence[int]) -> Iterator[Batch]:
+        return self._completed(company, filters, super()._again(company, filters, ids))
+
+    def _completed(
+        self, company: Company, filters: Params, pages: Iterator[Batch]
+    ) -> Iterator[Batch]:
+        """Ask for the details of each row."""
+        details = attempting(
+            partial(self._with_detail, company, filters),
+            lambda row, error: Batch([], [row[0]], rejected=[Rejection.of(row[1], error)]),
+        )
+        for batch in pages:
             yield Batch([], rejected=batch.rejected, total=batch.total)
             rows = zip(batch.listed, map(parsed, batch.documents), strict=True)
-            yield from company.threads.map(lambda row: self._with_detail(company, *row), rows)
+            yield from isolated(company.threads.map(details, rows))
 
-    def _with_detail(self, company: Company, row: Row, source: Source) -> Batch:
+    def _with_detail(self, company: Company, filters: Params, listed: tuple[Row, Source]) -> Batch:
+        row, source = listed
         try:
             detail = company.get(f"{self.path}/{row.id}")
         except NotFoundError:
+            # A list without numbers of pages asks in this thread.
+            if KeysetList(company, self.path, filters, has_numbers=False).contains(row.id):
+                error = RecordError(f"Its details did not come from {self.path}.")
+                return Batch([], [row], rejected=[Rejection.of(source, error)])
             return Batch([], [row], vanished=[row.id])
         return Batch([source | detail], [row])

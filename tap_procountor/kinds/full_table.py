@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_procountor.census import Key, pack_keys, unpack_keys
-from tap_procountor.errors import NotFoundError, ProcountorError
+from tap_procountor.convert import Rejection
+from tap_procountor.errors import NotFoundError, ProcountorError, RecordError
+from tap_procountor.kinds.base import ProcountorStream
 from tap_procountor.kinds.read import ReadStream
 from tap_procountor.reading.answers import Source, records_in
-from tap_procountor.reading.batches import Batch
+from tap_procountor.reading.batches import Batch, gathered
+from tap_procountor.reading.isolation import attempting, isolated
 from tap_procountor.reading.plain import numbered_rows
 
 if TYPE_CHECKING:
@@ -19,62 +22,118 @@ if TYPE_CHECKING:
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
     from tap_procountor.convert import Record
-    from tap_procountor.kinds.base import ProcountorStream
+    from tap_procountor.tap import TapProcountor
+
+#: Keys by the table that they belong to.
+Keys = dict[ProcountorStream, set[Key]]
 
 
 class FullTableStream(ReadStream):
     """A stream that is read as a whole by each run."""
 
+    def __init__(self, tap: TapProcountor) -> None:
+        super().__init__(tap)
+        #: The keys of the company's rows so far, in this table and those of its rows.
+        self._seen: Keys = {}
+
     @property
-    def finds_deletions(self) -> bool:
-        """Whether rows that the last run had, and this one has not, are declared deleted."""
-        return self._tap.checks_deletions(of_all_streams=True)
+    def keeps_keys(self) -> bool:
+        """Whether the state keeps the keys, to find deletions by."""
+        return self._tap.keeps_ids(of_all_streams=True)
 
     def get_records(self, context: Context | None) -> Iterator[Any]:
         """Yield a company's records, then tombstones for those that the last run had."""
-        if not self.finds_deletions:
-            yield from super().get_records(context)
-            return
-        company = self._tap.companies[(context or {})["company_id"]]
-        tables = [self, *self._selected_row_streams]
-        for table in tables:
-            table.keys_seen = set()
+        self._seen = {table: set() for table in self._tables}
         yield from super().get_records(context)
-        outcome = self._tap.report.outcome(self.name, company.id)
-        # A rejected record is not gone, but which one it is cannot be told.
-        if all(self._tap.report.outcome(table.name, company.id).is_complete for table in tables):
-            try:
-                gone = {table: self._gone(table, company) for table in tables}
-            except ProcountorError as error:
-                outcome.fail(error)
-                return
-            for table in tables:
-                yield from self._tombstones(table, company, gone[table])
+        company = self._tap.companies[(context or {})["company_id"]]
+        is_complete = all(
+            # A rejected record is not gone, but which one it is cannot be told.
+            self._tap.report.outcome(table.name, company.id).is_complete
+            for table in self._tables
+        )
+        if self.keeps_keys and not self._tap.is_backfill and is_complete:
+            yield from self._missing(company)
 
-    def _gone(self, table: ProcountorStream, company: Company) -> set[Key]:
-        """Return the keys that a table has no more."""
-        known = self._known_keys(table, company)
-        gone = known - (table.keys_seen or set())
-        self._tap.deletion_guard(company).check(len(gone), len(known))
-        return gone
+    def gathered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Put small batches together: each with new keys costs a state."""
+        return gathered(batches) if self.keeps_keys else batches
+
+    def before_writing(self, company: Company, batch: Batch) -> None:
+        """Keep new keys in the state first: whatever stops the run, the next one knows of them."""
+        if not self.keeps_keys:
+            return
+        is_new = False
+        for table, keys in self._keys_in(company, batch).items():
+            self._seen[table] |= keys
+            state = table.state_of(company)
+            if new := keys - self._known_keys(table, company):
+                is_new = True
+                written = unpack_keys(state["written_keys"]) if "written_keys" in state else set()
+                state["written_keys"] = pack_keys(written | new)
+        if is_new:
+            self._tap.state_writer.write_state(self.tap_state, at_once=True)
+
+    @property
+    def _tables(self) -> list[ProcountorStream]:
+        return [self, *self._selected_row_streams]
+
+    def _keys_in(self, company: Company, batch: Batch) -> Keys:
+        """Return the keys of a batch's records and of the rows inside them."""
+        keys: Keys = {table: set() for table in self._tables}
+        for _, record in self.convert.all(batch.documents):
+            if isinstance(record, RecordError):
+                continue
+            record["company_id"] = company.id
+            keys[self].add(self.key_of(record))
+            for rows in self._selected_row_streams:
+                keys[rows].update(rows.key_of(row) for row in rows.rows(self, record))
+        # Records without a part of their key are not written.
+        return {table: {key for key in some if None not in key} for table, some in keys.items()}
 
     def _known_keys(self, table: ProcountorStream, company: Company) -> set[Key]:
-        """Return the keys that a table had after the last run, as far as this run compares them."""
+        """Return the keys that are in the target, as far as this run compares them."""
         state = table.state_of(company)
-        return unpack_keys(state["keys"]) if "keys" in state else set()
+        packed = [state[name] for name in ("keys", "written_keys") if name in state]
+        return set().union(*map(unpack_keys, packed))
 
-    def _tombstones(
-        self, table: ProcountorStream, company: Company, gone: set[Key]
-    ) -> Iterator[Record]:
-        """Yield tombstones of this table, or write those of another; then keep the keys."""
-        for key in sorted(gone):
-            if table is self:
-                yield table.tombstone(company, key)
-            else:
-                table.write(table.tombstone(company, key))
-        self._tap.report.outcome(table.name, company.id).deleted += len(gone)
-        state = table.state_of(company)
-        state["keys"] = pack_keys(table.keys_seen or ())
+    def _missing(self, company: Company) -> Iterator[Record]:
+        """Yield or write tombstones for the rows that are gone, then keep the keys."""
+        known = {table: self._known_keys(table, company) for table in self._tables}
+        missing = {table: known[table] - self._seen[table] for table in self._tables}
+        try:
+            gone = self._confirmed_gone(company, missing) if any(missing.values()) else missing
+            guard = self._tap.deletion_guard(company)
+            for table in self._tables:
+                guard.allow(len(gone[table]), len(known[table]))
+        except ProcountorError as error:
+            self._tap.report.outcome(self.name, company.id).fail(error)
+            return
+        for table in self._tables:
+            for key in sorted(gone[table]):
+                if table is self:
+                    yield table.tombstone(company, key)
+                else:
+                    table.write(table.tombstone(company, key))
+            self._tap.report.outcome(table.name, company.id).deleted += len(gone[table])
+            state = table.state_of(company)
+            state["keys"] = pack_keys(self._seen[table] | (missing[table] - gone[table]))
+            state.pop("written_keys", None)
+
+    def _confirmed_gone(self, company: Company, missing: Keys) -> Keys:
+        """Return the keys that are still missing when they are asked for again.
+
+        Raises:
+            ProcountorError: If that cannot be told.
+        """
+        still_there = {table: set[Key]() for table in missing}
+        for batch in self.read_again(company, missing[self]):
+            for table, keys in self._keys_in(company, batch).items():
+                still_there[table] |= keys
+        return {table: keys - still_there[table] for table, keys in missing.items()}
+
+    def read_again(self, company: Company, missing: set[Key]) -> Iterator[Batch]:  # noqa: ARG002
+        """Read what shows whether keys are gone: all of it, where that is not known better."""
+        return self.read(company)
 
 
 class SingleCallStream(FullTableStream):
@@ -123,7 +182,31 @@ class PagedStream(FullTableStream):
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the pages."""
-        yield Batch(numbered_rows(company, self.path, self.filters, self.key_field))
+        yield Batch(self.listed(company))
+
+    def listed(self, company: Company) -> list[Source]:
+        """Read the list as a whole."""
+        return numbered_rows(company, self.path, self.filters, self.key_field)
+
+    def explained(self, company: Company, incomplete: dict[int, Source]) -> Iterator[Batch]:
+        """Tell the rows that have been deleted meanwhile from those whose details are withheld.
+
+        Args:
+            company: The company.
+            incomplete: Rows of the list without details, by id.
+        """
+        if not incomplete:
+            return
+        listed = {row.get("id") for row in self.listed(company) if isinstance(row, dict)}
+        error = RecordError(f"Its details did not come from {self.path}.")
+        yield Batch(
+            [],
+            vanished=sorted(incomplete.keys() - listed),
+            rejected=[
+                Rejection.of(incomplete[number], error)
+                for number in sorted(incomplete.keys() & listed)
+            ],
+        )
 
 
 class DetailedStream(PagedStream):
@@ -141,22 +224,38 @@ class DetailedStream(PagedStream):
         """Ask for one row, or for the list if it has no pages."""
         return super().is_empty(company) if self.has_pages else not company.get(self.path)
 
+    def listed(self, company: Company) -> list[Source]:
+        """Read the list as a whole."""
+        if self.has_pages:
+            return super().listed(company)
+        rows: list[Source] = company.get(self.path, self.filters)
+        return rows
+
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the pages and, several at once, the details."""
+        incomplete: dict[int, Source] = {}
 
         def complete(row: Source) -> Batch:
             number = row.get("id") if isinstance(row, dict) else None
             if type(number) is not int:
                 return Batch([row])
             try:
-                detail = company.get(f"{self.path}/{number}")
+                return Batch([row | company.get(f"{self.path}/{number}")])
             except NotFoundError:
-                return Batch([], vanished=[number])
-            return Batch([row | detail])
+                incomplete[number] = row
+                return Batch([])
 
-        rows: list[Source] = (
-            numbered_rows(company, self.path, self.filters)
-            if self.has_pages
-            else company.get(self.path, self.filters)
+        details = attempting(
+            complete, lambda row, error: Batch([], rejected=[Rejection.of(row, error)])
         )
-        yield from company.threads.map(complete, rows)
+        yield from isolated(company.threads.map(details, self.listed(company)))
+        yield from self.explained(company, incomplete)
+
+    def read_again(self, company: Company, missing: set[Key]) -> Iterator[Batch]:
+        """Ask for the details of those that are missing."""
+        for (number,) in sorted(missing):
+            try:
+                yield Batch([company.get(f"{self.path}/{number}")])
+            except NotFoundError as error:
+                if not error.is_from_api:
+                    raise

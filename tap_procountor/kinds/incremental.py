@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from tap_procountor.census import Census, Seen, ascending, difference
+from tap_procountor.census import Census, Comparison, Seen, ascending, difference, pack, unpack
 from tap_procountor.kinds.read import ReadStream
 from tap_procountor.reading.ahead import in_turn
 from tap_procountor.reading.answers import records_in
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
+    from tap_procountor.convert import Record, Rejection
+    from tap_procountor.kinds.base import ProcountorStream
+    from tap_procountor.reading.keyset import Page
     from tap_procountor.tap import TapProcountor
     from tap_procountor.windows import Bookmark
 
@@ -59,6 +62,8 @@ class IncrementalStream(ReadStream):
         self._announced: defaultdict[int, set[int]] = defaultdict(set)
         #: How many packs of each company's ids need not be put into larger ones.
         self._large_packs: defaultdict[int, int] = defaultdict(int)
+        #: Documents of the batch that is being written which cannot be used.
+        self._rejected: set[int] = set()
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the windows that are due, then look for what has been deleted."""
@@ -66,7 +71,8 @@ class IncrementalStream(ReadStream):
         windows = list(self._bookmark(company).windows())
         state = self.state_of(company)
         emitted = Seen(state.get("emitted", ()))
-        return self._read(company, windows, Census.from_state(state), emitted)
+        rejected = self._rejected_before(company)
+        return self._read(company, windows, Census.from_state(state), emitted, rejected)
 
     def is_empty(self, company: Company) -> bool:
         """Ask for one row of each list."""
@@ -95,7 +101,8 @@ class IncrementalStream(ReadStream):
         Whatever stops the run then, the next one knows what may be in the target. Batches that have
         been read ahead are taken along: with many companies, a state for each would be much.
         """
-        if not self.keeps_ids or batch.window is None or not batch.listed:
+        self._rejected.clear()
+        if not (self.keeps_ids and batch.listed):
             return
         ids = {row.id for row in batch.listed}
         announced = self._announced[company.id]
@@ -120,14 +127,53 @@ class IncrementalStream(ReadStream):
                 self._large_packs[company.id] += 1
             self._announced[company.id].update(*ids.values())
 
+    def reject(self, table: ProcountorStream, company: Company, rejection: Rejection) -> None:
+        """Remember a document that cannot be used, so that the next run asks for it again.
+
+        At once: no bookmark may pass it before.
+        """
+        super().reject(table, company, rejection)
+        number = self.rejected_document(rejection)
+        if number is not None:
+            self._rejected.add(number)
+            self._remember(company, self._rejected_before(company) | {number})
+
+    def rejected_document(self, rejection: Rejection) -> int | None:
+        """Return the id of the list's row that a rejection belongs to, if it is known."""
+        return rejection.number
+
+    def _rejected_before(self, company: Company) -> set[int]:
+        """Return the documents that could not be used when they were last asked for."""
+        packed = self.state_of(company).get("rejected")
+        return set(unpack(packed)) if packed else set()
+
+    def _remember(self, company: Company, rejected: set[int]) -> None:
+        state = self.state_of(company)
+        if rejected:
+            state["rejected"] = pack(rejected)
+        else:
+            state.pop("rejected", None)
+
+    def tombstones(self, company: Company, batch: Batch) -> Iterator[Record]:
+        """Yield tombstones for the ids that are gone, then keep the census."""
+        comparison = batch.comparison
+        if comparison is None:
+            return
+        gone = self.confirmed_gone(company, comparison.missing) if comparison.missing else set()
+        self._tap.deletion_guard(company).allow(len(gone), comparison.compared)
+        for number in sorted(gone):
+            yield self.tombstone(company, (number,))
+        state = self.state_of(company)
+        state["census"] = comparison.census(gone).to_state()
+        state.pop("emitted", None)
+        self._large_packs[company.id] = 0
+        self._tap.state_writer.write_state(self.tap_state)
+
     def written(self, company: Company, batch: Batch) -> None:
         """Keep the progress in the state: now and then, and at the end of a window."""
-        state = self.state_of(company)
-        if batch.census is not None:
-            state["census"] = batch.census.to_state()
-            state.pop("emitted", None)
-            self._large_packs[company.id] = 0
-            self._tap.state_writer.write_state(self.tap_state)
+        if rejected := self._rejected_before(company):
+            settled = {row.id for row in batch.listed}.union(batch.vanished) - self._rejected
+            self._remember(company, rejected - settled)
         if batch.window is None:
             return
         self._unsaved_documents += max(len(batch.documents), len(batch.listed))
@@ -141,21 +187,51 @@ class IncrementalStream(ReadStream):
         return self._tap.bookmark(self, company)
 
     def _read(
-        self, company: Company, windows: list[Window], before: Census, emitted: Seen
+        self,
+        company: Company,
+        windows: list[Window],
+        before: Census,
+        emitted: Seen,
+        rejected: set[int],
     ) -> Iterator[Batch]:
         read = Seen()
-        for window in windows:
-            for batch in self._read_window(company, window):
+
+        def noted(batches: Iterator[Batch]) -> Iterator[Batch]:
+            for batch in batches:
                 if self.keeps_ids:
                     self._note(company, batch.listed, read)
+                if rejected:
+                    rejected.difference_update(row.id for row in batch.listed)
                 yield batch
+
+        for window in windows:
+            yield from noted(self._read_window(company, window))
+        # Those that the windows did not bring again.
+        yield from noted(self._read_rejected(company, {*rejected}))
         self._tap.deletion_guard(company).check_rights()
-        if windows[0].is_whole:
-            yield from self.take_census(company, before, emitted, read)
-        else:
+        if self._tap.is_backfill:
+            return
+        first = windows[0]
+        if not first.is_whole:
             # What has been written may have been deleted since it was read.
             emitted.add(read)
-            yield from self.take_census(company, before, emitted, None)
+        everything = read if first.is_whole else None
+        yield from self.take_census(company, before, emitted, everything, first)
+
+    def _read_rejected(self, company: Company, rejected: set[int]) -> Iterator[Batch]:
+        """Ask again for documents that could not be used; in no list, they are gone."""
+        for variant in self.variants:
+            if rejected:
+                for batch in self._again(company, variant, sorted(rejected)):
+                    rejected.difference_update(row.id for row in batch.listed)
+                    yield batch
+        if rejected:
+            yield Batch([], vanished=sorted(rejected))
+
+    def _again(self, company: Company, filters: Params, ids: Sequence[int]) -> Iterator[Batch]:
+        """Read those of the documents that a list has."""
+        pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
+        return map(self._batch_of, pages.rows(ids))
 
     def _note(self, company: Company, rows: Sequence[Row], ids: Seen) -> None:
         """Note the ids of rows of the list."""
@@ -172,14 +248,19 @@ class IncrementalStream(ReadStream):
     @property
     def keeps_ids(self) -> bool:
         """Whether the state keeps the stream's ids, to find deletions by."""
-        return self._tap.checks_deletions(of_all_streams=True)
+        return self._tap.keeps_ids(of_all_streams=True)
 
     def region_of(self, company: Company, row: Row) -> str:  # noqa: ARG002
         """Return the part of the census that a row of the list belongs to."""
         return ""
 
     def take_census(
-        self, company: Company, before: Census, emitted: Seen, everything: Seen | None
+        self,
+        company: Company,
+        before: Census,
+        emitted: Seen,
+        everything: Seen | None,
+        window: Window,  # noqa: ARG002
     ) -> Iterator[Batch]:
         """Compare the ids of the whole list with those that the target has.
 
@@ -189,35 +270,39 @@ class IncrementalStream(ReadStream):
             emitted: The ids written since then, also by runs that were stopped; this run's only if
                 ``everything`` is None.
             everything: The ids that this run has read, if that was all there is.
+            window: The first window of the run.
         """
         if not self.keeps_ids:
             return
         ids = ascending(self._list_ids(company) if everything is None else everything[""])
         known = ascending(before.ids(""), emitted[""])
         missing = difference(known, ids)
-        count = len(known) if everything is None else len(ids) + len(missing)
-        gone = self.confirmed_gone(company, missing, count)
-        census = Census(taken=format_utc(company.opened))
-        census.replace("", ascending(ids, missing - gone))
-        yield Batch([], deleted=sorted(gone), census=census)
+
+        def census(gone: set[int]) -> Census:
+            taken = Census(taken=format_utc(company.opened))
+            taken.replace("", ascending(ids, missing - gone))
+            return taken
+
+        yield Batch([], comparison=Comparison(missing, len(known), census))
 
     def _list_ids(self, company: Company) -> Iterable[int]:
-        bounds = self.bounds(Window(None, format_utc(company.opened)))
+        """Return the ids of what has been wanted so far: older rows are not in the target."""
+        start = self._tap.moment("start_date")
+        wanted = Window(format_utc(start) if start else None, format_utc(company.opened))
+        bounds = self.bounds(wanted)
         lists = (
             KeysetList(company, self.path, {**variant, **bounds}, has_numbers=self.has_numbers)
             for variant in self.variants
         )
         return array("q", (number for one in lists for page in one.pages() for number in page.ids))
 
-    def confirmed_gone(self, company: Company, missing: set[int], known: int) -> set[int]:
+    def confirmed_gone(self, company: Company, missing: set[int]) -> set[int]:
         """Return those of the missing ids that were deleted: asked for, they do not exist.
 
         Raises:
-            DeletionError: If they may not be declared deleted.
+            ProcountorError: If that cannot be told.
         """
-        gone = missing - DocumentList(company, self.path, {}).existing(missing)
-        self._tap.deletion_guard(company).check(len(gone), known)
-        return gone
+        return missing - DocumentList(company, self.path, {}).existing(missing)
 
     def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
         bounds = self.bounds(window)
@@ -245,8 +330,12 @@ class IncrementalStream(ReadStream):
         for page in pages.pages(progress.after, progress.done):
             if len(page):
                 self._announce(company, page.listed)
-                documents = Documents([(text,) for text in page.texts()])
-                yield Batch(documents, page.listed, rejected=page.rejected, total=page.total)
+                yield self._batch_of(page)
+
+    @staticmethod
+    def _batch_of(page: Page) -> Batch:
+        documents = Documents([(text,) for text in page.texts()])
+        return Batch(documents, page.listed, rejected=page.rejected, total=page.total)
 
 
 class DocumentStream(IncrementalStream):
@@ -261,3 +350,7 @@ class DocumentStream(IncrementalStream):
         documents = DocumentList(company, self.path, filters)
         announce = partial(self._announce, company)
         return documents.batches(progress.after, progress.done, announce)
+
+    def _again(self, company: Company, filters: Params, ids: Sequence[int]) -> Iterator[Batch]:
+        documents = DocumentList(company, self.path, filters)
+        return documents.again(ids, partial(self._announce, company))

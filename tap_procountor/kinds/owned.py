@@ -6,6 +6,7 @@ its own, whatever becomes of the owners' stream.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import partial
 from inspect import getattr_static
 from itertools import chain, islice
@@ -19,6 +20,7 @@ from tap_procountor.kinds.incremental import IncrementalStream
 from tap_procountor.kinds.read import ReadStream
 from tap_procountor.reading.answers import records_in
 from tap_procountor.reading.batches import PAGE_SIZE, Batch
+from tap_procountor.reading.isolation import ask_in_halves, attempting, isolated
 from tap_procountor.reading.keyset import KeysetList
 from tap_procountor.reading.plain import numbered_rows
 
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
 
     from msgspec import Raw
 
+    from tap_procountor.census import Key
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
+    from tap_procountor.errors import ProcountorError
     from tap_procountor.reading.answers import Source
     from tap_procountor.reading.batches import Row
     from tap_procountor.reading.keyset import Page
@@ -57,14 +61,26 @@ class _RowsOf(ReadStream):
         """Return the list of the owners, and where their rows are."""
         return (cls.path, cls.rows_path)
 
-    def rows_of(self, company: Company, owner: Source) -> Batch:
-        """Ask for the rows of an owner; one that there is no more has vanished."""
-        try:
-            return self._answered(company, owner)
-        except NotFoundError:
-            return Batch([], vanished=[owner["id"]])
+    @abstractmethod
+    def lists(self, company: Company, number: int) -> bool:
+        """Tell whether the list of the owners still has one, by its id."""
 
-    def _answered(self, company: Company, owner: Source) -> Batch:
+    def rows_of(self, company: Company, owner: Source) -> Batch:
+        """Ask for the rows of an owner; one that is no longer listed has vanished."""
+        try:
+            return self.answered(company, owner)
+        except NotFoundError:
+            if not self.lists(company, owner["id"]):
+                return Batch([], vanished=[owner["id"]])
+            error = RecordError(f"Its rows did not come from {self.rows_path}.")
+            return Batch([], rejected=[Rejection.of({"id": owner["id"]}, error)])
+
+    def answered(self, company: Company, owner: Source) -> Batch:
+        """Ask for the rows of an owner.
+
+        Raises:
+            NotFoundError: If the API knows neither rows nor owner.
+        """
         path = self.rows_path.format(id=owner["id"])
         if not self.is_paged:
             return Batch(self.owned(owner, self._rows_in(company.get(path))))
@@ -139,11 +155,31 @@ class OwnedStream(_RowsOf, IncrementalStream):
         owners = KeysetList(
             company, self.path, filters, has_numbers=self.has_numbers, share=1 - share
         )
-        pages = owners.pages(progress.after, progress.done)
+        return self._completed(company, owners.pages(progress.after, progress.done), share)
+
+    def _again(self, company: Company, filters: Params, ids: Sequence[int]) -> Iterator[Batch]:
+        owners = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
+        return self._completed(company, owners.rows(ids), 1)
+
+    def _completed(self, company: Company, pages: Iterable[Page], share: float) -> Iterator[Batch]:
         chunks = chain.from_iterable(map(self._chunks, pages))
-        return company.threads.map_promptly(
-            partial(self._batch, company), chunks, share, gently=self.owners_per_request > 1
+        rows = attempting(partial(self._batch, company), self._rejected_owners)
+        return isolated(company.threads.map_promptly(rows, chunks, share))
+
+    def lists(self, company: Company, number: int) -> bool:
+        """Ask each of the owners' lists for one."""
+        return any(
+            KeysetList(company, self.path, variant, has_numbers=self.has_numbers).contains(number)
+            for variant in self.variants
         )
+
+    def rejected_document(self, rejection: Rejection) -> int | None:
+        """Return the owner of a row."""
+        source = decode(rejection.text.encode())
+        name_in_source = getattr_static(self, "schema").name_in_source
+        names = (name_in_source(name) for name, field in self.owner_fields.items() if field == "id")
+        owner = source.get(next(names)) if isinstance(source, dict) else None
+        return owner if type(owner) is int else rejection.number
 
     def _chunks(self, page: Page) -> Iterator[_Owners]:
         rows, listed = iter(page.texts()), iter(page.listed)
@@ -162,6 +198,13 @@ class OwnedStream(_RowsOf, IncrementalStream):
             rejected=[*owners.rejected, *batch.rejected],
             total=owners.total,
         )
+
+    @staticmethod
+    def _rejected_owners(owners: _Owners, error: RecordError) -> Batch:
+        """Reject owners whose rows fail for good."""
+        numbers = [row.id for row in owners.listed]
+        rejected = [Rejection.of({"id": number}, error) for number in numbers]
+        return Batch([], owners.listed, rejected=[*owners.rejected, *rejected], total=owners.total)
 
     def _reduced(self, text: Raw) -> Source:
         """Return what is needed of an owner: all of hundreds, in each thread, takes much memory."""
@@ -183,16 +226,42 @@ class BatchOwnedStream(OwnedStream):
     #: The field of a group that names its owner.
     group_field: ClassVar[str]
 
+    def _completed(self, company: Company, pages: Iterable[Page], share: float) -> Iterator[Batch]:
+        chunks = chain.from_iterable(map(self._chunks, pages))
+        rows = partial(self._batch, company)
+        return company.threads.map_promptly(rows, chunks, share, gently=True)
+
     def rows_of_several(self, company: Company, owners: list[Source]) -> Batch:
-        """Ask for the groups; an owner without one has no rows, or has been deleted."""
-        ids = [owner["id"] for owner in owners]
-        try:
-            answer = company.get(self.rows_path, {self.ids_parameter: ids})
-        except NotFoundError:
-            return Batch([], vanished=ids)
-        groups = records_in(answer, "results", self.rows_path)
-        rows = {group[self.group_field]: self._rows_in(group) for group in groups}
-        return Batch([row for one in owners for row in self.owned(one, rows.get(one["id"], []))])
+        """Ask for the groups; an owner without one has no rows.
+
+        The 404 of several may mean one of them as well as all: only that of a single one counts.
+        """
+        by_id = {owner["id"]: owner for owner in owners}
+
+        def ask(ids: Sequence[int], max_tries: int | None) -> list[Source]:
+            params = {self.ids_parameter: [*ids]}
+            answer = company.get(self.rows_path, params, max_tries=max_tries)
+            return records_in(answer, "results", self.rows_path)
+
+        groups, failed = ask_in_halves(ask, [*by_id])
+        rows = {one[self.group_field]: self._rows_in(one) for one in chain.from_iterable(groups)}
+        batches = [self._failed(company, by_id[number], failed[number]) for number in failed]
+        return Batch(
+            [
+                row
+                for number, owner in by_id.items()
+                if number not in failed
+                for row in self.owned(owner, rows.get(number, []))
+            ],
+            vanished=[number for one in batches for number in one.vanished],
+            rejected=[rejection for one in batches for rejection in one.rejected],
+        )
+
+    def _failed(self, company: Company, owner: Source, error: ProcountorError) -> Batch:
+        """Tell an owner that has been deleted from one whose rows fail for good."""
+        if isinstance(error, NotFoundError) and not self.lists(company, owner["id"]):
+            return Batch([], vanished=[owner["id"]])
+        return Batch([], rejected=[Rejection.of({"id": owner["id"]}, RecordError(str(error)))])
 
 
 class FullOwnedStream(_RowsOf, FullTableStream):
@@ -211,15 +280,29 @@ class FullOwnedStream(_RowsOf, FullTableStream):
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the list of the owners and, several at once, their rows."""
+        rows = attempting(
+            partial(self._batch, company),
+            lambda owner, error: Batch([], rejected=[Rejection.of(owner, error)]),
+        )
+        yield from isolated(company.threads.map(rows, self.owners(company)))
 
-        def batch(owner: Source) -> Batch:
-            if owner.get("id") is None:
-                error = RecordError("The API sent a record without an id.")
-                return Batch([], rejected=[Rejection.of(owner, error)])
-            return self.rows_of(company, owner)
-
-        yield from company.threads.map(batch, self.owners(company))
+    def read_again(self, company: Company, missing: set[Key]) -> Iterator[Batch]:
+        """Ask for the rows of the owners of those that are missing."""
+        owners = {key[0] for key in missing}
+        for owner in self.owners(company):
+            if owner.get("id") in owners:
+                yield self._batch(company, owner)
 
     def owners(self, company: Company) -> Iterable[Source]:
         """Return what the list says of the owners."""
         return numbered_rows(company, self.path, self.filters)
+
+    def lists(self, company: Company, number: int) -> bool:
+        """Read the owners' list again."""
+        return any(owner.get("id") == number for owner in self.owners(company))
+
+    def _batch(self, company: Company, owner: Source) -> Batch:
+        if owner.get("id") is None:
+            error = RecordError("The API sent a record without an id.")
+            return Batch([], rejected=[Rejection.of(owner, error)])
+        return self.rows_of(company, owner)

@@ -111,7 +111,7 @@ class ReadStream(ProcountorStream):
 
     def _records_until_fault(self, company: Company, outcome: Outcome) -> Iterator[Record]:
         progress = Progress(self.name, company.id, self._tap.client)
-        batches = self._tap.read_ahead.take(self, company)
+        batches = self.gathered(self._tap.read_ahead.take(self, company))
         for rows in self._selected_row_streams:
             batches = rows.prepare(company, batches)
         try:
@@ -122,12 +122,12 @@ class ReadStream(ProcountorStream):
                 for record in self._records(company, batch):
                     outcome.rows += self.selected
                     yield record
-                for number in batch.deleted:
-                    outcome.deleted += self.selected
-                    yield self.tombstone(company, (number,))
                 for rejection in batch.rejected:
-                    self._tap.reject(self, company, rejection)
+                    self.reject(self, company, rejection)
                 outcome.vanished.extend(batch.vanished)
+                for tombstone in self.tombstones(company, batch):
+                    outcome.deleted += self.selected
+                    yield tombstone
                 self.written(company, batch)
                 progress.show(outcome.rows, batch)
         except ForbiddenError as error:
@@ -145,8 +145,24 @@ class ReadStream(ProcountorStream):
             progress.end()
             self._tap.message_writer.flush()
 
+    def gathered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Put small batches together, if each of them would cost a state."""
+        return batches
+
     def before_writing(self, company: Company, batch: Batch) -> None:
         """Prepare for the records of a batch."""
+
+    def reject(self, table: ProcountorStream, company: Company, rejection: Rejection) -> None:
+        """Keep a document, or a row inside one, out of its table, but do not lose it."""
+        self._tap.reject(table, company, rejection)
+
+    def tombstones(self, company: Company, batch: Batch) -> Iterator[Record]:  # noqa: ARG002
+        """Yield what marks as deleted the rows that a batch proves to be gone.
+
+        Raises:
+            DeletionError: If that is not certain enough.
+        """
+        return iter(())
 
     def written(self, company: Company, batch: Batch) -> None:
         """Note that all records of a batch, and their rows, have been written."""
@@ -157,7 +173,7 @@ class ReadStream(ProcountorStream):
             try:
                 record = self._complete(company, converted)
             except RecordError as error:
-                self._tap.reject(self, company, Rejection.of(text, error))
+                self.reject(self, company, Rejection.of(text, error))
                 continue
             # Taken before the record is written: writing may remove deselected fields.
             rows = [

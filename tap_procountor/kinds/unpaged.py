@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from tap_procountor.kinds.incremental import IncrementalStream
 from tap_procountor.kinds.read import ReadStream
 from tap_procountor.reading.answers import as_array
+from tap_procountor.reading.batches import Batch
 from tap_procountor.reading.plain import unpaged_batches
+from tap_procountor.times import format_utc
+from tap_procountor.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
-    from tap_procountor.reading.batches import Batch
-    from tap_procountor.windows import Window
 
 
 class UnpagedIncrementalStream(IncrementalStream):
@@ -25,14 +26,14 @@ class UnpagedIncrementalStream(IncrementalStream):
         """Ask for the list: there is no smaller question."""
         return ReadStream.is_empty(self, company)
 
-    def confirmed_gone(self, company: Company, missing: set[int], known: int) -> set[int]:
+    def confirmed_gone(self, company: Company, missing: set[int]) -> set[int]:
         """Return those of the missing ids that are not in the list without bounds either."""
-        gone = missing - self._ids(company, {}) if missing else missing
-        self._tap.deletion_guard(company).check(len(gone), known)
-        return gone
+        return missing - self._ids(company, {})
 
     def _list_ids(self, company: Company) -> set[int]:
-        return self._ids(company, {})
+        start = self._tap.moment("start_date")
+        wanted = Window(format_utc(start) if start else None, format_utc(company.opened))
+        return self._ids(company, self.bounds(wanted))
 
     def _ids(self, company: Company, bounds: Params) -> set[int]:
         return {
@@ -44,6 +45,13 @@ class UnpagedIncrementalStream(IncrementalStream):
 
     def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:  # noqa: ARG002 - no place to go on from
         return self._whole(company, filters)
+
+    def _again(self, company: Company, filters: Params, ids: Sequence[int]) -> Iterator[Batch]:
+        wanted = {*ids}
+        for batch in self._whole(company, filters):
+            places = [at for at, row in enumerate(batch.listed) if row.id in wanted]
+            documents = [*batch.documents]
+            yield Batch([documents[at] for at in places], [batch.listed[at] for at in places])
 
     def _whole(self, company: Company, filters: Params) -> Iterator[Batch]:
         return unpaged_batches(company.get(self.path, filters, as_array))

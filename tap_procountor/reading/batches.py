@@ -13,7 +13,7 @@ from tap_procountor.client import decode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_procountor.census import Census
+    from tap_procountor.census import Comparison
     from tap_procountor.convert import Rejection
     from tap_procountor.reading.answers import Source
     from tap_procountor.windows import Window
@@ -81,8 +81,7 @@ class Batch(NamedTuple):
         rows_after: How many rows of the window's next list were not fetched when it was begun;
             ``sys.maxsize`` until its first page is there.
         window: The progress of an incremental stream once these have been written.
-        deleted: Ids that are gone since the last run.
-        census: The census that holds once these have been written.
+        comparison: What the lists lack of the target's ids; comes when all has been read.
     """
 
     documents: Documents | Sequence[bytes | Source]
@@ -92,9 +91,24 @@ class Batch(NamedTuple):
     total: int | None = None
     rows_after: int = 0
     window: Window | None = None
-    deleted: Sequence[int] = ()
-    census: Census | None = None
+    comparison: Comparison | None = None
 
 
 #: Ends reading ahead: what follows is not begun before its turn.
 PAUSE = Batch(())
+
+
+def gathered(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Put batches of whole documents together until they are as large as a page."""
+    documents: list[bytes | Source] = []
+    vanished: list[int] = []
+    rejected: list[Rejection] = []
+    for batch in batches:
+        documents += batch.documents
+        vanished += batch.vanished
+        rejected += batch.rejected
+        if len(documents) >= PAGE_SIZE:
+            yield Batch(documents, vanished=vanished, rejected=rejected)
+            documents, vanished, rejected = [], [], []
+    if documents or vanished or rejected:
+        yield Batch(documents, vanished=vanished, rejected=rejected)

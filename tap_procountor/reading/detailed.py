@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -12,6 +13,7 @@ from tap_procountor.convert import Rejection
 from tap_procountor.errors import ApiError, NotFoundError, RecordError
 from tap_procountor.reading.answers import as_array, by_id, id_of
 from tap_procountor.reading.batches import PAGE_SIZE, Batch, Documents
+from tap_procountor.reading.isolation import ask_in_halves
 from tap_procountor.reading.keyset import KeysetList
 
 if TYPE_CHECKING:
@@ -19,19 +21,44 @@ if TYPE_CHECKING:
 
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
+    from tap_procountor.errors import ProcountorError
     from tap_procountor.reading.batches import Row
     from tap_procountor.reading.keyset import Page
 
 
-def details_of(company: Company, path: str, ids: list[int]) -> list[Raw]:
-    """Get a batch. Unknown ids are left out, and if all are, the answer is 404."""
+class Details(NamedTuple):
+    """The details of a page.
+
+    Attributes:
+        texts: What came.
+        failed: Why others did not, by id: asked for alone, they fail for good.
+    """
+
+    texts: list[Raw]
+    failed: dict[int, ProcountorError]
+
+
+def details_of(company: Company, path: str, ids: Sequence[int]) -> Details:
+    """Get a batch. Unknown ids are left out, and if all are, the answer is 404.
+
+    Raises:
+        ProcountorError: If nothing comes at all.
+    """
+
+    def ask(some: Sequence[int], max_tries: int | None) -> list[Raw]:
+        batch = f"{path}/{','.join(map(str, some))}"
+        try:
+            texts: list[Raw] = company.get(batch, parse=as_array, max_tries=max_tries)
+        except NotFoundError as error:
+            if not error.is_from_api:
+                raise
+            return []
+        return texts
+
     if not ids:
-        return []
-    try:
-        details: list[Raw] = company.get(f"{path}/{','.join(map(str, ids))}", parse=as_array)
-    except NotFoundError:
-        return []
-    return details
+        return Details([], {})
+    parts, failed = ask_in_halves(ask, ids)
+    return Details([*chain.from_iterable(parts)], failed)
 
 
 class DocumentList:
@@ -62,9 +89,38 @@ class DocumentList:
             done: Likewise.
             on_page: Called with the rows of each page as soon as it is there.
         """
-        pages = self._noted(self._list.pages(after, done), on_page)
+        return self._completed(self._list.pages(after, done), on_page)
+
+    def again(
+        self, ids: Iterable[int], on_page: Callable[[Sequence[Row]], None]
+    ) -> Iterator[Batch]:
+        """Yield the documents of ids, as far as the list has them."""
+        return self._completed(self._list.rows(ids), on_page)
+
+    def existing(self, ids: set[int]) -> set[int]:
+        """Return those of the ids that still exist, asking for each.
+
+        Raises:
+            ProcountorError: If that cannot be told of one of them.
+        """
+        ordered = sorted(ids)
+        batches = [ordered[n : n + PAGE_SIZE] for n in range(0, len(ordered), PAGE_SIZE)]
+        existing: set[int] = set()
+        for batch, details in zip(
+            batches, self._company.threads.map(self._details, batches), strict=True
+        ):
+            for error in details.failed.values():
+                raise error
+            found = self._by_id(details.texts).keys()
+            # One without an id may be any of those asked for.
+            existing.update(found if len(found) == len(details.texts) else batch)
+        return existing
+
+    def _completed(
+        self, pages: Iterable[Page], on_page: Callable[[Sequence[Row]], None]
+    ) -> Iterator[Batch]:
         detailed = self._company.threads.map_promptly(
-            self._with_details, pages, share=1 / 2, gently=True
+            self._with_details, self._noted(pages, on_page), share=1 / 2, gently=True
         )
         for page, details in detailed:
             yield self._merge(page, details)
@@ -76,40 +132,30 @@ class DocumentList:
                 on_page(page.listed)
                 yield page
 
-    def existing(self, ids: set[int]) -> set[int]:
-        """Return those of the ids that there still are, asking for each."""
-        ordered = sorted(ids)
-        batches = [ordered[n : n + PAGE_SIZE] for n in range(0, len(ordered), PAGE_SIZE)]
-        existing: set[int] = set()
-        for batch, texts in zip(
-            batches, self._company.threads.map(self._details, batches), strict=True
-        ):
-            found = self._by_id(texts).keys()
-            # One without an id may be any of those asked for.
-            existing.update(found if len(found) == len(texts) else batch)
-        return existing
-
-    def _with_details(self, page: Page) -> tuple[Page, list[Raw]]:
+    def _with_details(self, page: Page) -> tuple[Page, Details]:
         return page, self._details(page.ids)
 
-    def _details(self, ids: list[int]) -> list[Raw]:
+    def _details(self, ids: list[int]) -> Details:
         return details_of(self._company, self._path, ids)
 
-    def _merge(self, page: Page, texts: list[Raw]) -> Batch:
+    def _merge(self, page: Page, details: Details) -> Batch:
         """Complete the list's rows, which have fields that the details lack."""
-        details = self._by_id(texts)
+        known = self._by_id(details.texts)
         rejected = page.rejected
         sources = []
         vanished = []
         for row, text in zip(page.listed, page.texts(), strict=True):
-            if row.id in details:
-                sources.append((text, details[row.id]))
+            if row.id in known:
+                sources.append((text, known[row.id]))
+            elif row.id in details.failed:
+                error = RecordError(str(details.failed[row.id]))
+                rejected.append(Rejection.of(decode(text), error))
             elif self._list.contains(row.id):
                 error = RecordError(f"Its details did not come from {self._path}.")
                 rejected.append(Rejection.of(decode(text), error))
             else:
                 vanished.append(row.id)
-        if page.ids and not sources and not vanished:
+        if len(page.ids) > 1 and not sources and not vanished and not details.failed:
             msg = f"Rows of the list {self._path} come without details."
             raise ApiError(msg)
         return Batch(Documents(sources), page.listed, vanished, rejected, page.total)

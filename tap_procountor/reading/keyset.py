@@ -14,7 +14,7 @@ from tap_procountor.reading.answers import Meta, by_id, results_in
 from tap_procountor.reading.batches import PAGE_SIZE, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from msgspec import Raw
 
@@ -53,11 +53,14 @@ class Page:
         self._body = body
         self._path = path
         self.rejected: list[Rejection] = []
+        #: Where the rows that are kept stand among those with an id, if not all are.
+        self._places: list[int] | None = None
         try:
             listing = _listing_decoder.decode(body)
         except msgspec.ValidationError:
             listing = self._salvaged()
         self.listed = listing.rows
+        self._has_others = bool(self.rejected)
         meta = listing.meta or Meta()
         self.total = meta.total
         self.is_last = len(self) < min(size, meta.size or size)
@@ -80,13 +83,22 @@ class Page:
     def texts(self) -> list[Raw]:
         """Return the text of each row."""
         texts = results_in(self._body, self._path).texts
-        if self.rejected:
+        if self._has_others:
             texts = list(by_id(texts, []).values())
+        if self._places is not None:
+            return [texts[at] for at in self._places]
         return texts[: len(self.listed)]
 
     def cut(self, border: int) -> None:
         """Drop the rows from an id on: they belong to the next segment."""
         self.listed = [row for row in self.listed if row.id < border]
+
+    def keep_only(self, ids: Collection[int]) -> None:
+        """Drop the rows of other ids, and those without one."""
+        wanted = {*ids}
+        self._places = [at for at, row in enumerate(self.listed) if row.id in wanted]
+        self.listed = [self.listed[at] for at in self._places]
+        self.rejected = []
 
     def _salvaged(self) -> _Listing:
         """Take the rows that can be used from a page with others."""
@@ -149,6 +161,17 @@ class KeysetList:
         if least_total is not None and read < least_total:
             msg = f"The list {self._path} ended early: {read} of {least_total} rows came."
             raise ApiError(msg)
+
+    def rows(self, ids: Iterable[int]) -> Iterator[Page]:
+        """Yield the rows of ids, as far as the list has them, in pages."""
+        left = sorted(ids)
+        while left:
+            page = self._page(left[0] - 1, size=PAGE_SIZE if len(left) > 1 else 1)
+            beyond = page.ids[-1] if page.ids and not page.is_last else left[-1]
+            page.keep_only(left)
+            if page.listed:
+                yield page
+            left = [number for number in left if number > beyond]
 
     def contains(self, number: int) -> bool:
         """Tell whether an id is still in the list."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import sys
+from array import array
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.census import Census, Seen
+from tap_procountor.census import Census, Comparison, Seen, ascending, difference
 from tap_procountor.kinds.full_table import SingleCallStream
 from tap_procountor.kinds.incremental import DocumentStream
 from tap_procountor.kinds.rows import RowStream
@@ -20,17 +22,18 @@ from tap_procountor.reading.detailed import DocumentList
 from tap_procountor.reading.keyset import KeysetList
 from tap_procountor.schema import DATE_TIME, INTEGER, STRING, RecordSchema
 from tap_procountor.structs import number
-from tap_procountor.times import format_utc
+from tap_procountor.times import format_exactly, format_utc
 from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from tap_procountor.companies import Company
     from tap_procountor.convert import Record
     from tap_procountor.kinds.read import ReadStream
     from tap_procountor.periods import Region
     from tap_procountor.reading.batches import Row
+    from tap_procountor.windows import Window
 
 
 class FiscalYears(SingleCallStream):
@@ -50,7 +53,17 @@ class TrackingPeriods(RowStream):
     field = "tracking_periods"
     owner_fields = {"fiscal_year_id": "id"}
     primary_keys = ("company_id", "fiscal_year_id", "id")
-    schema = RecordSchema("TrackingPeriod", added={"fiscal_year_id": INTEGER})
+    schema = RecordSchema(
+        "TrackingPeriod", added={"fiscal_year_id": INTEGER, "swept_at": DATE_TIME}
+    )
+
+    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:
+        """Yield the periods, each with the time since which its receipts have all been read."""
+        receipts = self._tap.streams[LedgerReceipts.name]
+        state = receipts.get_context_state({"company_id": record["company_id"]})
+        swept = Census.from_state(state).swept
+        for row in super().rows(owner, record):
+            yield row | {"swept_at": swept.get(row.get("start_date", ""))}
 
 
 class ChartOfAccounts(SingleCallStream):
@@ -114,6 +127,95 @@ class Visit(Enum):
     """Not again: this run has just read them."""
 
 
+class _Sweep:
+    """What a run finds in the regions of the ledger, beside what the target has of them.
+
+    Args:
+        before: The census of the last run that came so far.
+        emitted: The ids written since then, also by runs that were stopped.
+        visits: How each region is looked at.
+        everything: The ids that this run has read, if that was all there is.
+
+    Attributes:
+        before: As above.
+        seen: The ids that exist now, in the regions looked at.
+        swept: When the reading of a region began that has read it as a whole.
+        keys: The regions there are.
+    """
+
+    def __init__(
+        self,
+        before: Census,
+        emitted: Seen,
+        visits: list[tuple[Region, Visit]],
+        everything: Seen | None,
+    ) -> None:
+        self.before = before
+        self._emitted = emitted
+        self._visits = visits
+        self.seen = everything or Seen()
+        self.swept: dict[str, str] = {}
+        self.keys = {region.key for region, _ in visits}
+        if everything:
+            # All that is in the target is compared, region by region.
+            emitted.add(everything)
+
+    @property
+    def spans(self) -> Iterator[tuple[Visit, list[Region]]]:
+        """Neighbouring regions that are looked at in the same way: each span is one list."""
+        for visit, group in groupby(self._visits, key=itemgetter(1)):
+            yield visit, [region for region, _ in group]
+
+    def note(self, span: list[Region], began: str) -> None:
+        """Note that all receipts of a span have been read since a moment."""
+        self.swept |= {region.key: began for region in span}
+
+    def known(self, span: list[Region]) -> array[int]:
+        """Return the ids that the target has in a span, in ascending order."""
+        return ascending(*(self._in_target(region.key) for region in span))
+
+    def last_id(self, span: list[Region]) -> int:
+        """Return the highest id that was found in a span."""
+        return max((max(self.seen[region.key], default=0) for region in span), default=0)
+
+    @property
+    def compared(self) -> int:
+        """How many ids of the target are compared."""
+        return sum(len(self._in_target(region)) for region in self._compared)
+
+    def missing(self) -> set[int]:
+        """Return the ids that the target has and the regions looked at lack."""
+        missing: set[int] = set()
+        for region in self._compared:
+            # One region at a time: all ids at once would take much memory.
+            missing |= set(self._in_target(region)).difference(self.seen[region])
+        for elsewhere in self.seen.values():
+            missing.difference_update(elsewhere)
+        return missing
+
+    def ids_after(self, region: str, kept: set[int]) -> set[int]:
+        """Return the ids that the target has of a region now, those kept among them."""
+        in_target = set(self._in_target(region))
+        return (
+            set(self.seen[region]) | (in_target & kept) if region in self._compared else in_target
+        )
+
+    @property
+    def _compared(self) -> set[str]:
+        visited = {region.key for region, visit in self._visits if visit is not Visit.SKIP}
+        # A period that is no more has its receipts elsewhere now.
+        return visited | (self.before.packed.keys() - self.keys)
+
+    def _in_target(self, region: str) -> array[int]:
+        return ascending(self.before.ids(region), self._emitted[region])
+
+
+def _not_in(known: array[int], rows: Sequence[Row]) -> list[Row]:
+    """Return the rows, in ascending order of ids, whose ids are not known."""
+    new = difference(array("q", [row.id for row in rows]), known)
+    return [row for row in rows if row.id in new]
+
+
 class LedgerReceipts(DocumentStream):
     """Ledger receipts with their transactions: all of the bookkeeping, receipt by receipt."""
 
@@ -135,32 +237,45 @@ class LedgerReceipts(DocumentStream):
     @property
     def keeps_ids(self) -> bool:
         """Whether the state keeps the ids; receipts are deleted by every edit of a document."""
-        return self._tap.checks_deletions(of_all_streams=False)
+        return self._tap.keeps_ids(of_all_streams=False)
 
     def region_of(self, company: Company, row: Row) -> str:
         """Return the tracking period of a receipt."""
         return self._ledger(company).key_of(row.receipt_date)
 
     def take_census(
-        self, company: Company, before: Census, emitted: Seen, everything: Seen | None
+        self,
+        company: Company,
+        before: Census,
+        emitted: Seen,
+        everything: Seen | None,
+        window: Window,
     ) -> Iterator[Batch]:
         """Read the receipts that may have changed unnoticed again, and compare the ids."""
-        if self.config.get("end_date"):
-            return
         ledger = self._ledger(company)
-        seen = everything or Seen()
-        if everything:
-            # All that is in the target is compared, region by region.
-            emitted.add(everything)
         visits = [
             (region, self._visit(region, before) if everything is None else Visit.READ)
             for region in ledger.regions
         ]
-        for visit, group in groupby(visits, key=itemgetter(1)):
-            span = [region for region, _ in group]
-            yield from self._look(company, visit, span[0].first, span[-1].last, seen)
-        visited = {region.key for region, visit in visits if visit is not Visit.SKIP}
-        yield self._compared(company, before, emitted, visited, seen)
+        sweep = _Sweep(before, emitted, visits, everything)
+        for visit, span in sweep.spans:
+            began = format_exactly(datetime.now(UTC))
+            yield from self._look(company, visit, span, sweep)
+            if visit is Visit.SWEEP:
+                sweep.note(span, began)
+            elif window.begun and visit is not Visit.SKIP:
+                # A load that was stopped and has gone on: nothing in the period is older.
+                sweep.note(span, window.begun)
+        if not self.keeps_ids:
+            taken = Census(open=ledger.open_periods, taken=format_utc(company.opened))
+            yield Batch([], comparison=Comparison(set(), 0, lambda _: taken))
+            return
+        if sweep.missing():
+            # What was missing may have been created anew, after the end of the list had come.
+            for visit, span in sweep.spans:
+                if visit is Visit.SWEEP:
+                    yield from self._look(company, visit, span, sweep, sweep.last_id(span))
+        yield Batch([], comparison=self._comparison(company, sweep))
 
     def _visit(self, region: Region, before: Census) -> Visit:
         """Decide how a region is looked at."""
@@ -172,60 +287,68 @@ class LedgerReceipts(DocumentStream):
             if self._tap.api_clock.parse(region.modified) >= since:
                 return Visit.SWEEP
         is_unknown = self.keeps_ids and region.key not in before.packed
-        if is_unknown or self._tap.checks_deletions(of_all_streams=True):
+        if is_unknown or self._tap.keeps_ids(of_all_streams=True):
             return Visit.LIST
         return Visit.SKIP
 
     def _look(
-        self, company: Company, visit: Visit, first: str | None, last: str | None, seen: Seen
+        self,
+        company: Company,
+        visit: Visit,
+        span: list[Region],
+        sweep: _Sweep,
+        after: int = 0,
     ) -> Iterator[Batch]:
-        """Read or list the receipts of a span of days, and note their ids."""
-        # With the upper bound, receipts only leave the list while it is read.
-        filters = {"versionEndDate": self._tap.api_clock.upper_bound(company.opened)}
+        """Read or list the receipts of a span of days, and note their ids.
+
+        Without an upper bound: a document that is edited meanwhile has another receipt, which comes
+        at the end of the list.
+        """
+        filters: dict[str, Any] = {}
         if wanted_from := self._tap.moment("start_date"):
             filters["versionStartDate"] = self._tap.api_clock.lower_bound(wanted_from)
-        filters |= {"startDate": first} if first else {}
-        filters |= {"endDate": last} if last else {}
-        batches: Iterable[Batch] = ()
+        filters |= {"startDate": span[0].first} if span[0].first else {}
+        filters |= {"endDate": span[-1].last} if span[-1].last else {}
         if visit is Visit.SWEEP:
-            batches = DocumentList(company, self.path, filters).batches()
-        elif visit is Visit.LIST:
-            pages = KeysetList(company, self.path, filters).pages()
-            batches = (Batch((), page.listed) for page in pages)
-        for batch in batches:
-            for row in batch.listed:
-                seen[self.region_of(company, row)].append(row.id)
-            if visit is Visit.SWEEP:
-                yield batch
+            known = sweep.known(span)
 
-    def _compared(
-        self, company: Company, before: Census, emitted: Seen, visited: set[str], seen: Seen
-    ) -> Batch:
+            def announce(rows: Sequence[Row]) -> None:
+                self._announce(company, _not_in(known, rows))
+
+            documents = DocumentList(company, self.path, filters)
+            # How many rows come before an id is not known, and need not be.
+            done = sys.maxsize if after else 0
+            for batch in documents.batches(after, done, announce):
+                gone = {*batch.vanished}
+                self._note(company, [row for row in batch.listed if row.id not in gone], sweep.seen)
+                yield batch._replace(listed=_not_in(known, batch.listed))
+        elif visit is Visit.LIST:
+            for page in KeysetList(company, self.path, filters).pages():
+                self._note(company, page.listed, sweep.seen)
+
+    def _comparison(self, company: Company, sweep: _Sweep) -> Comparison:
         """Compare the ids of the regions looked at with those that the target has."""
-        keys = {region.key for region in self._ledger(company).regions}
-        is_open = {region.key for region in self._ledger(company).regions if not region.is_closed}
-        census = Census(open=sorted(is_open), taken=format_utc(company.opened))
-        if not self.keeps_ids:
-            return Batch([], census=census)
-        # A period that is no more has its receipts elsewhere now.
-        compared = visited | (before.packed.keys() - keys)
-        known = 0
-        missing: set[int] = set()
-        for key in keys | compared:
-            # One period at a time: all ids at once would take much memory.
-            ids = {*before.ids(key), *emitted[key]}
-            known += len(ids)
-            if key in compared:
-                missing |= ids.difference(seen[key])
-        for ids_elsewhere in seen.values():
-            missing.difference_update(ids_elsewhere)
-        gone = self.confirmed_gone(company, missing, known)
-        for key in keys:
-            ids = {*before.ids(key), *emitted[key]}
-            census.replace(
-                key, set(seen[key]) | (ids & (missing - gone)) if key in compared else ids
+        ledger = self._ledger(company)
+        missing = sweep.missing()
+        outcome = self._tap.report.outcome(self.name, company.id)
+
+        def census(gone: set[int]) -> Census:
+            # A receipt that was rejected is in the target as an earlier run has read it.
+            swept = {} if outcome.rejected else sweep.swept
+            taken = Census(
+                open=ledger.open_periods,
+                taken=format_utc(company.opened),
+                swept={
+                    region.key: moment
+                    for region in ledger.regions
+                    if (moment := (sweep.before.swept | swept).get(region.key)) and region.key
+                },
             )
-        return Batch([], deleted=sorted(gone), census=census)
+            for region in sweep.keys:
+                taken.replace(region, sweep.ids_after(region, missing - gone))
+            return taken
+
+        return Comparison(missing, sweep.compared, census)
 
     def _ledger(self, company: Company) -> Ledger:
         if company.id not in self._ledgers:

@@ -62,7 +62,10 @@ class _OfEmployees(FullOwnedStream):
 
     def rows_of(self, company: Company, owner: Source) -> Batch:
         """Ask for an employee's; who has none is answered with 404, as an unknown one would be."""
-        return super().rows_of(company, owner)._replace(vanished=())
+        try:
+            return self.answered(company, owner)
+        except NotFoundError:
+            return Batch([])
 
 
 class EmployeeSalaryInfo(_OfEmployees):

@@ -66,9 +66,16 @@ class ReportStream(FullTableStream):
         return question is None or not self._ask(company, question).documents
 
     @property
-    def finds_deletions(self) -> bool:
+    def keeps_keys(self) -> bool:
         """Whether lines that are gone are declared deleted: a leftover would make sums wrong."""
-        return self._tap.checks_deletions(of_all_streams=False)
+        return self._tap.keeps_ids(of_all_streams=False)
+
+    def read_again(self, company: Company, missing: set[Key]) -> Iterator[Batch]:
+        """Ask for the reports in whose periods lines are missing."""
+        periods = {Span(*key[:2]) for key in missing}
+        for question in self._questions(company):
+            if self._span_of(question) in periods:
+                yield self._ask(company, question)
 
     def _known_keys(self, table: ProcountorStream, company: Company) -> set[Key]:
         """Return the keys of the fiscal years of this run; lines of others stay as they were."""
@@ -81,6 +88,12 @@ class ReportStream(FullTableStream):
     @abstractmethod
     def _questions(self, company: Company) -> Iterator[Any]:
         """Yield what to ask for."""
+
+    @staticmethod
+    def _span_of(question: Any) -> Span:  # noqa: ANN401 - as asked below
+        """Return the period that a question is about."""
+        span: Span = question if isinstance(question, Span) else question[0]
+        return span
 
     @abstractmethod
     def _ask(self, company: Company, question: Any) -> Batch:  # noqa: ANN401 - as asked above

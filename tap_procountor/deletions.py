@@ -85,6 +85,8 @@ class DeletionGuard:
         self.check_rights()
         if not gone or self._is_confirmed:
             return
+        self._ask_again()
+        self.check_rights()
         is_everything = gone == compared >= _LEAST_SUSPECT
         if is_everything or gone > max(_ALWAYS_ALLOWED, compared * self._max_share):
             msg = (
@@ -93,8 +95,6 @@ class DeletionGuard:
                 "once with confirm_deletions."
             )
             raise DeletionError(msg)
-        self._ask_again()
-        self.check_rights()
 
     def _ask_again(self) -> None:
         """Look whether a right has been withdrawn since the run began."""

@@ -66,7 +66,7 @@ class Proxy:
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+        self.sandbox = sandbox
         self.before: Callable[[Question], Answer | None] = lambda _: None
         self.after: Callable[[Question, Answer], Answer] = lambda _, answer: answer
         self.asked: list[Question] = []
@@ -83,8 +83,8 @@ class Proxy:
 
     def config(self, **settings: Any) -> dict[str, Any]:
         """Return settings that lead the tap here instead of to the sandbox."""
-        base = self._sandbox.api_url.removeprefix(self._sandbox.url)
-        given = {**self._sandbox.config(), "requests_per_second": 1000, **settings}
+        base = self.sandbox.api_url.removeprefix(self.sandbox.url)
+        given = {**self.sandbox.config(), "requests_per_second": 1000, **settings}
         return given | {"api_url": self.url + base}
 
     def questions(self, pattern: str) -> list[Question]:
@@ -128,7 +128,7 @@ class Proxy:
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         proxy = self
-        base = self._sandbox.api_url.removeprefix(self._sandbox.url)
+        base = self.sandbox.api_url.removeprefix(self.sandbox.url)
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -165,7 +165,7 @@ class Proxy:
         return Handler
 
     def _passed_on(self, target: str, question: Question) -> Answer:
-        connection = HTTPConnection(urlsplit(self._sandbox.url).netloc, timeout=60)
+        connection = HTTPConnection(urlsplit(self.sandbox.url).netloc, timeout=60)
         headers = {
             name: value
             for name, value in question.headers.items()

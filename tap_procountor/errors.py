@@ -48,3 +48,10 @@ class TransientError(ApiError):
 
 class IncompleteError(ProcountorError):
     """The run has ended, but not everything that was asked for has arrived."""
+
+
+#: What an answer of a shape that nobody thought of leads to: it must not stop the others.
+UNFORESEEN = (
+    *(ArithmeticError, AttributeError, LookupError),
+    *(RecursionError, TypeError, ValueError),
+)

@@ -34,6 +34,7 @@ from tap_procountor.errors import (
 )
 from tap_procountor.gate import BEFORE_ALL, Gate
 from tap_procountor.limiter import RateLimiter
+from tap_procountor.salvage import salvaged
 from tap_procountor.threads import RequestThreads
 from tap_procountor.transport import Request, Transport, without_ids
 
@@ -72,8 +73,22 @@ logger = logging.getLogger("tap-procountor.client")
 
 
 def decode(body: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Parse an answer; decimals keep every digit."""
-    return _decoder.decode(body)
+    """Parse an answer; decimals keep every digit, and what cannot be decoded is marked."""
+    return _salvaging(_decoder.decode, body)
+
+
+def _salvaging(parse: Parse, body: bytes) -> Any:  # noqa: ANN401 - what is parsed
+    """Parse an answer; if a text inside cannot be decoded, all else can.
+
+    Raises:
+        msgspec.DecodeError: If it is no JSON.
+    """
+    try:
+        return parse(body)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, RecursionError):
+        return parse(salvaged(body))
 
 
 @dataclass(frozen=True)
@@ -390,11 +405,13 @@ class ProcountorClient:
         if answer.is_success and (not answer.body or answer.body.isspace()):
             raise TransientError(_empty(call.request, answer.status))
         try:
-            return replace(answer, content=call.parse(answer.body)) if answer.is_success else answer
+            if answer.is_success:
+                answer = replace(answer, content=_salvaging(call.parse, answer.body))
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
             raise TransientError(_not_json(answer, call.request)) from None
+        return answer
 
     def _send_in_place(self, call: _Call) -> Answer:
         """Send a call's request, and count what it costs."""

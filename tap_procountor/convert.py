@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from copy import deepcopy
 from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from traceback import format_tb
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 from msgspec import UNSET
 
 from tap_procountor.client import decode
-from tap_procountor.errors import RecordError
-from tap_procountor.schema import ADDITIONAL_FIELDS, Schema
-from tap_procountor.structs import UNKNOWN, Fields, Shape, wrong_type
+from tap_procountor.errors import UNFORESEEN, RecordError
+from tap_procountor.mending import Mender
+from tap_procountor.salvage import (
+    MARK,
+    find_nul,
+    marked_field,
+    presentable,
+    salvaged,
+    without_nul,
+)
+from tap_procountor.schema import ADDITIONAL_FIELDS, Schema, column_names
+from tap_procountor.structs import Fields, Shape, exact_decimal, wrong_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tap_procountor.times import ApiClock
 
 #: A record on its way to the target.
 Record = dict[str, Any] | Fields
@@ -29,8 +42,31 @@ _AT_ONCE = 50
 
 #: Where msgspec found a value of a wrong type: ``… - at `$.invoiceRows[...].id```.
 _PLACE = re.compile(r"at `\$\.?(.*?)`")
+#: What it says of an integer that does not fit into 64 bits.
+_OUT_OF_RANGE = re.compile(r"Expected `int` [<>]=|out of range")
+_FIRST_ID = re.compile(rb'\{\s*"id"\s*:\s*(\d{1,18})\s*[,}]')
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+logger = logging.getLogger("tap-procountor.convert")
+
+
+class Checked(dict[str, Any]):
+    """The fields of an object that fits its schema."""
+
+
+class Remarks(Protocol):
+    """Takes what is remarkable about the records of a stream although none is lost for it."""
+
+    def found_unknown_field(self, path: str) -> None:
+        """Note a field that the schema does not know; called once for each."""
+
+    def found_difference(self, path: str, sentence: str) -> None:
+        """Note that a field comes in another form; called once for each."""
+
+    def removed_nul(self, count: int) -> None:
+        """Note that NUL has been taken out of texts."""
 
 
 def as_text(source: Any) -> bytes:  # noqa: ANN401 - any JSON
@@ -40,7 +76,7 @@ def as_text(source: Any) -> bytes:  # noqa: ANN401 - any JSON
 
 def as_fields(record: Record) -> dict[str, Any]:
     """Return the fields of a record or of an object inside one."""
-    return record.to_dict() if isinstance(record, Fields) else {**record}
+    return Checked(record.to_dict()) if isinstance(record, Fields) else {**record}
 
 
 def as_dict(record: Record) -> dict[str, Any]:
@@ -74,33 +110,55 @@ class Rejection(NamedTuple):
             owner: The id of the document that it stands in, if it is a row.
         """
         text = as_text(source)
-        document = decode(text)
+        try:
+            document = decode(text)
+            text = _encoder.encode(document)
+        except UNFORESEEN:
+            first = _FIRST_ID.match(text)
+            document = {"id": int(first[1])} if first else None
         number = document.get("id") if isinstance(document, dict) else None
         # The log names it: whatever else stands there may be data.
         number = number if type(number) is int else None
         key = "without id" if number is None else f"id {number}"
-        return cls(key, str(error), _encoder.encode(document).decode(), owner or number)
+        return cls(key, str(error), presentable(text), owner or number)
+
+
+def as_record_error(error: Exception) -> RecordError:
+    """Return what to say of a record that could not be handled; the error itself may quote it."""
+    if isinstance(error, RecordError):
+        return error
+    logger.debug("Unexpected record:\n%s", "".join(format_tb(error.__traceback__)))
+    return RecordError(
+        f"The API sent a record that the tap cannot handle ({type(error).__name__}): please report "
+        "it."
+    )
 
 
 class RecordConverter:
-    """Converts the records of one stream.
+    """Converts the records of one stream, and checks that they fit its schema.
 
     A field that the specification does not know is learned when it is first met, and kept: in place
-    below the root, of the root in ``additional_fields``.
+    below the root, of the root in ``additional_fields``. A value in another form than the schema
+    says is brought into that if it loses nothing by it.
 
     Args:
         schema: The schema of the records with the API's names, references resolved.
-        to_utc: Converts one of the API's times.
-        on_unknown: Called once with the path of each field that the schema does not know.
+        clock: Converts the API's times.
+        remarks: Takes what is remarkable.
+        replication_key: The field whose times are cut to whole seconds: bookmarks and targets
+            compare them as text, which must be of one width.
     """
 
     def __init__(
-        self, schema: Schema, to_utc: Callable[[str], str], on_unknown: Callable[[str], None]
+        self, schema: Schema, clock: ApiClock, remarks: Remarks, replication_key: str | None = None
     ) -> None:
         self._schema = deepcopy(schema)
-        self._known = schema["properties"].keys()
-        self._to_utc = to_utc
-        self._on_unknown = on_unknown
+        self._mender = Mender(self._schema)
+        self._columns = column_names(schema["properties"])
+        self._to_utc = clock.to_utc
+        self._in_whole_seconds = {str(replication_key): clock.in_whole_seconds.to_utc}
+        self._remarks = remarks
+        self._differences: set[tuple[str, str]] = set()
         self._build()
 
     def __call__(self, source: Any) -> Fields:  # noqa: ANN401 - any JSON
@@ -110,15 +168,18 @@ class RecordConverter:
             source: The object as JSON, or parsed.
 
         Raises:
-            RecordError: If a value is not of the type that the specification says.
+            RecordError: If it does not fit the schema.
         """
         text = as_text(source)
         try:
-            record = self._decoder.decode(text)
-        except msgspec.ValidationError:
-            record = self._decode_after_learning(text)
-        self._convert([record])
-        return record
+            return self._fitted(text)
+        except RecordError:
+            raise
+        except msgspec.ValidationError as error:
+            raise _misfit(error) from None
+        except UNFORESEEN as error:
+            _check_decodable(salvaged(text))
+            raise as_record_error(error) from None
 
     def all(self, sources: Iterable[Any]) -> Iterator[tuple[bytes, Fields | RecordError]]:
         """Convert many objects.
@@ -131,21 +192,39 @@ class RecordConverter:
         """
         rest = iter(sources)
         while texts := [as_text(source) for source in islice(rest, _AT_ONCE)]:
-            results: Sequence[Fields | RecordError]
+            yield from zip(texts, self._all_at_once(texts), strict=True)
+
+    def _all_at_once(self, texts: list[bytes]) -> Sequence[Fields | RecordError]:
+        lines = b"\n".join(texts)
+        if not find_nul(lines):
             try:
-                records = self._decoder.decode_lines(b"\n".join(texts))
+                records = self._decoder.decode_lines(lines)
                 self._convert(records)
-                results = records
-            except (msgspec.ValidationError, RecordError):
-                # Unknown fields are learned, and faulty objects found, one by one.
-                results = [self._converted(text) for text in texts]
-            yield from zip(texts, results, strict=True)
+            except (RecordError, *UNFORESEEN):
+                pass
+            else:
+                return records
+        # Unknown fields are learned, and faulty objects found, one by one.
+        return [self._converted(text) for text in texts]
 
     def _converted(self, text: bytes) -> Fields | RecordError:
         try:
             return self(text)
         except RecordError as error:
             return error
+
+    def _fitted(self, text: bytes) -> Fields:
+        """Convert an object, in the form that is expected if it comes in another."""
+        text = self._without_nul(text)
+        try:
+            return self._decoded(text)
+        except (msgspec.ValidationError, RecordError):
+            return self._decoded(self._mended(text))
+
+    def _decoded(self, text: bytes) -> Fields:
+        record = self._decoder.decode(text)
+        self._convert([record])
+        return record
 
     def _convert(self, records: list[Fields]) -> None:
         """Convert decoded objects in place."""
@@ -157,40 +236,81 @@ class RecordConverter:
 
     def _set_apart(self, record: Fields) -> None:
         """Move the unknown fields of the root."""
-        names = [ours for name, ours in self._shape.names.items() if name not in self._known]
-        record[ADDITIONAL_FIELDS] = {name: record.pop(name) for name in names if name in record}
+        record[ADDITIONAL_FIELDS] = {
+            column: record.pop(name)
+            for name, column in self._unknown_columns.items()
+            if name in record
+        }
 
     def _build(self) -> None:
-        self._shape = Shape(self._schema, self._to_utc, added=(COMPANY_ID, ADDITIONAL_FIELDS))
-        self._decoder = msgspec.json.Decoder(self._shape.api, float_hook=Decimal)
-        self._additional = [
-            self._shape.attributes[ours]
-            for name, ours in self._shape.names.items()
-            if name not in self._known
-        ]
+        unknown = self._schema["properties"].keys() - self._columns.keys()
+        apart = {name: f"{ADDITIONAL_FIELDS}.{name}" for name in sorted(unknown)}
+        names = {name: {**self._columns, **apart}[name] for name in self._schema["properties"]}
+        self._unknown_columns = {
+            apart[name]: column for name, column in column_names(apart).items()
+        }
+        self._shape = Shape(
+            self._schema,
+            self._to_utc,
+            names=names,
+            added=[name for name in (COMPANY_ID, ADDITIONAL_FIELDS) if name not in names.values()],
+            converters=self._in_whole_seconds,
+        )
+        self._decoder = msgspec.json.Decoder(self._shape.api, float_hook=exact_decimal)
+        self._additional = [self._shape.attributes[name] for name in self._unknown_columns]
 
-    def _decode_after_learning(self, text: bytes) -> Fields:
-        """Decode an object that has unknown fields or wrong ones."""
-        if unknown := [*self._learn(decode(text), self._schema)]:
-            for path in unknown:
-                self._on_unknown(path)
+    def _without_nul(self, text: bytes) -> bytes:
+        """Take out NUL, which databases refuse.
+
+        Raises:
+            RecordError: If there is a text that cannot be decoded.
+        """
+        if not find_nul(text):
+            return text
+        _check_decodable(text)
+        text, count = without_nul(text)
+        self._remarks.removed_nul(count)
+        return text
+
+    def _mended(self, text: bytes) -> bytes:
+        """Take up the fields that are unknown, and bring values into the form that is expected.
+
+        Returns:
+            The text as it came if nothing else was to be done.
+        """
+        mended = self._mender.mend(_decoder.decode(text))
+        for path in self._mender.unknown:
+            self._remarks.found_unknown_field(path)
+        if self._mender.unknown:
             self._build()
-        try:
-            return self._decoder.decode(text)
-        except msgspec.ValidationError as error:
-            place = _PLACE.search(str(error))
-            raise wrong_type(re.sub(r"\[.*?\]", "", place[1]) if place else "") from None
+        if not self._mender.is_changed:
+            return text
+        for difference in self._mender.differences:
+            if difference not in self._differences:
+                self._differences.add(difference)
+                self._remarks.found_difference(*difference)
+        return _encoder.encode(mended)
 
-    def _learn(self, source: Any, schema: Schema, path: str = "") -> Iterator[str]:  # noqa: ANN401
-        """Take up the fields that the specification does not know, and yield their paths."""
-        if isinstance(source, list):
-            for item in source:
-                yield from self._learn(item, schema.get("items", UNKNOWN), path)
-        properties = schema.get("properties")
-        if properties is None or not isinstance(source, dict):
-            return
-        for name, value in source.items():
-            if name not in properties:
-                properties[name] = UNKNOWN
-                yield f"{path}{name}"
-            yield from self._learn(value, properties[name], f"{path}{name}.")
+
+def _check_decodable(text: bytes) -> None:
+    """Look for the mark of what cannot be decoded.
+
+    Raises:
+        RecordError: If there is one.
+    """
+    if MARK in text:
+        field = marked_field(text)
+        place = f" in the field '{field}'" if field else ""
+        msg = f"The API sent something that cannot be decoded{place}."
+        raise RecordError(msg)
+
+
+def _misfit(error: msgspec.ValidationError) -> RecordError:
+    """Return what to say of a value that does not fit, without the value."""
+    place = _PLACE.search(str(error))
+    path = re.sub(r"\[.*?\]", "", place[1]) if place else ""
+    if "encoded date" in str(error):
+        return RecordError(f"The API sent no date where the field '{path}' should hold one.")
+    if _OUT_OF_RANGE.search(str(error)):
+        return RecordError(f"The API sent a number that is too large in the field '{path}'.")
+    return wrong_type(path)

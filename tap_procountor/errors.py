@@ -78,3 +78,10 @@ class UnclearError(TransientError):
 
 class IncompleteError(ProcountorError):
     """The run has ended, but not everything that was asked for has arrived."""
+
+
+#: What an answer of a shape that nobody thought of leads to: it must not stop the others.
+UNFORESEEN = (
+    *(ArithmeticError, AttributeError, LookupError),
+    *(RecursionError, TypeError, ValueError),
+)

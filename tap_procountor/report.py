@@ -139,6 +139,9 @@ class RunReport:
         self._unknown_fields: dict[str, list[str]] = {}
         self._company_failures: list[str] = []
         self._warnings: list[str] = []
+        self._removed_nul: dict[str, int] = defaultdict(int)
+        #: Whether rejected records are written to their table.
+        self.keeps_rejected = True
         #: The version that the API says it has.
         self.api_version: str | None = None
 
@@ -169,6 +172,10 @@ class RunReport:
             path,
         )
 
+    def removed_nul(self, stream: str, count: int) -> None:
+        """Count NUL characters that were taken out of a stream's texts: databases refuse them."""
+        self._removed_nul[stream] += count
+
     def is_complete(self, stream: str) -> bool:
         """Tell whether every row of a stream has been written, for all companies."""
         return not self._company_failures and all(
@@ -185,9 +192,13 @@ class RunReport:
             if outcome.shortfall and not outcome.tolerated
         ]
         if sum(outcome.rejected for outcome in outcomes) > self._tolerated_rejections:
+            hint = (
+                "they are in rejected_records"
+                if self.keeps_rejected
+                else "select the table rejected_records to keep them"
+            )
             lines += [
-                f"{outcome.name}: {outcome.rejected} records were rejected; they are in "
-                "rejected_records."
+                f"{outcome.name}: {outcome.rejected} records were rejected; {hint}."
                 for outcome in outcomes
                 if outcome.rejected
             ]
@@ -217,6 +228,11 @@ class RunReport:
             if outcome.vanished:
                 ids = ", ".join(map(str, outcome.vanished))
                 logger.warning("%s: deleted while being read: %s", outcome.name, ids)
+        for stream, count in self._removed_nul.items():
+            self.warn(
+                f"{stream}: {count:,} NUL characters were taken out of texts, because databases "
+                "refuse them."
+            )
         seconds = time.monotonic() - self._began
         logger.info(
             "The run took %.0f s: %d requests (%.0f %% of the permitted rate), %d of them "
@@ -254,6 +270,34 @@ class RunReport:
             "failures": self.failures + ([ended_by] if ended_by else []),
         }
         Path(path).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+class StreamRemarks:
+    """Notes what is remarkable about a stream's records although none is lost for it.
+
+    Args:
+        report: Where it is noted.
+        stream: The stream's name.
+    """
+
+    def __init__(self, report: RunReport, stream: str) -> None:
+        self._report = report
+        self._stream = stream
+
+    def found_unknown_field(self, path: str) -> None:
+        """Note a field that the specification does not know."""
+        self._report.found_unknown_field(self._stream, path)
+
+    def found_difference(self, path: str, sentence: str) -> None:
+        """Note a field that comes in another form than the specification says."""
+        self._report.warn(
+            f"{self._stream}: the API sends {sentence}, in the field '{path}'; nothing is lost by "
+            "it."
+        )
+
+    def removed_nul(self, count: int) -> None:
+        """Count NUL characters."""
+        self._report.removed_nul(self._stream, count)
 
 
 def _verdicts(outcomes: list[Outcome]) -> str:

@@ -15,7 +15,7 @@ from singer_sdk import OpenAPISchema, StreamSchema
 from singer_sdk.schema.source import OpenAPISchemaNormalizer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from singer_sdk import Stream
 
@@ -39,14 +39,36 @@ _KEPT_FORMATS = ("date", "date-time")
 snake_case = cache(inflection.underscore)
 
 
+def column_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """Put names into snake case, but never two into one: that would lose a field.
+
+    A name that is in snake case stays what it is; of the others, the first gets the column, and
+    those after it keep their own names.
+
+    Args:
+        names: The names.
+        taken: Columns that others have.
+    """
+    columns = {name: snake_case(name) for name in names}
+    used = {*taken}
+    if len(used.union(columns.values())) < len(used) + len(columns):
+        for name in sorted(columns, key=lambda name: columns[name] != name):
+            column = name if columns[name] in used else columns[name]
+            while column in used:
+                column += "_"
+            columns[name] = column
+            used.add(column)
+    return columns
+
+
 class _Normalizer(OpenAPISchemaNormalizer):
     """Writes snake case names and drops what constrains writing only (lengths, examples …)."""
 
     def handle_object(self, schema: Schema, *, key_properties: Sequence[str] = ()) -> Schema:
         """Name the properties as the records do; all but the keys are nullable."""
+        properties = schema.get("properties", {})
         schema["properties"] = {
-            snake_case(name): unwrapped(value)
-            for name, value in schema.get("properties", {}).items()
+            column: unwrapped(properties[name]) for name, column in column_names(properties).items()
         }
         return super().handle_object(schema, key_properties=key_properties)
 
@@ -55,6 +77,9 @@ class _Normalizer(OpenAPISchemaNormalizer):
         schema = super().normalize_schema(schema, key_properties=key_properties)
         if schema.get("format") not in _KEPT_FORMATS:
             schema.pop("format", None)
+        items = schema.get("items", {})
+        if isinstance(items.get("type"), str):
+            schema["items"] = {**items, "type": [items["type"], "null"]}
         return {word: schema[word] for word in _KEPT_KEYWORDS if word in schema}
 
 
@@ -65,6 +90,14 @@ def unwrapped(field: Schema) -> Schema:
     """
     (only,) = field.get("allOf") or [field]
     return dict(only)
+
+
+def kind_of(field: Schema) -> str:
+    """Return the type of a field, or the format that narrows it; none of unknown fields."""
+    kind = field.get("type", "")
+    kind = kind if isinstance(kind, str) else kind[0]
+    form = field.get("format")
+    return form if kind == "string" and form in _KEPT_FORMATS else kind
 
 
 class Specification(OpenAPISchema[str]):
@@ -125,7 +158,12 @@ class RecordSchema(StreamSchema[str]):
     @cached_property
     def _names_in_source(self) -> dict[str, str]:
         component = SPECIFICATION.component(*self.components)
-        return {snake_case(name): name for name in component["properties"]}
+        return {column: name for name, column in column_names(component["properties"]).items()}
+
+    @cached_property
+    def component(self) -> Schema:
+        """The schema of the API's own fields, under the names that they have in the table."""
+        return SPECIFICATION.preprocess_schema(SPECIFICATION.component(*self.components))
 
     def get_stream_schema(self, stream: Stream, stream_class: type[Stream]) -> Schema:  # noqa: ARG002
         """Return the schema; it is built once, because the SDK asks for it per record."""
@@ -135,8 +173,7 @@ class RecordSchema(StreamSchema[str]):
         return self._built[key]
 
     def _build(self, key: tuple[str, ...]) -> Schema:
-        body = SPECIFICATION.preprocess_schema(SPECIFICATION.component(*self.components))
-        properties = {"company_id": INTEGER, **self.added, **body["properties"]}
+        properties = {"company_id": INTEGER, **self.added, **self.component["properties"]}
         if self.components:
             properties |= {ADDITIONAL_FIELDS: {"type": ["object", "null"]}, DELETED_AT: DATE_TIME}
         for name in key:

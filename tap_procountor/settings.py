@@ -205,6 +205,19 @@ SETTINGS = th.PropertiesList(
         ),
     ),
     th.Property(
+        "rejected_record_content",
+        th.StringType,
+        allowed_values=["as_selected", "full", "reason_only"],
+        default="as_selected",
+        title="Content of rejected records",
+        description=(
+            "Whether `rejected_records` holds a record as a whole or only its key and the reason, "
+            "which names the field: `full` and `reason_only` do so for all tables; `as_selected` "
+            "holds the whole record unless a column of its table is deselected or there are "
+            "`stream_maps`, so that nothing comes back that was left out."
+        ),
+    ),
+    th.Property(
         "attachment_files_path",
         th.StringType,
         title="Path of files",

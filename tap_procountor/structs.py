@@ -7,28 +7,44 @@ renaming and encoding are thus left to msgspec, and Python touches an object onl
 
 from __future__ import annotations
 
-from decimal import Decimal
+import re
+from datetime import date
+from decimal import Context, Decimal, Inexact
 from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from tap_procountor.errors import RecordError
-from tap_procountor.schema import Schema, snake_case, unwrapped
+from tap_procountor.salvage import DEEPEST
+from tap_procountor.schema import Schema, column_names, kind_of, snake_case, unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-_SCALARS: dict[str, Any] = {
+_INT64 = 2**63 - 1
+_Integer = Annotated[int, msgspec.Meta(ge=-_INT64 - 1, le=_INT64)]
+
+#: Types to decode with. Numbers are not: they keep their digits, and are checked later.
+_TYPES: dict[str, Any] = {
     "boolean": bool | None,
-    "integer": int | None,
+    "integer": _Integer | None,
     "number": Raw,
     "string": str | None,
+    "date": date | None,
+    "date-time": str | None,
+    "object": dict[str, Any] | None,
 }
 
 _NESTED = frozenset((dict, list))
+
+#: Longer numbers are refused by Python and thus by targets, larger exponents by databases.
+_LONGEST_NUMBER = 4000
+_LARGEST_EXPONENT = 300
+_PLAIN_CHARACTERS = b"0123456789-.,"
+_NUMBER = re.compile(rb"null|-?\d[\d.]*(?:[eE]([-+]?\d{1,3}))?")
 
 #: The schema of a field that the specification does not know.
 UNKNOWN: Schema = {}
@@ -75,40 +91,49 @@ class Fields(msgspec.Struct):
 class Shape:
     """The two types of an object, and what is to be done to one that has been decoded.
 
-    What each field needs is looked up once, here.
+    What each field needs is looked up once, here. Together they are the check that a record fits
+    its table: types and ranges are left to msgspec, the rest to ``convert``.
 
     Args:
-        schema: The object's schema with the API's names, references resolved.
+        schema: The object's schema, references resolved.
         to_utc: Converts one of the API's times.
         path: Where the object stands, for messages.
+        names: The tables' names by the schema's; those in snake case if not given.
         added: Names of fields that the tap sets itself.
+        converters: What converts the times of some fields instead of ``to_utc``, by the table's
+            name.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last three are the root's
         self,
         schema: Schema,
         to_utc: Callable[[str], str],
         path: str = "",
-        added: tuple[str, ...] = (),
+        *,
+        names: Mapping[str, str] | None = None,
+        added: Collection[str] = (),
+        converters: Mapping[str, Callable[[str], str]] | None = None,
     ) -> None:
         self._to_utc = to_utc
         self._numbers: list[tuple[str, str]] = []
+        self._number_lists: list[tuple[str, str]] = []
         self._objects: list[tuple[Callable[[Any], Any], Shape]] = []
         self._arrays: list[tuple[Callable[[Any], Any], Shape]] = []
-        self._times: list[tuple[str, str]] = []
-        self._unknown: list[str] = []
-        #: The tables' names by the API's.
-        self.names = _names(schema.get("properties", {}))
-        ours = [*self.names.values()]
-        ours += [name for name in added if name not in ours]
+        self._times: list[tuple[str, str, Callable[[str], str]]] = []
+        self._unknown: list[tuple[str, str]] = []
+        self._converters = converters or {}
+        properties = schema.get("properties", {})
+        self.names = _names(properties) if names is None else names
+        ours = [*self.names.values(), *added]
         #: The attributes by the tables' names.
         self.attributes = attributes = {name: _attribute(name, at) for at, name in enumerate(ours)}
         kinds = [
-            self._kind(field, attributes[self.names[name]], f"{path}{name}")
-            for name, field in schema.get("properties", {}).items()
+            self._kind(field, self.names[name], f"{path}{name}")
+            for name, field in properties.items()
         ]
-        kinds += [Any] * (len(ours) - len(kinds))
-        api = [*self.names, *ours[len(self.names) :]]
+        kinds += [Any] * len(added)
+        # Under this name the API sends none: it begins with what Unicode says is no character.
+        api = [*self.names, *(f"\ufdd0{name}" for name in added)]
         #: The type to decode an object with.
         self.api = _struct("ApiFields", attributes, api, kinds)
         # A subtype without slots of its own: Python then need not compare the two at each object.
@@ -125,33 +150,45 @@ class Shape:
             values: The objects.
 
         Raises:
-            RecordError: If a time or a number is none.
+            RecordError: If a time or a number is none, or something is nested too deep.
         """
         if not values:
             return
-        for attribute, path in self._times:
-            try:
-                _replace(values, attribute, self._to_utc)
-            except (OverflowError, ValueError):
-                msg = f"The API sent no time where the field '{path}' should hold one."
-                raise RecordError(msg) from None
-        for attribute in self._unknown:
-            _rename_inside(values, attribute)
+        self._convert_times(values)
+        for attribute, path in self._unknown:
+            _rename_inside(values, attribute, path)
         for get, shape in self._objects:
             shape.convert([*filter(None, map(get, values))])
         for get, shape in self._arrays:
             items = chain.from_iterable(filter(None, map(get, values)))
             shape.convert([*filter(None, items)])
-        if self._numbers_of and not _are_numbers(map(self._numbers_of, values)):
-            raise wrong_type(self._path_of_no_number(values))
+        self._check_numbers(values)
         if self._is_renamed:
             for value in values:
                 value.__class__ = self._ours
 
-    def _kind(self, field: Schema, attribute: str, path: str) -> Any:  # noqa: ANN401 - a type
+    def _convert_times(self, values: Sequence[Fields]) -> None:
+        for attribute, path, to_utc in self._times:
+            try:
+                _replace(values, attribute, to_utc)
+            except (OverflowError, ValueError):
+                msg = f"The API sent no time where the field '{path}' should hold one."
+                raise RecordError(msg) from None
+
+    def _check_numbers(self, values: Sequence[Fields]) -> None:
+        if self._numbers_of and not _are_plain_numbers(map(self._numbers_of, values)):
+            # One is none, or written in an unusual way.
+            for attribute, path in self._numbers:
+                _check_numbers(map(attrgetter(attribute), values), path)
+        for attribute, path in self._number_lists:
+            lists = filter(None, map(attrgetter(attribute), values))
+            _check_numbers(chain.from_iterable(lists), path)
+
+    def _kind(self, field: Schema, name: str, path: str) -> Any:  # noqa: ANN401 - a type
         """Return the type to decode a field with, and note what is to be done to its values."""
+        attribute = self.attributes[name]
         field = unwrapped(field)
-        kind, items = field.get("type"), unwrapped(field.get("items", UNKNOWN))
+        kind, items = kind_of(field), unwrapped(field.get("items", UNKNOWN))
         if kind == "object" and "properties" in field:
             shape = Shape(field, self._to_utc, f"{path}.")
             self._objects.append((attrgetter(attribute), shape))
@@ -160,22 +197,17 @@ class Shape:
             shape = Shape(items, self._to_utc, f"{path}.")
             self._arrays.append((attrgetter(attribute), shape))
             return _array_of(shape.api | None)
-        if kind == "array" and items.get("type") in _SCALARS:
-            return _array_of(_SCALARS[items["type"]])
-        if field.get("format") == "date-time":
-            self._times.append((attribute, path))
+        if kind == "array":
+            if kind_of(items) == "number":
+                self._number_lists.append((attribute, path))
+            return _array_of(_TYPES.get(kind_of(items), Any))
+        if kind == "date-time":
+            self._times.append((attribute, path, self._converters.get(name, self._to_utc)))
         elif kind == "number":
             self._numbers.append((attribute, path))
-        elif kind not in _SCALARS:
-            self._unknown.append(attribute)
-        return _SCALARS.get(str(kind), Any)
-
-    def _path_of_no_number(self, values: Sequence[Fields]) -> str:
-        return next(
-            path
-            for attribute, path in self._numbers
-            if not _are_numbers([map(attrgetter(attribute), values)])
-        )
+        elif kind not in _TYPES or kind == "object":
+            self._unknown.append((attribute, path))
+        return _TYPES.get(kind, Any)
 
 
 def wrong_type(path: str) -> RecordError:
@@ -186,48 +218,104 @@ def wrong_type(path: str) -> RecordError:
 
 
 def _replace(values: Sequence[Fields], attribute: str, convert: Callable[[Any], Any]) -> None:
-    for value in values:
-        if item := getattr(value, attribute):
+    for value, item in zip(values, map(attrgetter(attribute), values), strict=True):
+        if item:
             setattr(value, attribute, convert(item))
+        elif item == "":
+            setattr(value, attribute, None)
 
 
-def _rename_inside(values: Sequence[Fields], attribute: str) -> None:
-    for value in values:
-        item = getattr(value, attribute)
+def _rename_inside(values: Sequence[Fields], attribute: str, path: str) -> None:
+    for value, item in zip(values, map(attrgetter(attribute), values), strict=True):
         if type(item) in _NESTED:
-            setattr(value, attribute, rename(item))
+            try:
+                setattr(value, attribute, rename(item))
+            except RecursionError:
+                msg = f"The API sent more than {DEEPEST} objects inside each other in '{path}'."
+                raise RecordError(msg) from None
 
 
-def rename(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Put the names inside a value of unknown shape into snake case."""
+def rename(value: Any, levels: int = DEEPEST) -> Any:  # noqa: ANN401 - any JSON
+    """Put the names inside a value of unknown shape into snake case.
+
+    Raises:
+        RecursionError: If it has more levels.
+    """
+    if levels < 0:
+        raise RecursionError
     if isinstance(value, dict):
-        return {snake_case(name): rename(item) for name, item in value.items()}
+        renamed = {snake_case(name): rename(item, levels - 1) for name, item in value.items()}
+        if len(renamed) < len(value):
+            columns = column_names(value)
+            return {columns[name]: rename(item, levels - 1) for name, item in value.items()}
+        return renamed
     if isinstance(value, list):
-        return [rename(item) for item in value]
+        return [rename(item, levels - 1) for item in value]
     return value
 
 
-def number(value: Raw | None) -> Decimal:
-    """Return what a number of a record stands for; null and what did not come count as nothing."""
-    text = bytes(value or b"null").decode()
-    return Decimal(0 if text == "null" else text)
+def exact_decimal(text: str) -> Decimal:
+    """Read a number of a value of unknown shape.
+
+    Raises:
+        ValueError: If it is beyond what is taken for a number.
+    """
+    if not _is_number(text.encode()):
+        raise ValueError
+    return Decimal(text)
 
 
-def _are_numbers(groups: Iterable[Iterable[Any]]) -> bool:
-    """Tell whether all values that came are numbers or null."""
-    values = chain.from_iterable(groups)
-    text = b"".join(filter(None, values))  # UNSET is false, as no JSON is
-    rest = text.translate(None, b"0123456789.-+eE")
-    return not rest.replace(b"null", b"")
+#: Adds up amounts of accounting without rounding, however many digits they have.
+_exact = Context(prec=3 * _LONGEST_NUMBER, traps=[Inexact])
+
+
+def total(amounts: Iterable[Raw | None]) -> Decimal | None:
+    """Add up numbers of a record, exactly; null and what did not come count as nothing.
+
+    Returns:
+        The sum; None if there is nothing to add up.
+    """
+    texts = [bytes(amount).decode() for amount in amounts if amount]
+    sum_ = None
+    for text in texts:
+        if text != "null":
+            sum_ = Decimal(text) if sum_ is None else _exact.add(sum_, Decimal(text))
+    return sum_
+
+
+def _are_plain_numbers(groups: Iterable[Iterable[Any]]) -> bool:
+    """Tell whether all values that came are numbers of usual form or null."""
+    # UNSET is false, as no JSON is.
+    text = b",".join(filter(None, chain.from_iterable(groups)))
+    if text.translate(None, _PLAIN_CHARACTERS).replace(b"null", b""):
+        return False
+    # A number that is too long would fill one of these pieces.
+    pieces = range(0, len(text), _LONGEST_NUMBER // 2)
+    return all(text.find(b",", at, at + _LONGEST_NUMBER // 2) >= 0 for at in pieces[:-1])
+
+
+def _check_numbers(values: Iterable[Any], path: str) -> None:
+    if not all(map(_is_number, values)):
+        raise wrong_type(path)
+
+
+def _is_number(text: Any) -> bool:  # noqa: ANN401 - Raw, bytes, None or UNSET
+    """Tell whether JSON is null or a number within the range that is taken for one."""
+    if not text:
+        return True
+    match = _NUMBER.fullmatch(bytes(text)[: _LONGEST_NUMBER + 1])
+    is_short = len(bytes(text)) <= _LONGEST_NUMBER
+    return match is not None and is_short and abs(int(match[1] or 0)) <= _LARGEST_EXPONENT
 
 
 def _names(properties: Schema) -> dict[str, str]:
-    """Put names into snake case, but never two into one."""
-    names: dict[str, str] = {}
-    for name in properties:
-        snake = snake_case(name)
-        names[name] = name if snake in names.values() else snake
-    return names
+    """Return the tables' names; fields that the specification knows have the first choice."""
+    known = [name for name, field in properties.items() if field is not UNKNOWN]
+    names = column_names(known)
+    unknown = [name for name in properties if name not in names]
+    names |= column_names(unknown, names.values())
+    # In the order of the properties.
+    return {name: names[name] for name in properties}
 
 
 def _attribute(name: str, position: int) -> str:

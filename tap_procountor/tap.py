@@ -114,7 +114,8 @@ class TapProcountor(CommandLine):
     def reject(self, stream: ProcountorStream, company: Company, rejection: Rejection) -> None:
         """Keep a record out of its table, but do not lose it."""
         self.report.outcome(stream.name, company.id).reject(rejection)
-        self.rejected_records.keep(stream.name, company, rejection)
+        self.report.keeps_rejected = self.rejected_records.selected
+        self.rejected_records.keep(stream, company, rejection)
 
     @property
     def rejected_records(self) -> RejectedRecords:

@@ -6,7 +6,8 @@ document says which zone they are in; Finnish local time is the likely one (sett
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import MINYEAR, UTC, date, datetime, timedelta
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 _AROUND_A_CLOCK_CHANGE = timedelta(hours=3)
 
 _ONE_DAY = timedelta(days=1)
+
+_ENDS = frozenset(map(str, (date.min, date.max)))
+
+#: The fraction of a second, to microseconds.
+_FRACTION = re.compile(r"[.,](\d{1,6})")
 
 _MINUTES_AND_SECONDS = frozenset(
     f":{minute:02}:{second:02}" for minute in range(60) for second in range(60)
@@ -34,7 +40,11 @@ def format_utc(moment: datetime) -> str:
 
     Bookmarks are compared as strings, and targets drop offsets: hence one form for all.
     """
-    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
+    try:
+        return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
+    except OverflowError:
+        # In the years 1 and 9999, UTC may be beyond what can be written.
+        return "0001-01-01T00:00:00Z" if moment.year == MINYEAR else "9999-12-31T23:59:59Z"
 
 
 def format_exactly(moment: datetime) -> str:
@@ -47,10 +57,12 @@ class ApiClock:
 
     Args:
         timezone: Name of the zone they are in, such as ``Europe/Helsinki``.
+        keeps_fractions: Whether fractions of a second are written, to microseconds.
     """
 
-    def __init__(self, timezone: str) -> None:
+    def __init__(self, timezone: str, *, keeps_fractions: bool = True) -> None:
         self._name = timezone
+        self._keeps_fractions = keeps_fractions
         self._whole_hours = lru_cache(maxsize=10_000)(self._find_whole_hours)
 
     @cached_property
@@ -83,6 +95,11 @@ class ApiClock:
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
 
+    @cached_property
+    def in_whole_seconds(self) -> ApiClock:
+        """The clock for times that are compared as text, which must be of one width."""
+        return ApiClock(self._name, keeps_fractions=False)
+
     def to_utc(self, text: str) -> str:
         """Turn a time of the API into RFC 3339 in UTC.
 
@@ -97,14 +114,21 @@ class ApiClock:
             days, hours = self._whole_hours(text[:10])
             if hour := hours.get(text[10:13]):
                 return f"{days[hour[0]]}{hour[1]}{rest}Z"
-        return format_utc(self.parse(text))
+        moment = self.parse(text)
+        whole = format_utc(moment)
+        if not (moment.microsecond and self._keeps_fractions):
+            return whole
+        fraction = _FRACTION.search(text)
+        return f"{whole[:-1]}.{fraction[1]}Z" if fraction else whole
 
     def _find_whole_hours(self, date: str) -> tuple[tuple[str, str, str], _Hours]:
         """Return the days around a day by their distance, and the hours of the day in UTC.
 
         There are none for a day on which the clock changes, nor in zones that are not whole hours
-        away from UTC.
+        away from UTC, nor for the first and the last day that there are.
         """
+        if date in _ENDS:
+            return (date, date, date), {}
         midnight = self.parse(f"{date}T00:00:00")
         offset = midnight.utcoffset() or timedelta()
         hours, rest = divmod(offset, timedelta(hours=1))

@@ -84,7 +84,7 @@ def test_where_very_many_fail_the_rest_of_the_batch_is_rejected(
 STREAMS: dict[str, tuple[str, str]] = {
     "invoices": ("invoices", "notes"),
     "products": ("products", "name"),
-    "journals": ("journals", "name"),
+    "journals": ("journals", "status"),
     "ledger_receipts": ("ledgerreceipts", "name"),
     "business_partners": ("businesspartners", "name"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -118,8 +119,9 @@ class ProcountorStream(Stream):
         }
 
     def key_of(self, record: Record) -> Key:
-        """Return the key of a record within its company."""
-        return tuple(record.get(name) for name in self.primary_keys[1:])
+        """Return the key of a record within its company, as JSON has it."""
+        values = (record.get(name) for name in self.primary_keys[1:])
+        return tuple(str(value) if type(value) is date else value for value in values)
 
     def check_key(self, record: Record) -> None:
         """Refuse a record that no table can hold.
@@ -135,10 +137,12 @@ class ProcountorStream(Stream):
     @cached_property
     def _is_plain(self) -> bool:
         """Whether records go out as they are: nothing is deselected, mapped or flattened."""
-        untouched = {"stream_maps", "flattening_enabled"}.isdisjoint(
-            name for name, value in self.config.items() if value
-        )
-        return untouched and all(self.mask.values())
+        return self.shows_everything and not self.config.get("flattening_enabled")
+
+    @cached_property
+    def shows_everything(self) -> bool:
+        """Whether nothing of the records is deselected or mapped away."""
+        return not self.config.get("stream_maps") and all(self.mask.values())
 
     def _write_record_message(self, record: Record) -> None:
         """Write a record, on the short way if the SDK's steps would change nothing.

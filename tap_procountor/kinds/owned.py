@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from tap_procountor.client import decode
 from tap_procountor.convert import Rejection, as_text
-from tap_procountor.errors import NotFoundError, RecordError
+from tap_procountor.errors import UNFORESEEN, NotFoundError, RecordError
 from tap_procountor.kinds.full_table import FullTableStream
 from tap_procountor.kinds.incremental import IncrementalStream
 from tap_procountor.kinds.read import ReadStream
@@ -175,7 +175,10 @@ class OwnedStream(_RowsOf, IncrementalStream):
 
     def rejected_document(self, rejection: Rejection) -> int | None:
         """Return the owner of a row."""
-        source = decode(rejection.text.encode())
+        try:
+            source = decode(rejection.text.encode())
+        except UNFORESEEN:
+            return rejection.number
         name_in_source = getattr_static(self, "schema").name_in_source
         names = (name_in_source(name) for name, field in self.owner_fields.items() if field == "id")
         owner = source.get(next(names)) if isinstance(source, dict) else None

@@ -8,8 +8,9 @@ from inspect import getattr_static
 from traceback import format_tb
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_procountor.convert import Record, RecordConverter, Rejection
+from tap_procountor.convert import Record, RecordConverter, Rejection, as_record_error
 from tap_procountor.errors import (
+    UNFORESEEN,
     ApiError,
     ForbiddenError,
     IncompleteError,
@@ -18,6 +19,7 @@ from tap_procountor.errors import (
 )
 from tap_procountor.kinds.base import ProcountorStream
 from tap_procountor.progress import Progress
+from tap_procountor.report import StreamRemarks
 from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
@@ -25,18 +27,13 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
 
+    from tap_procountor.census import Key
     from tap_procountor.companies import Company
     from tap_procountor.kinds.rows import RowStream
     from tap_procountor.reading.batches import Batch
     from tap_procountor.report import Outcome
     from tap_procountor.structs import Fields
     from tap_procountor.verdicts import Finding
-
-#: What an answer of a shape that nobody thought of leads to: it must not stop the other streams.
-_UNFORESEEN = (
-    *(ArithmeticError, AttributeError, LookupError),
-    *(RecursionError, TypeError, ValueError),
-)
 
 
 class ReadStream(ProcountorStream):
@@ -58,8 +55,9 @@ class ReadStream(ProcountorStream):
         """Turns an object of the API into a record."""
         return RecordConverter(
             getattr_static(self, "schema").source,
-            self._tap.api_clock.to_utc,
-            lambda path: self._tap.report.found_unknown_field(self.name, path),
+            self._tap.api_clock,
+            StreamRemarks(self._tap.report, self.name),
+            self.replication_key,
         )
 
     @abstractmethod
@@ -136,7 +134,7 @@ class ReadStream(ProcountorStream):
             outcome.failure = refusal.advice
         except ProcountorError as error:
             outcome.fail(error)
-        except _UNFORESEEN as error:
+        except UNFORESEEN as error:
             # Without the error's own text, which may quote the data.
             self.logger.debug("Unexpected answer:\n%s", "".join(format_tb(error.__traceback__)))
             msg = f"The API's answer is not as documented ({type(error).__name__})."
@@ -169,19 +167,27 @@ class ReadStream(ProcountorStream):
 
     def _records(self, company: Company, batch: Batch) -> Iterator[Record]:
         """Yield the records of a batch, and write the rows inside each right after it."""
+        texts: dict[Key, bytes] = {}
         for text, converted in self.convert.all(batch.documents):
             try:
                 record = self._complete(company, converted)
-            except RecordError as error:
-                self.reject(self, company, Rejection.of(text, error))
+                if texts.setdefault(self.key_of(record), text) != text:
+                    msg = "The API sent another record with the same key before it."
+                    raise RecordError(msg)  # noqa: TRY301 - as those of the two calls
+                # Taken before the record is written: writing may remove deselected fields.
+                rows = [
+                    (stream, stream.sorted_rows(self, record))
+                    for stream in self._selected_row_streams
+                ]
+            except (RecordError, *UNFORESEEN) as error:
+                self.reject(self, company, Rejection.of(text, as_record_error(error)))
                 continue
-            # Taken before the record is written: writing may remove deselected fields.
-            rows = [
-                (stream, list(stream.rows(self, record))) for stream in self._selected_row_streams
-            ]
+            number = record.get("id")
             yield record
-            for stream, its_rows in rows:
-                self._write_rows(stream, company, record.get("id"), its_rows)
+            for stream, (sound, faulty) in rows:
+                self._write_rows(stream, company, sound)
+                for row, fault in faulty:
+                    self.reject(stream, company, Rejection.of(row, fault, number))
 
     def _complete(self, company: Company, converted: Fields | RecordError) -> Fields:
         """Add the company to a record, unless it has been rejected or must be."""
@@ -191,15 +197,7 @@ class ReadStream(ProcountorStream):
         self.check_key(converted)
         return converted
 
-    def _write_rows(
-        self, stream: RowStream, company: Company, owner: int | None, rows: list[dict[str, Any]]
-    ) -> None:
-        outcome = self._tap.report.outcome(stream.name, company.id)
+    def _write_rows(self, stream: RowStream, company: Company, rows: list[dict[str, Any]]) -> None:
         for row in rows:
-            try:
-                stream.check_key(row)
-            except RecordError as error:
-                self._tap.reject(stream, company, Rejection.of(row, error, owner))
-                continue
             stream.write(row)
-            outcome.rows += 1
+        self._tap.report.outcome(stream.name, company.id).rows += len(rows)

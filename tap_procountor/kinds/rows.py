@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from functools import cached_property
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_procountor.convert import Record, as_fields
+from tap_procountor.convert import Checked, Record, RecordConverter, as_fields, as_record_error
+from tap_procountor.errors import UNFORESEEN, RecordError
 from tap_procountor.kinds.base import ProcountorStream
-from tap_procountor.schema import ADDITIONAL_FIELDS
+from tap_procountor.report import StreamRemarks
+from tap_procountor.schema import ADDITIONAL_FIELDS, RecordSchema
+from tap_procountor.structs import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from singer_sdk.helpers.types import Context
 
+    from tap_procountor.census import Key
     from tap_procountor.companies import Company
     from tap_procountor.kinds.read import ReadStream
     from tap_procountor.reading.batches import Batch
@@ -46,11 +51,36 @@ class RowStream(ProcountorStream):
         """Learn what the rows need besides their owners; yield the batches one after the other."""
         return batches
 
+    def sorted_rows(
+        self, owner: ReadStream, record: Record
+    ) -> tuple[list[dict[str, Any]], list[tuple[Any, RecordError]]]:
+        """Return the rows of an owner's record that the table can hold, and apart the others.
+
+        Two rows with one key are never written: the table would have one of them, without a word.
+        """
+        self._faulty.clear()
+        rows: list[dict[str, Any]] = []
+        try:
+            rows.extend(self.rows(owner, record))
+        except UNFORESEEN as error:
+            self._faulty.append((record.get(self.field), as_record_error(error)))
+        sound: dict[Key, dict[str, Any]] = {}
+        for row in rows:
+            try:
+                self.check_key(row)
+                first = sound.setdefault(self.key_of(row), row)
+                if first is not row and not self.is_same(first, row):
+                    msg = "The API sent another row with the same key before it."
+                    raise RecordError(msg)  # noqa: TRY301 - as that of the call
+            except RecordError as error:
+                self._faulty.append((row, error))
+        return [*sound.values()], [*self._faulty]
+
     def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
         """Yield the rows of an owner's record."""
         inherited = self.inherited(record)
         for item in record.get(self.field) or ():
-            yield self.row(inherited, item)
+            yield from self.made(inherited, item)
 
     def inherited(self, record: Record) -> dict[str, Any]:
         """Return what every row takes from its owner."""
@@ -58,16 +88,54 @@ class RowStream(ProcountorStream):
             name: record.get(field) for name, field in self.owner_fields.items()
         }
 
-    def row(self, inherited: dict[str, Any], item: Record) -> dict[str, Any]:
-        """Make a row; fields that the specification does not know move out of the root."""
-        fields = as_fields(item)
-        row = fields | inherited
-        if not row.keys() <= self._known_fields or not fields.keys().isdisjoint(inherited):
-            clashing = {name: fields[name] for name in fields.keys() & inherited.keys()}
-            unknown = {name: row.pop(name) for name in row.keys() - self._known_fields}
-            row[ADDITIONAL_FIELDS] = unknown | clashing
-        return row
+    def is_same(self, first: dict[str, Any], second: dict[str, Any]) -> bool:  # noqa: ARG002
+        """Whether two rows of a record that have the same key are one and the same thing."""
+        return False
+
+    def made(self, inherited: dict[str, Any], item: Record | None) -> Iterator[dict[str, Any]]:
+        """Yield the row that is made of an item; none if it cannot be, which is noted."""
+        try:
+            yield self.row(inherited, item)
+        except (RecordError, *UNFORESEEN) as error:
+            self._faulty.append((item, as_record_error(error)))
+
+    def row(self, inherited: dict[str, Any], item: Record | None) -> dict[str, Any]:
+        """Make a row; fields that the specification does not know move out of the root.
+
+        Raises:
+            RecordError: If the item does not fit the table.
+        """
+        if item is None:
+            msg = "The API sent null where a row should be."
+            raise RecordError(msg)
+        if isinstance(item, Fields | Checked):
+            fields = as_fields(item)
+            additional = {}
+        else:
+            # It stood in a field that the specification does not know.
+            fields = as_fields(self._convert(item))
+            additional = fields.pop(ADDITIONAL_FIELDS, {})
+        if not fields.keys() <= self._own_fields:
+            additional |= {name: fields.pop(name) for name in fields.keys() - self._own_fields}
+        if additional:
+            fields[ADDITIONAL_FIELDS] = additional
+        return fields | inherited
 
     @cached_property
-    def _known_fields(self) -> frozenset[str]:
-        return frozenset(self.schema["properties"])
+    def _faulty(self) -> list[tuple[Any, RecordError]]:
+        """Items of the newest record that no row can be made of, and what is wrong with them."""
+        return []
+
+    @cached_property
+    def _own_fields(self) -> frozenset[str]:
+        """What an item may have in the root of its row: its own fields, not the owner's."""
+        schema: RecordSchema = getattr_static(self, "schema")
+        return frozenset(schema.component["properties"]).difference(schema.added, ("company_id",))
+
+    @cached_property
+    def _convert(self) -> RecordConverter:
+        return RecordConverter(
+            getattr_static(self, "schema").component,
+            self._tap.api_clock,
+            StreamRemarks(self._tap.report, self.name),
+        )

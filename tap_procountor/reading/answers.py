@@ -11,6 +11,7 @@ from msgspec import Raw
 from tap_procountor.client import decode
 from tap_procountor.convert import Rejection
 from tap_procountor.errors import ApiError, RecordError
+from tap_procountor.reading.batches import LARGEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,15 +83,16 @@ def decode_list(decoder: msgspec.json.Decoder[Answer], body: bytes, path: str) -
 
 
 def by_id(texts: Iterable[Raw], rejected: list[Rejection]) -> dict[int, Raw]:
-    """Index objects by their ids; note those that have none."""
-    indexed = {}
+    """Index objects by their ids; note those that have none, or one that came before."""
+    indexed: dict[int, Raw] = {}
     for text in texts:
         source = decode(text)
         number = source.get("id") if isinstance(source, dict) else None
-        if type(number) is int:
-            indexed[number] = text
-        else:
+        if type(number) is not int or number > LARGEST_ID:
             error = RecordError("The API sent a record without an id.")
+            rejected.append(Rejection.of(source, error))
+        elif bytes(indexed.setdefault(number, text)) != bytes(text):
+            error = RecordError("The API sent another record with the same id before it.")
             rejected.append(Rejection.of(source, error))
     return indexed
 

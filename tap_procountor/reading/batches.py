@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: The most rows of a page and the most ids of a batch: one page, one batch.
 PAGE_SIZE = 200
 
+#: Tables and the state hold ids of 64 bits.
+LARGEST_ID = 2**63 - 1
+
 
 class Row(msgspec.Struct):
     """What must be known of a row of a list before it is parsed.
@@ -30,7 +33,7 @@ class Row(msgspec.Struct):
         receipt_date: Its date, if it is a ledger receipt: it tells the tracking period.
     """
 
-    id: int
+    id: Annotated[int, msgspec.Meta(le=LARGEST_ID)]
     receipt_date: str | None = msgspec.field(name="receiptDate", default=None)
 
 

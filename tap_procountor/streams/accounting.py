@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from functools import cached_property
@@ -21,13 +22,16 @@ from tap_procountor.reading.batches import Batch
 from tap_procountor.reading.detailed import DocumentList
 from tap_procountor.reading.keyset import KeysetList
 from tap_procountor.schema import DATE_TIME, INTEGER, STRING, RecordSchema
-from tap_procountor.structs import number
+from tap_procountor.structs import total
 from tap_procountor.times import format_exactly, format_utc
 from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from msgspec import Raw
+
+    from tap_procountor.census import Key
     from tap_procountor.companies import Company
     from tap_procountor.convert import Record
     from tap_procountor.kinds.read import ReadStream
@@ -63,7 +67,7 @@ class TrackingPeriods(RowStream):
         state = receipts.get_context_state({"company_id": record["company_id"]})
         swept = Census.from_state(state).swept
         for row in super().rows(owner, record):
-            yield row | {"swept_at": swept.get(row.get("start_date", ""))}
+            yield row | {"swept_at": swept.get(str(row.get("start_date")))}
 
 
 class ChartOfAccounts(SingleCallStream):
@@ -412,14 +416,21 @@ class LedgerTransactionDimensions(RowStream):
     def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
         """Yield the dimension items of each transaction of a receipt."""
         inherited = self.inherited(record)
-        for transaction in record.get("transactions") or ():
+        for transaction in filter(None, record.get("transactions") or ()):
             inherited["ledger_transaction_id"] = transaction.get("id")
-            rows: dict[Any, dict[str, Any]] = {}
+            rows: dict[Key, dict[str, Any]] = {}
+            amounts: defaultdict[Key, list[Raw | None]] = defaultdict(list)
             for item in transaction.get(self.field) or ():
-                inherited["dimension_item_id"] = item.get("item_id")
-                row = self.row(inherited, item)
-                same = rows.setdefault((row["dimension_id"], row["dimension_item_id"]), row)
-                if same is not row:
-                    # A table has one row per item: without the sum one amount would be lost.
-                    same["value"] = number(same.get("value")) + number(row.get("value"))
-            yield from rows.values()
+                inherited["dimension_item_id"] = item and item.get("item_id")
+                for row in self.made(inherited, item):
+                    key = (row.get("dimension_id"), row["dimension_item_id"])
+                    if None in key:
+                        yield row
+                        continue
+                    rows.setdefault(key, row)
+                    amounts[key].append(row.get("value"))
+            for key, row in rows.items():
+                if len(amounts[key]) > 1:
+                    # A table has one row per item: without the sum, amounts would be lost.
+                    row["value"] = total(amounts[key])
+                yield row

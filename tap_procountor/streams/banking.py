@@ -78,7 +78,7 @@ class BankStatementEvents(RowStream):
         """Yield the events of a statement, each before those inside it."""
         inherited = self.inherited(record)
         for parent, event in with_parents(record.get(self.field) or ()):
-            yield self.row(inherited | {"parent_event_id": parent}, event)
+            yield from self.made(inherited | {"parent_event_id": parent}, event)
 
 
 class ReferencePayments(DatedStream):

@@ -11,6 +11,7 @@ from tap_procountor.kinds.incremental import DocumentStream
 from tap_procountor.kinds.owned import BatchOwnedStream, OwnedStream
 from tap_procountor.kinds.rows import RowStream
 from tap_procountor.reading.attachments import SEARCH_PATH, Found, attachment_ids
+from tap_procountor.report import StreamRemarks
 from tap_procountor.schema import (
     ADDITIONAL_FIELDS,
     DATE_TIME,
@@ -215,6 +216,14 @@ class Attachments(RowStream):
             for row in super().rows(owner, holder):
                 yield self._with_document({**row, "owner_stream": stream})
 
+    def is_same(self, first: dict[str, Any], second: dict[str, Any]) -> bool:
+        """Whether it is one file, which several events of a bank statement can have."""
+        of_owner = {"owner_stream", *self.owner_fields}
+        return all(
+            first.get(name) == second.get(name)
+            for name in (first.keys() | second.keys()) - of_owner
+        )
+
     def _with_document(self, row: dict[str, Any]) -> dict[str, Any]:
         """Add what the search says."""
         document = self._found.get(row.get("id", 0), {})
@@ -242,6 +251,6 @@ class Attachments(RowStream):
     def _convert(self) -> RecordConverter:
         return RecordConverter(
             SPECIFICATION.component("Document"),
-            self._tap.api_clock.to_utc,
-            lambda path: self._tap.report.found_unknown_field(self.name, path),
+            self._tap.api_clock,
+            StreamRemarks(self._tap.report, self.name),
         )

@@ -84,7 +84,6 @@ def test_where_very_many_fail_the_rest_of_the_batch_is_rejected(
 STREAMS: dict[str, tuple[str, str]] = {
     "invoices": ("invoices", "notes"),
     "products": ("products", "name"),
-    "journals": ("journals", "status"),
     "ledger_receipts": ("ledgerreceipts", "name"),
     "business_partners": ("businesspartners", "name"),
 }
@@ -98,8 +97,7 @@ def test_what_was_rejected_is_asked_for_until_it_comes(
     kind, field = STREAMS[stream]
     company = sandbox.companies[0]
     company.close_periods("2000-01-01", "2100-01-01")
-    number = truth(sandbox, stream)[5]["id"] if stream != "journals" else None
-    number = number or company.truth(kind)[5]["id"]
+    number = truth(sandbox, stream)[5]["id"]
     company.spoil(kind, number, {field: ["no text"]})
     warehouse = Warehouse(tmp_path, config, stream, "rejected_records")
     assert warehouse.run().exit_code == 1
@@ -118,6 +116,28 @@ def test_what_was_rejected_is_asked_for_until_it_comes(
     run = warehouse.run()
     assert run.exit_code == 0
     assert number not in {row["id"] for row in run.records(stream)}
+
+
+def test_what_was_rejected_of_a_list_in_one_answer_is_asked_for_again(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    number = sandbox.companies[0].truth("journals")[5]["id"]
+
+    def spoil(content: Any) -> None:
+        for row in content:
+            row |= {"status": ["no text"]} if row["id"] == number else {}
+
+    proxy.altering("/journals", spoil)
+    warehouse = Warehouse(tmp_path, proxy.config(), "journals", "rejected_records")
+    for _ in range(2):
+        run = warehouse.run()
+        assert run.exit_code == 1
+        assert [row["record_key"] for row in run.records("rejected_records")] == [f"id {number}"]
+        sandbox.advance_clock(86_400)
+    proxy.after = lambda _, answer: answer
+    run = warehouse.run()
+    assert run.exit_code == 0, run.log
+    assert [row["id"] for row in run.records("journals")] == [number]
 
 
 def test_what_was_rejected_and_is_gone_is_forgotten(

@@ -125,7 +125,8 @@ def test_what_was_rejected_of_a_list_in_one_answer_is_asked_for_again(
 
     def spoil(content: Any) -> None:
         for row in content:
-            row |= {"status": ["no text"]} if row["id"] == number else {}
+            if row["id"] == number:
+                row["status"] = ["no text"]
 
     proxy.altering("/journals", spoil)
     warehouse = Warehouse(tmp_path, proxy.config(), "journals", "rejected_records")

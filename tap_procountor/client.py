@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ from tap_procountor.errors import (
 )
 from tap_procountor.gate import BEFORE_ALL, Gate
 from tap_procountor.limiter import RateLimiter
+from tap_procountor.settings import requests_per_second
 from tap_procountor.threads import RequestThreads
 from tap_procountor.transport import Request, Transport, without_ids
 
@@ -184,13 +185,13 @@ class ProcountorClient:
         url = urlsplit(self._api_url)
         self._token_url = config.get("token_url") or f"{url.scheme}://{url.netloc}/api/oauth/token"
         self.concurrency = int(config["max_concurrency"])
-        rate = float(config["requests_per_second"])
-        self.limiter = RateLimiter(rate)
+        self.rate = requests_per_second(config)
+        self.limiter = RateLimiter(self.rate)
         self.usage = Usage()
         timeout = float(config["request_timeout"])
         self._transport = Transport(self.limiter, self.concurrency, timeout)
         self._gate = Gate(self.concurrency)
-        self.threads = RequestThreads(self.concurrency, rate)
+        self.threads = RequestThreads(self.concurrency, self.rate)
         #: Whether the API has answered properly in this run: it is where we look for it.
         self._has_answered = False
 
@@ -459,9 +460,11 @@ def _is_file(response: Response) -> bool:
 def server_time(answer: Answer) -> datetime:
     """Tell when an answer was made, by the server's clock; by ours if it gives no time."""
     try:
-        return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
-    except (KeyError, TypeError, ValueError):
+        moment = parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
+    except (KeyError, OverflowError, TypeError, ValueError):
         return datetime.now(UTC)
+    # No other time zone may lead beyond the last year that there is.
+    return moment if moment.year < MAXYEAR else datetime.now(UTC)
 
 
 def _waits() -> Generator[float, Exception, None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,14 @@ from tap_procountor.errors import ApiError, ConfigurationError, ProcountorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
-
     from tap_procountor.auth import CompanyAuthenticator
     from tap_procountor.client import Params, Parse, Receiver, Usage
     from tap_procountor.report import RunReport
     from tap_procountor.threads import RequestThreads
 
+
+#: Clocks that are this far apart are worth a warning, or cannot both be believed.
+_OFF, _FAR_OFF = timedelta(hours=1), timedelta(days=1)
 
 #: What several parts of a run need; each asks for nothing else there.
 _SHARED_RESOURCES = {"/company/usagesettings", "/fiscalyears", "/vats/default"}
@@ -57,8 +59,11 @@ class Company:
     Attributes:
         id: Procountor's id; ids of everything else are unique only within a company.
         name: Its name, for people.
-        opened: When the run began for this company, by the server's clock. What changes later is
-            left to the next run.
+        opened: When the run began for this company, by the server's clock; by the later of its
+            and ours if they are a day or more apart. What changes later is left to the next run.
+        agreed: The same, but by the earlier of such clocks: no bookmark goes beyond what both
+            allow.
+        clock_ahead: How far the server's clock is ahead of ours.
         country: Its country in English upper case (``FINLAND``), if it is said.
         discusses_invoices: Whether the discussion of invoices is in use; None if it is not said.
         usage: Where the requests made through this object are counted.
@@ -67,6 +72,8 @@ class Company:
     id: int
     name: str
     opened: datetime
+    agreed: datetime
+    clock_ahead: timedelta
     country: str | None
     discusses_invoices: bool | None
     client: ProcountorClient = field(repr=False)
@@ -88,10 +95,14 @@ class Company:
             msg = "The API's /sessioninfo names no company: check api_url."
             raise ApiError(msg)
         settings = session.get("companySettings")
+        server, ours = server_time(answer), datetime.now(UTC)
+        is_far_off = abs(server - ours) >= _FAR_OFF
         return cls(
             session["companyId"],
             str(session.get("name")),
-            server_time(answer),
+            max(server, ours) if is_far_off else server,
+            min(server, ours) if is_far_off else server,
+            server - ours,
             session.get("country"),
             settings.get("invoiceDiscussionEnabled") if isinstance(settings, dict) else None,
             client,
@@ -154,7 +165,27 @@ def open_companies(
         names[outcome.id] = key_name
     if not companies:
         raise errors[0]
+    clocks = [company.clock_ahead for company in companies.values()]
+    _report_clock(max(clocks, key=abs), report)
     return companies
+
+
+def _report_clock(ahead: timedelta, report: RunReport) -> None:
+    """Warn if the server's clock and ours do not agree."""
+    if abs(ahead) < _OFF:
+        return
+    hours = abs(ahead) / _OFF
+    apart = (
+        f"By its Date header, the server's clock is {hours:,.0f} hours "
+        f"{'ahead of' if ahead > timedelta() else 'behind'} this machine's: correct the one that "
+        "is wrong."
+    )
+    if abs(ahead) >= _FAR_OFF:
+        apart += (
+            " Until then bookmarks go no further than the earlier of the two, and more is read "
+            "again."
+        )
+    report.warn(apart)
 
 
 def _open(client: ProcountorClient, api_key: str) -> Company | ProcountorError:

@@ -169,6 +169,7 @@ class TapProcountor(CommandLine):
             replication_key=str(stream.replication_key),
             streams=[one.bookmark_name for one in (stream, *stream.row_streams) if one.selected],
             now=company.opened,
+            agreed=company.agreed,
             start_date=self.moment("start_date"),
             end_date=self.moment("end_date"),
             lookback=stream.lookback,
@@ -368,7 +369,7 @@ class TapProcountor(CommandLine):
         )
 
     def _finish(self) -> None:
-        self.report.log(self.client.usage, self.config["requests_per_second"])
+        self.report.log(self.client.usage, self.client.rate)
         self._write_report()
         if count := len(self.report.failures):
             msg = f"The run is incomplete: {count} of its parts failed, as listed above."
@@ -376,8 +377,7 @@ class TapProcountor(CommandLine):
 
     def _write_report(self, ended_by: str | None = None) -> None:
         if path := self.config.get("run_report_path"):
-            rate = self.config["requests_per_second"]
-            self.report.write(path, self.client.usage, rate, ended_by)
+            self.report.write(path, self.client.usage, self.client.rate, ended_by)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Stop the run on SIGTERM or Ctrl-C; the SDK would end it with exit code 0."""

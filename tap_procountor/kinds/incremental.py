@@ -197,7 +197,7 @@ class IncrementalStream(ReadStream):
         missing = difference(known, ids)
         count = len(known) if everything is None else len(ids) + len(missing)
         gone = self.confirmed_gone(company, missing, count)
-        census = Census(taken=format_utc(company.opened))
+        census = Census(taken=format_utc(company.agreed))
         census.replace("", ascending(ids, missing - gone))
         yield Batch([], deleted=sorted(gone), census=census)
 

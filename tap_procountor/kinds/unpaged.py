@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_procountor.kinds.incremental import IncrementalStream
 from tap_procountor.kinds.read import ReadStream
-from tap_procountor.reading.answers import as_array
+from tap_procountor.reading.answers import whole_list
 from tap_procountor.reading.plain import unpaged_batches
 
 if TYPE_CHECKING:
@@ -46,4 +47,4 @@ class UnpagedIncrementalStream(IncrementalStream):
         return self._whole(company, filters)
 
     def _whole(self, company: Company, filters: Params) -> Iterator[Batch]:
-        return unpaged_batches(company.get(self.path, filters, as_array))
+        return unpaged_batches(company.get(self.path, filters, partial(whole_list, path=self.path)))

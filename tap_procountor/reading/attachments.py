@@ -53,14 +53,14 @@ class _Attachment(msgspec.Struct):
 class _Owner(msgspec.Struct):
     attachments: list[_Attachment] | None = None
     #: Of a bank statement, and those inside an event of it.
-    events: list[_Owner] | None = None
+    events: list[_Owner] | _Owner | None = None
     event: list[_Owner] | _Owner | None = None
 
     @property
-    def inside(self) -> list[_Owner]:
+    def inside(self) -> Iterator[_Owner]:
         """What is inside and may have attachments as well."""
-        inner = [self.event] if isinstance(self.event, _Owner) else self.event
-        return [*(self.events or ()), *(inner or ())]
+        for inner in (self.events, self.event):
+            yield from [inner] if isinstance(inner, _Owner) else inner or ()
 
     @property
     def ids(self) -> Iterator[int]:

@@ -39,6 +39,7 @@ class FiscalYears(SingleCallStream):
     name = "fiscal_years"
     path = "/fiscalyears"
     records_field = "fiscalYears"
+    access = Access(is_never_empty=True)
     schema = RecordSchema("FiscalYear")
 
 
@@ -60,7 +61,7 @@ class ChartOfAccounts(SingleCallStream):
     path = "/coa"
     records_field = "ledgerAccounts"
     primary_keys = ("company_id", "ledger_account_code")
-    access = Access(any_of=("management.chartOfAccountsAndDefaultReports",))
+    access = Access(any_of=("management.chartOfAccountsAndDefaultReports",), is_never_empty=True)
     schema = RecordSchema("LedgerAccount")
 
 
@@ -124,8 +125,22 @@ class LedgerReceipts(DocumentStream):
         parts={
             "salaries.payroll": "receipts of salaries, without which the ledger does not balance,"
         },
+        # Inferred: whether a receipt needs the right to its document as well is nowhere said.
+        doubts={
+            "sales.salesInvoiceSearch": "receipts of sales invoices",
+            "purchases.purchaseInvoiceSearch": "receipts of purchase invoices",
+            "travelAndExpenses.travelAndExpenseInvoiceSearch": (
+                "receipts of travel and expense invoices"
+            ),
+            "payments.bankStatementAndReferencePayment": (
+                "receipts of bank statements and reference payments"
+            ),
+        },
         limits=(
             "accounting.personalJournalReceiptsOnly",
+            "sales.personalSalesInvoicesOnly",
+            "purchases.personalPurchaseInvoicesOnly",
+            "travelAndExpenses.personalTravelAndExpenseInvoiceOnly",
             "salaries.personalSalariesOnly",
             "user.limitedDimensions",
         ),
@@ -204,7 +219,7 @@ class LedgerReceipts(DocumentStream):
         """Compare the ids of the regions looked at with those that the target has."""
         keys = {region.key for region in self._ledger(company).regions}
         is_open = {region.key for region in self._ledger(company).regions if not region.is_closed}
-        census = Census(open=sorted(is_open), taken=format_utc(company.opened))
+        census = Census(open=sorted(is_open), taken=format_utc(company.agreed))
         if not self.keeps_ids:
             return Batch([], census=census)
         # A period that is no more has its receipts elsewhere now.

@@ -374,6 +374,10 @@ class ProcountorClient:
         # A token request is made in the place of the request that needs the token.
         with self._gate.enter(call.order) if call.auth else nullcontext():
             answer = self._send_in_place(call)
+        if answer.status != _TOO_MANY_REQUESTS:
+            self.limiter.go_on()
+        elif _retry_after(answer) is None:
+            self.limiter.back_off()
         if answer.content is not None:
             return answer
         _check_passing_faults(answer, call.request)

@@ -14,6 +14,7 @@ from tap_procountor.errors import ApiError, ConfigurationError, ProcountorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from tap_procountor.auth import CompanyAuthenticator
     from tap_procountor.client import Params, Parse, Receiver, Usage
     from tap_procountor.report import RunReport

@@ -95,7 +95,7 @@ class Access:
         if is_empty and self.is_never_empty:
             return Finding(
                 Verdict.HIDDEN,
-                f"Every company has such rows, but none came: {self._hint} among the user's rights.",
+                f"Every company has rows here: among the user's rights, {self._hint}.",
             )
         return Finding(Verdict.EMPTY if is_empty else Verdict.READABLE)
 

@@ -151,9 +151,8 @@ class Proxy:
                 proxy.asked.append(question)
                 answer = proxy.before(question)
                 if answer is None:
-                    answer = proxy.after(
-                        question, proxy._passed_on(proxy.rewrite(self.path), question)
-                    )
+                    passed_on = proxy._passed_on(proxy.rewrite(self.path), question)
+                    answer = proxy.after(question, passed_on)
                 self._send(answer)
 
             do_POST = do_GET  # noqa: N815 - the name that the base class calls

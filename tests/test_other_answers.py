@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from proxy import NOT_FOUND, Answer, Proxy, Question
+from proxy import Answer, Proxy, Question
 from support import STREAMS, Target, run_tap, selecting, truth
 
 from tap_procountor.sandbox import Sandbox
@@ -139,8 +139,12 @@ def test_descending_lists_come_as_a_whole_and_are_resumed_without_a_gap(
     ids = [row["id"] for row in first.records("invoices")]
     progress = first.state["bookmarks"]["invoices"]["partitions"][0]
     progress["window"] = {
-        **{"start": None, "end": progress["replication_key_value"], "is_first": True},
-        **{"variant": 0, "after": sorted(ids)[499], "done": 500},
+        "start": None,
+        "end": progress["replication_key_value"],
+        "is_first": True,
+        "variant": 0,
+        "after": sorted(ids)[499],
+        "done": 500,
     }
     progress["replication_key_value"] = None
     first.messages[:] = [

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _BANK = Access(any_of=("payments.bankStatementAndReferencePayment",))
 
-#: Where an event holds those inside it, one or several: the specification's text names the first, its
-#: model neither, and a client in production reads the second.
+#: Where an event holds those inside it, one or several: the specification's text names the first,
+#: its model neither, and a client in production reads the second.
 _INNER_EVENTS = ("event", "events")
 
 

@@ -452,7 +452,9 @@ class ProcountorClient:
             case status if 300 <= status < 400:  # noqa: PLR2004 - redirects
                 return ApiError(f"{self._api_url} only redirects elsewhere: check api_url.")
             case _:
-                return ApiError(f"Procountor refused the request {resource} ({outline}).")
+                error = ApiError(f"Procountor refused the request {resource} ({outline}).")
+                error.status = answer.status
+                return error
 
 
 def _is_file(response: Response) -> bool:

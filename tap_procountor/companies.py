@@ -60,11 +60,8 @@ class Company:
     Attributes:
         id: Procountor's id; ids of everything else are unique only within a company.
         name: Its name, for people.
-        opened: When the run began for this company, by the server's clock; by the later of its
-            and ours if they are a day or more apart. What changes later is left to the next run.
-        agreed: The same, but by the earlier of such clocks: no bookmark goes beyond what both
-            allow.
-        clock_ahead: How far the server's clock is ahead of ours.
+        server_time: When the run began for this company, by the server's clock.
+        our_time: The same by ours.
         country: Its country in English upper case (``FINLAND``), if it is said.
         discusses_invoices: Whether the discussion of invoices is in use; None if it is not said.
         usage: Where the requests made through this object are counted.
@@ -72,9 +69,8 @@ class Company:
 
     id: int
     name: str
-    opened: datetime
-    agreed: datetime
-    clock_ahead: timedelta
+    server_time: datetime
+    our_time: datetime
     country: str | None
     discusses_invoices: bool | None
     client: ProcountorClient = field(repr=False)
@@ -96,19 +92,35 @@ class Company:
             msg = "The API's /sessioninfo names no company: check api_url."
             raise ApiError(msg)
         settings = session.get("companySettings")
-        server, ours = server_time(answer), datetime.now(UTC)
-        is_far_off = abs(server - ours) >= _FAR_OFF
         return cls(
             session["companyId"],
             str(session.get("name")),
-            max(server, ours) if is_far_off else server,
-            min(server, ours) if is_far_off else server,
-            server - ours,
+            server_time(answer),
+            datetime.now(UTC),
             session.get("country"),
             settings.get("invoiceDiscussionEnabled") if isinstance(settings, dict) else None,
             client,
             auth,
         )
+
+    @property
+    def opened(self) -> datetime:
+        """When the run began for this company; what changes later is left to the next run.
+
+        This is the server's time. If ours is a day or more apart, nobody knows which is right, and
+        the later one counts.
+        """
+        return max(self._possible_times)
+
+    @property
+    def agreed(self) -> datetime:
+        """When the run began at the earliest: no bookmark goes beyond what both clocks allow."""
+        return min(self._possible_times)
+
+    @property
+    def _possible_times(self) -> tuple[datetime, ...]:
+        is_far_off = abs(self.server_time - self.our_time) >= _FAR_OFF
+        return (self.server_time, self.our_time) if is_far_off else (self.server_time,)
 
     @property
     def threads(self) -> RequestThreads:
@@ -166,7 +178,7 @@ def open_companies(
         names[outcome.id] = key_name
     if not companies:
         raise errors[0]
-    clocks = [company.clock_ahead for company in companies.values()]
+    clocks = [company.server_time - company.our_time for company in companies.values()]
     _report_clock(max(clocks, key=abs), report)
     return companies
 

@@ -38,6 +38,7 @@ from tap_procountor.reading.attachments import AttachmentSearch, KeptPages
 from tap_procountor.report import RunReport
 from tap_procountor.rights import Rights, changes, gained_rights, lost_rights
 from tap_procountor.streams import STREAM_TYPES
+from tap_procountor.streams.invoicing import Attachments
 from tap_procountor.streams.rejected import RejectedRecords
 from tap_procountor.times import ApiClock
 from tap_procountor.windows import Bookmark, check_state
@@ -173,6 +174,15 @@ class TapProcountor(CommandLine):
             start_date=self.moment("start_date"),
             end_date=self.moment("end_date"),
             lookback=stream.lookback,
+            is_kept=not self._is_to_be_completed(stream, company),
+        )
+
+    def _is_to_be_completed(self, stream: ReadStream, company: Company) -> bool:
+        """Tell whether the next run must look up once more what a failed search has not told."""
+        search = self._attachment_searches.get(company.id)
+        has_failed = search is not None and search.fault is not None and not search.is_off
+        return has_failed and any(
+            isinstance(rows, Attachments) and rows.selected for rows in stream.row_streams
         )
 
     def checks_deletions(self, *, of_all_streams: bool) -> bool:
@@ -310,7 +320,7 @@ class TapProcountor(CommandLine):
         companies = list(self.companies.values())
         for company in companies:
             self.logger.info("Reading company %d: %s", company.id, company.name)
-        for warning in end_of_support(self.config["api_url"], companies[0].opened.date()):
+        for warning in end_of_support(self.config["api_url"], companies[0].server_time.date()):
             self.report.warn(warning)
 
     def _read_companies(self) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from proxy import Answer, Proxy, Question
-from support import STREAMS, Target, run_tap, selecting, truth
+from support import STREAMS, Run, Target, editable, run_tap, selecting, truth
 
 from tap_procountor.sandbox import Sandbox
 
@@ -155,11 +159,13 @@ def test_descending_lists_come_as_a_whole_and_are_resumed_without_a_gap(
     target = Target().load(first).load(run)
     for stream in ("invoices", "ledger_receipts", "products"):
         assert target.rows(stream) == truth(many, stream)
-    assert min(row["id"] for row in run.records("invoices")) > progress["window"]["after"]
+    # The lists that follow, of offers and of the lookback, are read as a whole.
+    again = [row for row in run.records("invoices") if row["id"] <= progress["window"]["after"]]
+    assert len(again) < 200
     kinds = {"bank_statements": "bankstatements", "reference_payments": "referencepayments"}
     for stream, kind in kinds.items():
-        ids = {row["id"] for row in target.rows(stream)}
-        assert ids == {document["id"] for document in many.companies[0].truth(kind)}
+        come = {row["id"] for row in target.rows(stream)}
+        assert come == {document["id"] for document in many.companies[0].truth(kind)}
 
 
 def test_a_deletion_is_told_from_the_descending_order_of_a_list(
@@ -214,3 +220,182 @@ def test_a_refusal_without_json_is_believed_at_the_second_try(
     assert f"may not read /dimensions (HTTP 403). {hint}" in run.log
     assert "There is no /payments" in run.log
     assert Target().load(run).rows("invoices") == truth(sandbox, "invoices")
+
+
+def test_journals_may_come_as_in_a_page(sandbox: Sandbox, proxy: Proxy, tmp_path: Path) -> None:
+    left_out = 0
+
+    def wrapped(rows: list[Json]) -> Json:
+        return {"results": rows[left_out:], "meta": {"totalCount": str(len(rows))}}
+
+    proxy.altering("/journals", wrapped)
+    run = run_tap(tmp_path, proxy.config(), catalog=selecting("journals"))
+    assert run.exit_code == 0, run.log
+    journals = {one["id"] for one in sandbox.companies[0].truth("journals")}
+    assert {row["id"] for row in run.records("journals")} == journals
+    left_out = 1
+    short = run_tap(tmp_path, proxy.config(), catalog=selecting("journals"))
+    assert short.exit_code == 1
+    assert f"has {len(journals)} rows, but {len(journals) - 1} came" in short.log
+
+
+# Time
+
+
+def dated(moment: datetime, pattern: str = ".*") -> Any:
+    """Return what gives the answers of a path another Date."""
+
+    def after(question: Question, answer: Answer) -> Answer:
+        if not re.fullmatch(pattern, question.path):
+            return answer
+        headers = {k: v for k, v in answer.headers.items() if k.lower() != "date"}
+        return answer._replace(headers=headers | {"Date": format_datetime(moment, usegmt=True)})
+
+    return after
+
+
+def bookmark(run: Run) -> str:
+    value: str = run.state["bookmarks"]["invoices"]["partitions"][0]["replication_key_value"]
+    return value
+
+
+def in_text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_a_date_in_the_future_moves_no_bookmark_there(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    config = proxy.config(lookback=0)
+    catalog = selecting("invoices")
+    proxy.after = dated(datetime.now(UTC) + timedelta(days=3))
+    first = run_tap(tmp_path, config, catalog=catalog)
+    assert first.exit_code == 0, first.log
+    assert "72 hours ahead of this machine's" in first.log
+    assert bookmark(first) <= in_text(datetime.now(UTC))
+    proxy.after = lambda _, answer: answer
+    sandbox.advance_clock(600)
+    edited = editable(sandbox.companies[0])[0]
+    sandbox.companies[0].edit("invoices", edited)
+    sandbox.advance_clock(600)
+    run = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+    assert "hours" not in run.log
+    assert Target().load(first).load(run).rows("invoices") == truth(sandbox, "invoices")
+
+
+def test_a_date_in_the_past_hides_nothing_and_takes_no_bookmark_back(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    catalog = selecting("invoices", "ledger_receipts", "journals")
+    proxy.after = dated(datetime(1970, 1, 1, tzinfo=UTC))
+    first = run_tap(tmp_path, proxy.config(), catalog=catalog)
+    assert first.exit_code == 0, first.log
+    assert "behind this machine's" in first.log
+    assert Target().load(first).rows("ledger_receipts") == truth(sandbox, "ledger_receipts")
+    assert Target().load(first).rows("invoices") == truth(sandbox, "invoices")
+    assert bookmark(first).startswith("1970")
+    proxy.after = lambda _, answer: answer
+    second = run_tap(tmp_path, proxy.config(), catalog=catalog, state=first.state)
+    assert len(second.records("invoices")) == len(first.records("invoices"))
+    assert bookmark(second) > bookmark(first)
+    edited = editable(sandbox.companies[0])[0]
+    sandbox.companies[0].edit("invoices", edited)
+    proxy.after = dated(datetime(1970, 1, 1, tzinfo=UTC))
+    third = run_tap(tmp_path, proxy.config(), catalog=catalog, state=second.state)
+    assert edited in {row["id"] for row in third.records("invoices")}
+    assert bookmark(third) == bookmark(second)
+
+
+@pytest.mark.parametrize(("hours", "is_warned"), [(0.9, False), (-2, True), (2, True)])
+def test_a_clock_that_is_an_hour_off_is_worth_a_warning(
+    proxy: Proxy, tmp_path: Path, hours: float, *, is_warned: bool
+) -> None:
+    moment = datetime.now(UTC) + timedelta(hours=hours)
+    proxy.after = dated(moment)
+    run = run_tap(tmp_path, proxy.config(), catalog=selecting("invoices"))
+    assert run.exit_code == 0, run.log
+    assert ("this machine's: correct" in run.log) is is_warned
+    assert bookmark(run) == in_text(moment)
+
+
+@pytest.mark.parametrize("date", ["", "soon", "Fri, 31 Dec 9999 23:59:59 -0900"])
+def test_without_a_date_that_can_be_read_our_own_clock_counts(
+    proxy: Proxy, tmp_path: Path, date: str
+) -> None:
+    proxy.after = lambda _, answer: answer._replace(headers=answer.headers | {"date": date})
+    run = run_tap(tmp_path, proxy.config(), catalog=selecting("invoices"))
+    assert run.exit_code == 0, run.log
+    assert bookmark(run)[:13] == in_text(datetime.now(UTC))[:13]
+
+
+def test_a_bookmark_or_a_window_in_the_future_is_not_believed(config: Json, tmp_path: Path) -> None:
+    """Earlier versions have stored what a wrong Date said."""
+    catalog = selecting("invoices")
+    first = run_tap(tmp_path, config, catalog=catalog)
+    (progress,) = first.state["bookmarks"]["invoices"]["partitions"]
+    future = in_text(datetime.now(UTC) + timedelta(days=3))
+    ids = sorted(row["id"] for row in first.records("invoices"))
+    window = {"start": None, "end": future, "variant": 0, "after": ids[-1], "done": len(ids)}
+    states: list[Json] = [
+        {"replication_key_value": future},
+        {"replication_key_value": None, "window": window},
+    ]
+    for saved in states:
+        progress |= saved
+        run = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+        assert run.exit_code == 0, run.log
+        assert sorted(row["id"] for row in run.records("invoices")) == ids
+        assert bookmark(run) <= in_text(datetime.now(UTC))
+        assert "lies in the future" in run.log or "window" in saved
+
+
+def test_a_window_between_two_clocks_is_resumed(
+    sandbox: Sandbox, config: Json, tmp_path: Path
+) -> None:
+    """Rows may have entered it, so that their number says nothing."""
+    catalog = selecting("invoices")
+    first = run_tap(tmp_path, config, catalog=catalog)
+    (progress,) = first.state["bookmarks"]["invoices"]["partitions"]
+    ids = sorted(row["id"] for row in first.records("invoices"))
+    sandbox.advance_clock(10 * 86400)
+    until = in_text(datetime.now(UTC) + timedelta(days=10))
+    progress |= {
+        "replication_key_value": None,
+        "window": {
+            "start": None,
+            "end": progress["replication_key_value"],
+            "until": until,
+            "after": ids[20],
+            "done": 3,
+            "is_first": True,
+        },
+    }
+    run = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+    assert run.exit_code == 0, run.log
+    assert {row["id"] for row in run.records("invoices")} >= set(ids[21:])
+    assert bookmark(run) <= in_text(datetime.now(UTC))
+
+
+# Too many requests
+
+
+def test_a_429_without_retry_after_pauses_all_requests_longer_each_time(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    refused: list[float] = []
+
+    def refuse(question: Question) -> Answer | None:
+        now = time.monotonic()
+        if not (question.path == "/invoices" or refused) or (refused and now > refused[0] + 2.5):
+            return None
+        refused.append(now)
+        return Answer(429, HTML, b"<html>429</html>")
+
+    proxy.before = refuse
+    run = run_tap(tmp_path, proxy.config(requests_per_second=50))
+    assert run.exit_code == 0, run.log
+    pauses = [later - earlier for earlier, later in pairwise(refused) if later - earlier > 0.5]
+    assert len(pauses) == 1
+    assert pauses[0] > 0.9
+    times = [one.time for one in sandbox.statistics().requests if one.path != "/oauth/token"]
+    assert max(later - earlier for earlier, later in pairwise(times)) > 2.8

@@ -21,11 +21,18 @@ if TYPE_CHECKING:
     from tap_procountor.threads import RequestThreads
 
 
-#: Clocks that are this far apart are worth a warning, or cannot both be believed.
-_OFF, _FAR_OFF = timedelta(hours=1), timedelta(days=1)
+#: Clocks that are this far apart are worth a warning.
+_OFF = timedelta(hours=1)
+#: If they are this far apart, neither is believed; less if the lookback would not make up for it.
+_FAR_OFF = timedelta(days=1)
 
 #: What several parts of a run need; each asks for nothing else there.
 _SHARED_RESOURCES = {"/company/usagesettings", "/fiscalyears", "/vats/default"}
+
+
+def our_time() -> datetime:
+    """Return the time by this machine's clock."""
+    return datetime.now(UTC)
 
 
 class _SharedAnswers:
@@ -62,6 +69,7 @@ class Company:
         name: Its name, for people.
         server_time: When the run began for this company, by the server's clock.
         our_time: The same by ours.
+        far_off: How far apart they must be for neither to be believed.
         country: Its country in English upper case (``FINLAND``), if it is said.
         discusses_invoices: Whether the discussion of invoices is in use; None if it is not said.
         usage: Where the requests made through this object are counted.
@@ -71,6 +79,7 @@ class Company:
     name: str
     server_time: datetime
     our_time: datetime
+    far_off: timedelta
     country: str | None
     discusses_invoices: bool | None
     client: ProcountorClient = field(repr=False)
@@ -79,8 +88,13 @@ class Company:
     _shared: _SharedAnswers = field(default_factory=_SharedAnswers, repr=False)
 
     @classmethod
-    def open(cls, client: ProcountorClient, api_key: str) -> Company:
+    def open(cls, client: ProcountorClient, api_key: str, far_off: timedelta = _FAR_OFF) -> Company:
         """Ask which company a key opens.
+
+        Args:
+            client: Asks.
+            api_key: The key.
+            far_off: How far apart the server's clock and ours must be for neither to be believed.
 
         Raises:
             ProcountorError: If the key opens none.
@@ -96,7 +110,8 @@ class Company:
             session["companyId"],
             str(session.get("name")),
             server_time(answer),
-            datetime.now(UTC),
+            our_time(),
+            far_off,
             session.get("country"),
             settings.get("invoiceDiscussionEnabled") if isinstance(settings, dict) else None,
             client,
@@ -107,8 +122,8 @@ class Company:
     def opened(self) -> datetime:
         """When the run began for this company; what changes later is left to the next run.
 
-        This is the server's time. If ours is a day or more apart, nobody knows which is right, and
-        the later one counts.
+        This is the server's time. If ours is far off, nobody knows which is right, and the later
+        one counts.
         """
         return max(self._possible_times)
 
@@ -119,7 +134,7 @@ class Company:
 
     @property
     def _possible_times(self) -> tuple[datetime, ...]:
-        is_far_off = abs(self.server_time - self.our_time) >= _FAR_OFF
+        is_far_off = abs(self.server_time - self.our_time) >= self.far_off
         return (self.server_time, self.our_time) if is_far_off else (self.server_time,)
 
     @property
@@ -150,18 +165,25 @@ class Company:
 
 
 def open_companies(
-    client: ProcountorClient, keys: list[str], report: RunReport
+    client: ProcountorClient, keys: list[str], report: RunReport, lookback: timedelta
 ) -> dict[int, Company]:
     """Ask which companies the keys open; a key that opens none does not stop the others.
+
+    Args:
+        client: Asks.
+        keys: The keys.
+        report: Is told of keys that open no company, and of a clock that is wrong.
+        lookback: What incremental reads overlap by.
 
     Raises:
         ProcountorError: If no key opens a company, if two open the same one, or if the connection
             cannot be made as the environment wants it.
     """
+    far_off = min(max(lookback, _OFF), _FAR_OFF)
     companies: dict[int, Company] = {}
     names: dict[int, str] = {}
     errors: list[ProcountorError] = []
-    for position, outcome in enumerate(client.threads.map(partial(_open, client), keys)):
+    for position, outcome in enumerate(client.threads.map(partial(_open, client, far_off), keys)):
         key_name = f"api_keys[{position}]" if len(keys) > 1 else "api_key"
         if isinstance(outcome, ProcountorError):
             errors.append(outcome)
@@ -179,11 +201,11 @@ def open_companies(
     if not companies:
         raise errors[0]
     clocks = [company.server_time - company.our_time for company in companies.values()]
-    _report_clock(max(clocks, key=abs), report)
+    _report_clock(max(clocks, key=abs), far_off, report)
     return companies
 
 
-def _report_clock(ahead: timedelta, report: RunReport) -> None:
+def _report_clock(ahead: timedelta, far_off: timedelta, report: RunReport) -> None:
     """Warn if the server's clock and ours do not agree."""
     if abs(ahead) < _OFF:
         return
@@ -193,7 +215,7 @@ def _report_clock(ahead: timedelta, report: RunReport) -> None:
         f"{'ahead of' if ahead > timedelta() else 'behind'} this machine's: correct the one that "
         "is wrong."
     )
-    if abs(ahead) >= _FAR_OFF:
+    if abs(ahead) >= far_off:
         apart += (
             " Until then bookmarks go no further than the earlier of the two, and more is read "
             "again."
@@ -201,9 +223,9 @@ def _report_clock(ahead: timedelta, report: RunReport) -> None:
     report.warn(apart)
 
 
-def _open(client: ProcountorClient, api_key: str) -> Company | ProcountorError:
+def _open(client: ProcountorClient, far_off: timedelta, api_key: str) -> Company | ProcountorError:
     try:
-        return Company.open(client, api_key)
+        return Company.open(client, api_key, far_off)
     except ConfigurationError:
         # The proxy or the certificates, for all of them.
         raise

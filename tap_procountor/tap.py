@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -100,7 +100,8 @@ class TapProcountor(CommandLine):
     def companies(self) -> dict[int, Company]:
         """The companies that the keys open, by id; asked for when a sync or a test begins."""
         keys = self.config.get("api_keys") or [self.config["api_key"]]
-        return open_companies(self.client, keys, self.report)
+        lookback = timedelta(seconds=self.config["lookback"])
+        return open_companies(self.client, keys, self.report, lookback)
 
     @cached_property
     def examination(self) -> Examination:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ from tap_procountor.errors import (
 from tap_procountor.gate import BEFORE_ALL, Gate
 from tap_procountor.limiter import RateLimiter
 from tap_procountor.salvage import salvaged
+from tap_procountor.settings import requests_per_second
 from tap_procountor.threads import RequestThreads
 from tap_procountor.transport import Request, Transport, without_ids
 
@@ -199,13 +200,13 @@ class ProcountorClient:
         url = urlsplit(self._api_url)
         self._token_url = config.get("token_url") or f"{url.scheme}://{url.netloc}/api/oauth/token"
         self.concurrency = int(config["max_concurrency"])
-        rate = float(config["requests_per_second"])
-        self.limiter = RateLimiter(rate)
+        self.rate = requests_per_second(config)
+        self.limiter = RateLimiter(self.rate)
         self.usage = Usage()
         timeout = float(config["request_timeout"])
         self._transport = Transport(self.limiter, self.concurrency, timeout)
         self._gate = Gate(self.concurrency)
-        self.threads = RequestThreads(self.concurrency, rate)
+        self.threads = RequestThreads(self.concurrency, self.rate)
         #: Whether the API has answered properly in this run: it is where we look for it.
         self._has_answered = False
 
@@ -393,6 +394,10 @@ class ProcountorClient:
         # A token request is made in the place of the request that needs the token.
         with self._gate.enter(call.order) if call.auth else nullcontext():
             answer = self._send_in_place(call)
+        if answer.status != _TOO_MANY_REQUESTS:
+            self.limiter.go_on()
+        elif _retry_after(answer) is None:
+            self.limiter.back_off()
         if answer.content is not None:
             return answer
         _check_passing_faults(answer, call.request)
@@ -469,7 +474,9 @@ class ProcountorClient:
             case status if 300 <= status < 400:  # noqa: PLR2004 - redirects
                 return ApiError(f"{self._api_url} only redirects elsewhere: check api_url.")
             case _:
-                return ApiError(f"Procountor refused the request {resource} ({outline}).")
+                error = ApiError(f"Procountor refused the request {resource} ({outline}).")
+                error.status = answer.status
+                return error
 
 
 def _is_file(response: Response) -> bool:
@@ -481,9 +488,11 @@ def _is_file(response: Response) -> bool:
 def server_time(answer: Answer) -> datetime:
     """Tell when an answer was made, by the server's clock; by ours if it gives no time."""
     try:
-        return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
-    except (KeyError, TypeError, ValueError):
+        moment = parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
+    except (KeyError, OverflowError, TypeError, ValueError):
         return datetime.now(UTC)
+    # No other time zone may lead beyond the last year that there is.
+    return moment if moment.year < MAXYEAR else datetime.now(UTC)
 
 
 def _waits() -> Generator[float, Exception, None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from tap_procountor.errors import ApiError, ConfigurationError, ProcountorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from tap_procountor.auth import CompanyAuthenticator
     from tap_procountor.client import Params, Parse, Receiver, Usage
@@ -21,8 +21,18 @@ if TYPE_CHECKING:
     from tap_procountor.threads import RequestThreads
 
 
+#: Clocks that are this far apart are worth a warning.
+_OFF = timedelta(hours=1)
+#: If they are this far apart, neither is believed; less if the lookback would not make up for it.
+_FAR_OFF = timedelta(days=1)
+
 #: What several parts of a run need; each asks for nothing else there.
 _SHARED_RESOURCES = {"/company/usagesettings", "/fiscalyears", "/vats/default"}
+
+
+def our_time() -> datetime:
+    """Return the time by this machine's clock."""
+    return datetime.now(UTC)
 
 
 class _SharedAnswers:
@@ -58,8 +68,9 @@ class Company:
         id: Procountor's id; ids of everything else are unique only within a company.
         name: Its name, for people.
         user_id: The key's user, if the API says who that is.
-        opened: When the run began for this company, by the server's clock. What changes later is
-            left to the next run.
+        server_time: When the run began for this company, by the server's clock.
+        our_time: The same by ours.
+        far_off: How far apart they must be for neither to be believed.
         country: Its country in English upper case (``FINLAND``), if it is said.
         discusses_invoices: Whether the discussion of invoices is in use; None if it is not said.
         usage: Where the requests made through this object are counted.
@@ -67,7 +78,9 @@ class Company:
 
     id: int
     name: str
-    opened: datetime
+    server_time: datetime
+    our_time: datetime
+    far_off: timedelta
     country: str | None
     discusses_invoices: bool | None
     user_id: int | None
@@ -77,8 +90,13 @@ class Company:
     _shared: _SharedAnswers = field(default_factory=_SharedAnswers, repr=False)
 
     @classmethod
-    def open(cls, client: ProcountorClient, api_key: str) -> Company:
+    def open(cls, client: ProcountorClient, api_key: str, far_off: timedelta = _FAR_OFF) -> Company:
         """Ask which company a key opens.
+
+        Args:
+            client: Asks.
+            api_key: The key.
+            far_off: How far apart the server's clock and ours must be for neither to be believed.
 
         Raises:
             ProcountorError: If the key opens none.
@@ -94,12 +112,33 @@ class Company:
             session["companyId"],
             str(session.get("name")),
             server_time(answer),
+            our_time(),
+            far_off,
             session.get("country"),
             settings.get("invoiceDiscussionEnabled") if isinstance(settings, dict) else None,
             session.get("userId"),
             client,
             auth,
         )
+
+    @property
+    def opened(self) -> datetime:
+        """When the run began for this company; what changes later is left to the next run.
+
+        This is the server's time. If ours is far off, nobody knows which is right, and the later
+        one counts.
+        """
+        return max(self._possible_times)
+
+    @property
+    def agreed(self) -> datetime:
+        """When the run began at the earliest: no bookmark goes beyond what both clocks allow."""
+        return min(self._possible_times)
+
+    @property
+    def _possible_times(self) -> tuple[datetime, ...]:
+        is_far_off = abs(self.server_time - self.our_time) >= self.far_off
+        return (self.server_time, self.our_time) if is_far_off else (self.server_time,)
 
     @property
     def threads(self) -> RequestThreads:
@@ -135,18 +174,25 @@ class Company:
 
 
 def open_companies(
-    client: ProcountorClient, keys: list[str], report: RunReport
+    client: ProcountorClient, keys: list[str], report: RunReport, lookback: timedelta
 ) -> dict[int, Company]:
     """Ask which companies the keys open; a key that opens none does not stop the others.
+
+    Args:
+        client: Asks.
+        keys: The keys.
+        report: Is told of keys that open no company, and of a clock that is wrong.
+        lookback: What incremental reads overlap by.
 
     Raises:
         ProcountorError: If no key opens a company, if two open the same one, or if the connection
             cannot be made as the environment wants it.
     """
+    far_off = min(max(lookback, _OFF), _FAR_OFF)
     companies: dict[int, Company] = {}
     names: dict[int, str] = {}
     errors: list[ProcountorError] = []
-    for position, outcome in enumerate(client.threads.map(partial(_open, client), keys)):
+    for position, outcome in enumerate(client.threads.map(partial(_open, client, far_off), keys)):
         key_name = f"api_keys[{position}]" if len(keys) > 1 else "api_key"
         if isinstance(outcome, ProcountorError):
             errors.append(outcome)
@@ -163,12 +209,32 @@ def open_companies(
         names[outcome.id] = key_name
     if not companies:
         raise errors[0]
+    clocks = [company.server_time - company.our_time for company in companies.values()]
+    _report_clock(max(clocks, key=abs), far_off, report)
     return companies
 
 
-def _open(client: ProcountorClient, api_key: str) -> Company | ProcountorError:
+def _report_clock(ahead: timedelta, far_off: timedelta, report: RunReport) -> None:
+    """Warn if the server's clock and ours do not agree."""
+    if abs(ahead) < _OFF:
+        return
+    hours = abs(ahead) / _OFF
+    apart = (
+        f"By its Date header, the server's clock is {hours:,.0f} hours "
+        f"{'ahead of' if ahead > timedelta() else 'behind'} this machine's: correct the one that "
+        "is wrong."
+    )
+    if abs(ahead) >= far_off:
+        apart += (
+            " Until then bookmarks go no further than the earlier of the two, and more is read "
+            "again."
+        )
+    report.warn(apart)
+
+
+def _open(client: ProcountorClient, far_off: timedelta, api_key: str) -> Company | ProcountorError:
     try:
-        return Company.open(client, api_key)
+        return Company.open(client, api_key, far_off)
     except ConfigurationError:
         # The proxy or the certificates, for all of them.
         raise

@@ -45,7 +45,13 @@ class NotFoundError(_RefusalError):
 
 
 class ApiError(ProcountorError):
-    """The API answered something that cannot be used."""
+    """The API answered something that cannot be used.
+
+    Attributes:
+        status: The HTTP status, if it was a refusal such as 400.
+    """
+
+    status: int | None = None
 
 
 class RecordError(ProcountorError):

@@ -21,6 +21,10 @@ _USED_SHARE = 0.975
 #: Turns that were missed, for nobody waited or a thread woke up late, are made good if they are no
 #: older than this.
 _MADE_GOOD_SECONDS = 0.25
+#: Seconds of the first pause when the server has had too many requests and does not say how long to
+#: stay away; each further one is twice as long. After so many it is not asked again.
+_FIRST_PAUSE_SECONDS = 1.0
+_MOST_PAUSES = 6
 
 
 class RateLimiter:
@@ -46,6 +50,10 @@ class RateLimiter:
         self._next_slot = 0.0
         self._gate = Gate()
         self._closed = threading.Event()
+        self._why_closed = "The run has ended."
+        #: Pauses one after the other, and when the last one ends.
+        self._pauses = 0
+        self._pause_end = 0.0
         self._of_thread = threading.local()
 
     @property
@@ -85,14 +93,14 @@ class RateLimiter:
         with self._gate.enter(self.order):
             delay = self._next_free_moment() - time.monotonic()
             if self._closed.wait(max(delay, 0)):
-                msg = "The run has ended."
-                raise ApiError(msg)
+                raise ApiError(self._why_closed)
             entered = time.monotonic()
             self._of_thread.seconds_waited = self.seconds_waited + entered - began
             try:
                 yield
             finally:
                 sent = time.monotonic()
+                self._of_thread.sent = sent
                 self._last_sent.append(sent)
                 self._next_slot = max(self._next_slot, sent - self._made_good) + self._interval
 
@@ -100,6 +108,36 @@ class RateLimiter:
         """Let no request pass for a while: the server has asked for it."""
         with self._gate.enter(BEFORE_ALL):
             self._next_slot = max(self._next_slot, time.monotonic() + seconds)
+
+    def back_off(self) -> None:
+        """Pause, longer each time: the calling thread's request was one too many.
+
+        Requests that were sent before a pause and are refused as well do not add to it. If even the
+        longest pause does not help, no request passes any more.
+        """
+        if self._was_sent_before_the_pause:
+            return
+        with self._gate.enter(BEFORE_ALL):
+            if self._was_sent_before_the_pause:
+                return
+            if self._pauses == _MOST_PAUSES:
+                self._why_closed = (
+                    "Procountor keeps refusing requests (HTTP 429): run again later, with a lower "
+                    "requests_per_second if other programs use the same client_id."
+                )
+                self.close()
+            self._pause_end = time.monotonic() + _FIRST_PAUSE_SECONDS * 2**self._pauses
+            self._pauses += 1
+            self._next_slot = max(self._next_slot, self._pause_end)
+
+    def go_on(self) -> None:
+        """Note that the calling thread's request was not too many."""
+        if self._pauses and not self._was_sent_before_the_pause:
+            self._pauses = 0
+
+    @property
+    def _was_sent_before_the_pause(self) -> bool:
+        return getattr(self._of_thread, "sent", 0.0) < self._pause_end
 
     def _next_free_moment(self) -> float:
         if len(self._last_sent) < (self._last_sent.maxlen or 0):

@@ -11,12 +11,15 @@ from singer_sdk import typing as th
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR, extend_validator_with_defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from jsonschema import ValidationError
 
 #: Checks, and fills in the defaults while it does.
 _Validator = extend_validator_with_defaults(DEFAULT_JSONSCHEMA_VALIDATOR)
+
+_TEST_SERVER = "pts-api.procountor.com"
+_TEST_SERVERS_RATE, _USUAL_RATE = 1.5, 20
 
 SETTINGS = th.PropertiesList(
     th.Property(
@@ -93,11 +96,11 @@ SETTINGS = th.PropertiesList(
     th.Property(
         "requests_per_second",
         th.NumberType(exclusive_minimum=0),
-        default=20,
         title="Requests per second",
         description=(
-            "Most requests in any second, over all companies of the client id. 20 is the lowest "
-            "documented limit of the production server; the test server allows 1.5 (90 a minute)."
+            "Most requests in any second, over all companies of the client id. Default: 20, the "
+            "lowest documented limit of the production server; 1.5 (90 a minute) where `api_url` "
+            "leads to the test server, `pts-api.procountor.com`."
         ),
     ),
     th.Property(
@@ -353,6 +356,13 @@ def check(config: dict[str, Any], jsonschema: dict[str, Any]) -> Iterator[str]:
             yield from _check_url(name, config[name])
     if bool(config.get("api_key")) == bool(config.get("api_keys")):
         yield "Set either 'api_key' (one company) or 'api_keys' (a list, for several companies)."
+
+
+def requests_per_second(config: Mapping[str, Any]) -> float:
+    """Return the permitted rate: the setting, or what the server of ``api_url`` allows."""
+    host = urlsplit(str(config["api_url"])).hostname
+    default = _TEST_SERVERS_RATE if host == _TEST_SERVER else _USUAL_RATE
+    return float(config.get("requests_per_second") or default)
 
 
 def is_unencrypted(config: dict[str, Any]) -> bool:

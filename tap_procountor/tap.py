@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -38,6 +38,7 @@ from tap_procountor.reading.attachments import AttachmentSearch, KeptPages
 from tap_procountor.report import RunReport
 from tap_procountor.rights import USER, Changes, KnownRights, Rights, tells_rights
 from tap_procountor.streams import STREAM_TYPES
+from tap_procountor.streams.invoicing import Attachments
 from tap_procountor.streams.rejected import RejectedRecords
 from tap_procountor.times import ApiClock
 from tap_procountor.windows import Bookmark, check_state
@@ -99,7 +100,8 @@ class TapProcountor(CommandLine):
     def companies(self) -> dict[int, Company]:
         """The companies that the keys open, by id; asked for when a sync or a test begins."""
         keys = self.config.get("api_keys") or [self.config["api_key"]]
-        return open_companies(self.client, keys, self.report)
+        lookback = timedelta(seconds=self.config["lookback"])
+        return open_companies(self.client, keys, self.report, lookback)
 
     @cached_property
     def examination(self) -> Examination:
@@ -170,9 +172,19 @@ class TapProcountor(CommandLine):
             replication_key=str(stream.replication_key),
             streams=[one.bookmark_name for one in (stream, *stream.row_streams) if one.selected],
             now=company.opened,
+            agreed=company.agreed,
             start_date=self.moment("start_date"),
             end_date=self.moment("end_date"),
             lookback=stream.lookback,
+            is_kept=not self._is_to_be_completed(stream, company),
+        )
+
+    def _is_to_be_completed(self, stream: ReadStream, company: Company) -> bool:
+        """Tell whether the next run must look up once more what a failed search has not told."""
+        search = self._attachment_searches.get(company.id)
+        has_failed = search is not None and search.fault is not None and not search.is_off
+        return has_failed and any(
+            isinstance(rows, Attachments) and rows.selected for rows in stream.row_streams
         )
 
     def keeps_ids(self, *, of_all_streams: bool) -> bool:
@@ -317,7 +329,7 @@ class TapProcountor(CommandLine):
         companies = list(self.companies.values())
         for company in companies:
             self.logger.info("Reading company %d: %s", company.id, company.name)
-        for warning in end_of_support(self.config["api_url"], companies[0].opened.date()):
+        for warning in end_of_support(self.config["api_url"], companies[0].server_time.date()):
             self.report.warn(warning)
 
     def _read_companies(self) -> None:
@@ -376,7 +388,7 @@ class TapProcountor(CommandLine):
         )
 
     def _finish(self) -> None:
-        self.report.log(self.client.usage, self.config["requests_per_second"])
+        self.report.log(self.client.usage, self.client.rate)
         self._write_report()
         if count := len(self.report.failures):
             msg = f"The run is incomplete: {count} of its parts failed, as listed above."
@@ -384,8 +396,7 @@ class TapProcountor(CommandLine):
 
     def _write_report(self, ended_by: str | None = None) -> None:
         if path := self.config.get("run_report_path"):
-            rate = self.config["requests_per_second"]
-            self.report.write(path, self.client.usage, rate, ended_by)
+            self.report.write(path, self.client.usage, self.client.rate, ended_by)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Stop the run on SIGTERM or Ctrl-C; the SDK would end it with exit code 0."""

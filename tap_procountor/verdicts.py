@@ -58,18 +58,22 @@ class Access:
     Attributes:
         any_of: Without one of these nothing can be read.
         parts: What is hidden without a right, by right; without any of them, everything.
+        doubts: What may be hidden without a right, by right.
         limits: Switches that narrow what is seen.
         module: A module of Procountor that must be in use.
+        is_never_empty: Whether every company has rows.
     """
 
     any_of: tuple[str, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
+    doubts: Mapping[str, str] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     module: str | None = None
+    is_never_empty: bool = False
 
     def concerns(self, right: str) -> bool:
         """Tell whether a right or a limit bears on the rows; without a declaration it may."""
-        names = {*self.any_of, *self.parts, *self.limits}
+        names = {*self.any_of, *self.parts, *self.doubts, *self.limits}
         return not names or right in names
 
     def judge(self, rights: Rights, *, is_empty: bool) -> Finding:
@@ -88,6 +92,11 @@ class Access:
         if hidden:
             text = "; ".join(hidden)
             return Finding(Verdict.HIDDEN, f"{text[0].upper()}{text[1:]}.")
+        if is_empty and self.is_never_empty:
+            return Finding(
+                Verdict.HIDDEN,
+                f"Every company has rows here: among the user's rights, {self._hint}.",
+            )
         return Finding(Verdict.EMPTY if is_empty else Verdict.READABLE)
 
     def refused(self, rights: Rights, reason: str) -> Finding:
@@ -98,13 +107,15 @@ class Access:
             return Finding(
                 Verdict.MODULE_OFF, f"{reason} The module is probably not in use: {self.module}."
             )
-        hint = f"check {self._grants}" if self._openers else "look for the one that is missing"
-        return Finding(Verdict.FORBIDDEN, f"{reason} Among the user's rights, {hint}.")
+        return Finding(Verdict.FORBIDDEN, f"{reason} Among the user's rights, {self._hint}.")
 
     def _hidden(self, rights: Rights) -> Iterator[str]:
         for name, rows in self.parts.items():
             if not is_granted(rights, name):
                 yield f"{rows} are hidden: grant {_in_words(name)}"
+        for name, rows in self.doubts.items():
+            if not is_granted(rights, name):
+                yield f"{rows} may be hidden: grant {_in_words(name)}"
         for name in self.limits:
             if rights.get(name) is True:
                 yield f"rows may be hidden: take away the limitation {_in_words(name)}"
@@ -112,6 +123,10 @@ class Access:
     @property
     def _openers(self) -> tuple[str, ...]:
         return self.any_of or tuple(self.parts)
+
+    @property
+    def _hint(self) -> str:
+        return f"check {self._grants}" if self._openers else "look for the one that is missing"
 
     @property
     def _grants(self) -> str:

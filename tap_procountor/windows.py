@@ -9,6 +9,7 @@ belongs to the next window.
 from __future__ import annotations
 
 import logging
+import sys
 import zlib
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from tap_procountor.times import ApiClock
 
 
+#: A bookmark that is further ahead comes from a clock that was wrong. (The lookback of what the API
+#: lists by date is months.)
+_MOST_BELIEVABLE = timedelta(days=1)
+
 logger = logging.getLogger("tap-procountor.windows")
 
 
@@ -37,13 +42,15 @@ class Window:
 
     Attributes:
         start: Earliest version, RFC 3339; None for the beginning of time.
-        end: Latest version, RFC 3339.
+        end: Latest version, RFC 3339: the bookmark that it leaves.
         variant: Which of the stream's lists is being read; those before it are done.
         after: The last id of that list that has been written.
         done: How many of its rows were read up to there.
         is_first: Whether nothing was known before it.
         begun: When a first window began to be read, by our clock; RFC 3339.
         is_done: Whether all lists have been written.
+        until: Latest version that is asked for if that is later, RFC 3339: when it was known only
+            that the time was somewhere between the two. Rows may enter such a window.
     """
 
     start: str | None
@@ -54,6 +61,7 @@ class Window:
     is_first: bool = False
     begun: str | None = None
     is_done: bool = False
+    until: str | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -65,7 +73,7 @@ class Window:
 
         Whether they include their bounds is not documented; the overlap makes it irrelevant.
         """
-        filters = {"versionEndDate": clock.upper_bound(clock.parse(self.end))}
+        filters = {"versionEndDate": clock.upper_bound(clock.parse(self.until or self.end))}
         if self.start:
             filters["versionStartDate"] = clock.lower_bound(clock.parse(self.start))
         return filters
@@ -77,7 +85,7 @@ class Window:
     def moved(self, batch: Batch) -> Window:
         """Return the window after a batch has been written."""
         last = batch.listed[-1].id if batch.listed else self.after
-        done = self.done + len(batch.listed) + len(batch.rejected)
+        done = min(self.done + len(batch.listed) + len(batch.rejected), sys.maxsize)
         return replace(self, after=last, done=done)
 
     def done_with(self) -> Window:
@@ -97,9 +105,11 @@ class Bookmark:
         replication_key: The field of the records whose values the windows span.
         streams: The tables selected now.
         now: The upper bound of a new window.
+        agreed: As far as its bookmark may go, at most ``now``.
         start_date: Earliest change wanted.
         end_date: If given, this is a backfill: a single window, and the state is left alone.
         lookback: Overlap with the window before.
+        is_kept: Whether progress is kept; if not, the next run reads the same once more.
     """
 
     def __init__(  # noqa: PLR0913 - all by name
@@ -109,17 +119,21 @@ class Bookmark:
         replication_key: str,
         streams: list[str],
         now: datetime,
+        agreed: datetime,
         start_date: datetime | None,
         end_date: datetime | None,
         lookback: timedelta,
+        is_kept: bool = True,
     ) -> None:
         self._state = state
         self._replication_key = replication_key
         self._streams = sorted(streams)
         self._now = now
+        self._agreed = agreed
         self._start_date = start_date
         self._end_date = end_date
         self._lookback = lookback
+        self._is_kept = is_kept
 
     def windows(self) -> Iterator[Window]:
         """Yield the windows to read: one that was left unfinished, then the one up to now."""
@@ -132,19 +146,34 @@ class Bookmark:
                 self._streams,
             )
         value = self._state.get("replication_key_value") if self._covers_all() else None
+        if value and not self._is_believable(value):
+            logger.warning(
+                "%s: read from the beginning, for the bookmark %s lies in the future: a clock was "
+                "wrong when it was made.",
+                self._streams,
+                value,
+            )
+            value = None
         start = self._start_after(value)
         unfinished = self._unfinished(start)
         if unfinished:
             yield unfinished
             start = self._start_after(unfinished.end)
-        window = self._window(start, self._now)
+        known = [text for text in (value, unfinished.end if unfinished else None) if text]
+        window = self._newest_window(start, known)
         if value is None and unfinished is None:
             window = replace(window, is_first=True, begun=format_exactly(datetime.now(UTC)))
         yield window
 
+    def _newest_window(self, start: datetime | None, known: list[str]) -> Window:
+        """Return the window up to now; it must not take back what is known for sure."""
+        end = max([self._agreed, *map(self._at_most_now, known)])
+        window = self._window(start, end)
+        return window if end == self._now else replace(window, until=format_utc(self._now))
+
     def save(self, window: Window) -> None:
         """Put progress into the state."""
-        if self._end_date:
+        if self._end_date or not self._is_kept:
             return
         progress: dict[str, Any] = {"streams": self._streams}
         if window.is_done:
@@ -154,7 +183,8 @@ class Bookmark:
                 "window": None,
             }
         else:
-            progress["window"] = {k: v for k, v in asdict(window).items() if k != "is_done"}
+            unsaved = {"is_done"} if window.until else {"is_done", "until"}
+            progress["window"] = {k: v for k, v in asdict(window).items() if k not in unsaved}
             if not self._covers_all():
                 # The bookmark so far does not speak of all tables: it must not seem to.
                 progress["replication_key_value"] = None
@@ -168,10 +198,16 @@ class Bookmark:
         """Return where a window begins that follows on a bookmark."""
         if value is None:
             return self._start_date
-        # A bookmark of the future is not believed.
-        bookmark = min(datetime.fromisoformat(value).astimezone(UTC), self._now)
-        start = bookmark - self._lookback
+        start = self._at_most_now(value) - self._lookback
         return max(start, self._start_date) if self._start_date else start
+
+    def _at_most_now(self, value: str) -> datetime:
+        return min(datetime.fromisoformat(value).astimezone(UTC), self._now)
+
+    def _is_believable(self, value: str) -> bool:
+        """Tell whether a bookmark can have been made before now, by a clock that is a bit fast."""
+        margin = min(self._lookback, _MOST_BELIEVABLE)
+        return datetime.fromisoformat(value).astimezone(UTC) <= self._now + margin
 
     def _unfinished(self, start: datetime | None) -> Window | None:
         """Return the window to go on with, if it is still the one that is due."""
@@ -179,7 +215,11 @@ class Bookmark:
         if not saved or not self._covers_all():
             return None
         window = Window(**saved)
-        return window if window.start == (format_utc(start) if start else None) else None
+        is_due = window.start == (format_utc(start) if start else None)
+        if not (is_due and self._is_believable(window.end)):
+            return None
+        # Rows may have entered it since: how many came before the rest is not known.
+        return replace(window, done=sys.maxsize) if window.until and window.after else window
 
     @staticmethod
     def _window(start: datetime | None, end: datetime) -> Window:

@@ -62,6 +62,7 @@ class Proxy:
     Attributes:
         before: Returns an answer instead of the sandbox's, or None.
         after: Returns the answer to give.
+        rewrite: Returns the address, query included, that a request is passed on to.
         asked: The questions so far.
     """
 
@@ -69,6 +70,7 @@ class Proxy:
         self.sandbox = sandbox
         self.before: Callable[[Question], Answer | None] = lambda _: None
         self.after: Callable[[Question, Answer], Answer] = lambda _, answer: answer
+        self.rewrite: Callable[[str], str] = lambda target: target
         self.asked: list[Question] = []
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -149,7 +151,8 @@ class Proxy:
                 proxy.asked.append(question)
                 answer = proxy.before(question)
                 if answer is None:
-                    answer = proxy.after(question, proxy._passed_on(self.path, question))
+                    passed_on = proxy._passed_on(proxy.rewrite(self.path), question)
+                    answer = proxy.after(question, passed_on)
                 self._send(answer)
 
             do_POST = do_GET  # noqa: N815 - the name that the base class calls

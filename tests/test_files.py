@@ -17,17 +17,21 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from support import Record, Run, Target, parse, run_tap, selecting, utc
+from proxy import NOT_FOUND, Answer
+from support import Record, Run, Target, parse, run_tap, selecting, truth, utc
 
 from tap_procountor import companies
 from tap_procountor.client import ProcountorClient
 from tap_procountor.reading import attachments
 from tap_procountor.reading.attachments import AttachmentSearch, KeptPages
 from tap_procountor.sandbox import Sandbox
+from tap_procountor.sandbox.books.attachments import OF_NO_DOCUMENT
 from tap_procountor.sandbox.books.pictures import pages, picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from proxy import Proxy
 
     from tap_procountor.sandbox.company import Company
 
@@ -59,8 +63,17 @@ def contents(company: Company) -> Contents:
     """Every file that is attached to a document."""
     return {
         row["attachmentId"]: company.books.files.content(row["attachmentId"])
-        for row in company.truth("attachments")
+        for row in attached(company)
     }
+
+
+def attached(company: Company) -> list[Record]:
+    """What the search knows of them; of other files it alone knows."""
+    return [
+        row
+        for row in company.truth("attachments")
+        if row["referenceType"] not in OF_NO_DOCUMENT.values()
+    ]
 
 
 def downloads(sandbox: Sandbox, route: str = r"/attachments/(\d+)") -> Counter[str]:
@@ -278,10 +291,121 @@ def test_size_user_and_time_are_the_searchs(
         assert row["name"] in {"lasku.pdf", "kuitti äö.jpg", 'liite "1".txt'}
     # The search is read once, not once for each file.
     assert sandbox.statistics().by_route()["/attachments"] <= 1 + len(documents) // 200 + 2
-    # A later run looks up what it reads again only: receipts and statements, a page each.
+    # A later run looks up what it reads again only: receipts and statements, a page each; and one
+    # page for what is new.
     sandbox.reset_statistics()
     run_tap(tmp_path, config, catalog=catalog_of("attachments"), state=run.state)
-    assert sandbox.statistics().by_route()["/attachments"] <= 2
+    assert sandbox.statistics().by_route()["/attachments"] <= 3
+
+
+def test_files_of_no_document_come_from_the_search_once(
+    sandbox: Sandbox, config: Record, tmp_path: Path
+) -> None:
+    company = sandbox.companies[0]
+
+    def expected() -> dict[int, Record]:
+        return {
+            row["attachmentId"]: {
+                "company_id": company.id,
+                "id": row["attachmentId"],
+                "name": row["name"],
+                "owner_stream": None,
+                "owner_id": None,
+                "user": "apiuser",
+                "size": row["size"],
+                "attached": utc(row["attached"]),
+                "reference_type": row["referenceType"],
+                "reference_id": row["referenceId"],
+            }
+            for row in company.truth("attachments")
+            if row["referenceType"] in OF_NO_DOCUMENT.values()
+        }
+
+    def of_no_document(run: Run) -> dict[int, Record]:
+        assert run.exit_code == 0, run.log
+        rows = [row for row in run.records("attachments") if row["owner_stream"] is None]
+        return {row["id"]: row for row in rows}
+
+    catalog = catalog_of("attachments", "rejected_records")
+    first = run_tap(tmp_path, config, catalog=catalog)
+    before = expected()
+    assert of_no_document(first) == before
+    assert {row["reference_type"] for row in before.values()} >= {"ENVIRONMENT", "EMPLOYEE_INFO"}
+    owned = [row["id"] for row in first.records("attachments") if row["owner_stream"]]
+    assert before.keys().isdisjoint(owned)
+    second = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+    assert not of_no_document(second)
+    company.books.files.others = 2
+    third = run_tap(tmp_path, config, catalog=catalog, state=second.state)
+    new = {number: row for number, row in expected().items() if number not in before}
+    assert len(new) == 3
+    assert of_no_document(third) == new
+    # A backfill brings those of its time, and leaves the progress alone.
+    for end, wanted in (("2024-01-01", {}), ("2025-01-01", expected())):
+        backfill = run_tap(
+            tmp_path,
+            config | {"start_date": "2023-01-01", "end_date": end},
+            catalog=catalog,
+            state=third.state,
+        )
+        assert of_no_document(backfill) == wanted
+
+
+HTML = "<html>no</html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "exit_code"),
+    [
+        (400, NOT_FOUND.decode(), 0),
+        (403, NOT_FOUND.decode(), 0),
+        (403, "", 0),
+        (404, HTML, 0),
+        (404, NOT_FOUND.decode(), 0),
+        (422, NOT_FOUND.decode(), 1),
+        (200, HTML, 1),
+        (200, "[]", 1),
+        (200, '{"results": [{"attachmentId": 9}, {"attachmentId": 8}]}', 1),
+    ],
+)
+def test_whatever_the_search_answers_the_owners_tables_arrive(  # noqa: PLR0913, PLR0917 - cases
+    sandbox: Sandbox, config: Record, tmp_path: Path, status: int, body: str, exit_code: int
+) -> None:
+    report = tmp_path / "report.json"
+    sandbox.add_fault(path="/attachments", status=status, times=None, body=body)
+    streams = ("invoices", "ledger_receipts", "business_partners", "products")
+    run = run_tap(
+        tmp_path,
+        config | {"run_report_path": str(report)},
+        catalog=catalog_of("attachments", *streams),
+    )
+    assert run.exit_code == exit_code, run.log
+    target = Target().load(run)
+    for stream in streams:
+        assert target.rows(stream) == truth(sandbox, stream)
+    rows = target.rows("attachments")
+    assert {row["id"] for row in rows} == contents(sandbox.companies[0]).keys()
+    outcomes = {one["stream"]: one for one in json.loads(report.read_text())["streams"]}
+    assert outcomes["attachments"]["verdict"] == ("failed" if exit_code else "module off")
+    assert {outcomes[stream]["verdict"] for stream in streams} == {"readable"}
+
+
+def test_what_a_failed_search_has_not_told_is_looked_up_by_the_next_run(
+    sandbox: Sandbox, config: Record, tmp_path: Path
+) -> None:
+    catalog = catalog_of("attachments", "invoices")
+    sandbox.add_fault(path="/attachments", status=422, times=None, html=False)
+    first = run_tap(tmp_path, config, catalog=catalog)
+    assert first.exit_code == 1
+    sandbox.clear_faults()
+    run = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+    assert run.exit_code == 0, run.log
+    sizes = {
+        row["id"]: row.get("size") for row in Target().load(first).load(run).rows("attachments")
+    }
+    assert sizes == {
+        row["attachmentId"]: row["size"] for row in sandbox.companies[0].truth("attachments")
+    }
 
 
 def run_with_search(sandbox: Sandbox, config: Record, folder: Path, answer: str) -> Run:
@@ -309,6 +433,21 @@ def test_what_the_search_does_not_know_is_left_empty(
     rows = Target().load(run).rows("attachments")
     assert {row["id"] for row in rows} == contents(sandbox.companies[0]).keys()
     assert all("size" not in row for row in rows)
+
+
+@pytest.mark.parametrize("answer", [Answer(404, {}, b""), Answer(404, {}, b"<html>404</html>")])
+def test_any_404_after_the_first_ends_the_pictures_of_an_invoice(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path, answer: Answer
+) -> None:
+    proxy.before = lambda question: (
+        answer if question.path.endswith("/image") and question.query["page"] != ["1"] else None
+    )
+    config = proxy.config(attachment_files_path=str(tmp_path / "files"))
+    run = run_tap(tmp_path, config, catalog=catalog_of("invoice_images", "rejected_records"))
+    assert run.exit_code == 0, run.log
+    invoices = {row["id"] for row in sandbox.companies[0].truth("invoices")}
+    assert {row["invoice_id"] for row in run.records("invoice_images")} == invoices
+    assert not run.records("rejected_records")
 
 
 def test_files_need_a_place(sandbox: Sandbox, config: Record, tmp_path: Path) -> None:
@@ -385,9 +524,7 @@ def test_files_that_are_too_large_are_left_out(
 
 def test_only_wanted_types_and_dates(sandbox: Sandbox, config: Record, tmp_path: Path) -> None:
     company = sandbox.companies[0]
-    pdfs = {
-        row["attachmentId"]: row for row in company.truth("attachments") if "pdf" in row["name"]
-    }
+    pdfs = {row["attachmentId"]: row for row in attached(company) if "pdf" in row["name"]}
     run = run_tap(
         tmp_path, config | {"attachment_types": ["application/*"]}, catalog=catalog_of(*FILES)
     )
@@ -397,11 +534,7 @@ def test_only_wanted_types_and_dates(sandbox: Sandbox, config: Record, tmp_path:
         config | {"attachments_since": "2024-06-01", "attachment_files_path": str(tmp_path / "b")},
         catalog=catalog_of(*FILES),
     )
-    since = {
-        row["attachmentId"]
-        for row in company.truth("attachments")
-        if row["attached"] >= "2024-06-01"
-    }
+    since = {row["attachmentId"] for row in attached(company) if row["attached"] >= "2024-06-01"}
     assert {row["attachment_id"] for row in run.records("attachment_files")} == since
 
 

@@ -6,10 +6,14 @@ import math
 import threading
 import time
 from random import Random
+from typing import Any
 
 import pytest
 
+from tap_procountor import limiter as limiter_module
+from tap_procountor.errors import ApiError
 from tap_procountor.limiter import RateLimiter
+from tap_procountor.settings import requests_per_second
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(20, 3), (60, 2), (1.5, 4), (0.75, 4)])
@@ -41,3 +45,48 @@ def test_no_span_sees_more_than_permitted_although_missed_turns_are_made_good(
     assert min(spans) >= at_once / rate
     # Most turns are taken, although at times nobody comes.
     assert len(sent) > 0.8 * rate * seconds
+
+
+def test_pauses_grow_until_nothing_passes_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limiter_module, "_FIRST_PAUSE_SECONDS", 0.02)
+    limiter = RateLimiter(1000)
+    waits = []
+    for _ in range(7):
+        began = time.monotonic()
+        with limiter.turn():
+            waits.append(time.monotonic() - began)
+        limiter.back_off()
+        # Another that was sent before the pause adds nothing to it.
+        limiter.back_off()
+    assert all(wait >= 0.02 * 2**at for at, wait in enumerate(waits[1:]))
+    with pytest.raises(ApiError, match="429"), limiter.turn():
+        pass
+
+
+def test_a_request_that_passes_ends_the_growing_of_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limiter_module, "_FIRST_PAUSE_SECONDS", 0.001)
+    limiter = RateLimiter(1000)
+    for _ in range(20):
+        with limiter.turn():
+            pass
+        limiter.back_off()
+        with limiter.turn():
+            pass
+        limiter.go_on()
+
+
+@pytest.mark.parametrize(
+    ("settings", "rate"),
+    [
+        ({"api_url": "https://pts-api.procountor.com/latest/api"}, 1.5),
+        ({"api_url": "https://PTS-api.procountor.com:443/latest/api"}, 1.5),
+        ({"api_url": "https://api.procountor.com/latest/api"}, 20),
+        ({"api_url": "https://pts-api.procountor.com.example.com/api"}, 20),
+        ({"api_url": "https://pts-api.procountor.com/api", "requests_per_second": 0.5}, 0.5),
+        ({"api_url": "https://api.procountor.com/api", "requests_per_second": 60}, 60),
+    ],
+)
+def test_the_rate_is_what_the_server_allows_unless_it_is_set(
+    settings: dict[str, Any], rate: float
+) -> None:
+    assert requests_per_second(settings) == rate

@@ -5,15 +5,18 @@ from __future__ import annotations
 import gc
 import io
 import signal
-from contextlib import redirect_stdout, suppress
+from contextlib import ExitStack, redirect_stdout, suppress
 from copy import deepcopy
+from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from support import Record, Run, Target, current_rows, editable, parse, selecting, truth
 
+from tap_procountor import companies
 from tap_procountor.errors import IncompleteError
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.tap import TapProcountor
@@ -55,11 +58,21 @@ def run_here(config: Record, state: Record) -> Run:
 class Bookkeeping(RuleBasedStateMachine):
     """People work, the clock runs, and the tap is run, stopped and disturbed in between."""
 
-    @initialize(seed=st.integers(1, 3), is_loaded=st.sampled_from([True, True, False]))
-    def start(self, seed: int, *, is_loaded: bool) -> None:
+    @initialize(
+        seed=st.integers(1, 3),
+        is_loaded=st.sampled_from([True, True, False]),
+        clocks_agree=st.sampled_from([True, True, False]),
+    )
+    def start(self, seed: int, *, is_loaded: bool, clocks_agree: bool) -> None:
         self.sandbox = Sandbox(invoices=40, seed=seed, requests_per_second=0)
         self.sandbox.start()
         self.sandbox.set_clock(EVENING)
+        # This machine's clock goes with the server's, or it is many months away.
+        self.clock = ExitStack()
+        if clocks_agree:
+            self.clock.enter_context(
+                mock.patch.object(companies, "our_time", self.sandbox.clock.now)
+            )
         self.company = self.sandbox.companies[0]
         self.config = {
             **self.sandbox.config(),
@@ -137,6 +150,15 @@ class Bookkeeping(RuleBasedStateMachine):
         self._load(run_here(self.config, self.state))
         self.sandbox.clear_faults()
 
+    @rule(days=st.sampled_from([-20_000, -3, -0.5, 0.5, 3, 400]))
+    def run_with_a_wrong_date(self, days: float) -> None:
+        """Less may come, but what changed is read later all the same."""
+        self.sandbox.date_error = timedelta(days=days)
+        run = run_here(self.config, self.state)
+        self.sandbox.date_error = timedelta()
+        assert run.exit_code == 0
+        self._load(run)
+
     @rule()
     def run_and_compare(self) -> None:
         run = run_here(self.config, self.state)
@@ -147,7 +169,8 @@ class Bookkeeping(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         with suppress(AttributeError):  # nothing was started
-            self.run_and_compare()
+            with self.clock:
+                self.run_and_compare()
             self.sandbox.stop()
 
     def _pick(self, choice: int) -> int:

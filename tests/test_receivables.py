@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from proxy import Proxy
+
     from tap_procountor.sandbox.company import Company
 
 #: Stream, kind of the sandbox's truth, components of the specification.
@@ -173,6 +175,37 @@ def test_logs_come_by_200_invoices_and_all_else_only_if_selected(
     assert streams >= set(STREAMS) - NOT_BY_DEFAULT
     # One request for each of the two lists of invoices, with offers and without.
     assert sandbox.statistics().by_route()["/invoices/transactions"] == 2
+
+
+def test_events_inside_events_come_under_either_name_one_or_several(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    """The text of the specification says ``event``, a client in production reads ``events``."""
+    come: set[str] = set()
+
+    def rename(answer: Record) -> None:
+        for number, event in enumerate(
+            event for statement in answer["results"] for event in statement["events"]
+        ):
+            if inner := event.pop("event", None):
+                name = "event" if number % 2 else "events"
+                event[name] = inner[0] if len(inner) == 1 else inner
+                come.add(f"{name} {len(inner) > 1}")
+
+    proxy.altering("/bankstatements", rename)
+    streams = ("bank_statement_events", "attachments")
+    run = run_tap(tmp_path, proxy.config(), catalog=selecting(*streams))
+    assert run.exit_code == 0, run.log
+    assert len(come) >= 2
+    target = Target().load(run)
+    events = expected(sandbox, "bank_statement_events")
+    assert target.rows("bank_statement_events") == events
+    files = {file["id"] for event in events for file in event["attachments"]}
+    rows = [
+        row for row in target.rows("attachments") if row["reference_type"] == "BANKSTATEMENTEVENT"
+    ]
+    assert {row["id"] for row in rows} == files
+    assert all("size" in row for row in rows)
 
 
 def test_attachments_of_payments_and_of_events_inside_others(

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from proxy import Answer
 from support import SPECIFICATION, Target, run_tap, selecting, truth
 
 from tap_procountor.kinds.read import ReadStream
@@ -18,6 +19,8 @@ from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from proxy import Proxy
 
 Config = dict[str, Any]
 
@@ -37,6 +40,20 @@ VERDICTS = [
     ("sales.customerRegister", "business_partners", "rows may be hidden", "Customers are hidden"),
     ("purchases.supplierRegister", "business_partners", "rows may be hidden", "Suppliers are"),
     ("salaries.payroll", "ledger_receipts", "rows may be hidden", "does not balance"),
+    ("sales.salesInvoiceSearch", "ledger_receipts", "rows may be hidden", "may be hidden"),
+    ("purchases.purchaseInvoiceSearch", "ledger_receipts", "rows may be hidden", "may be hidden"),
+    (
+        "travelAndExpenses.travelAndExpenseInvoiceSearch",
+        "ledger_receipts",
+        "rows may be hidden",
+        "travel and expense invoices may be hidden",
+    ),
+    (
+        "payments.bankStatementAndReferencePayment",
+        "ledger_receipts",
+        "rows may be hidden",
+        "bank statements and reference payments may be hidden",
+    ),
     ("sales.salesInvoiceSearch", "invoices", "rows may be hidden", "Sales invoices and orders"),
     ("purchases.purchaseInvoiceSearch", "invoices", "rows may be hidden", "Purchase invoices"),
     (
@@ -55,6 +72,9 @@ LIMITS = [
     ("purchases.personalPurchaseInvoicesOnly", "invoices"),
     ("travelAndExpenses.personalTravelAndExpenseInvoiceOnly", "invoices"),
     ("accounting.personalJournalReceiptsOnly", "ledger_receipts"),
+    ("sales.personalSalesInvoicesOnly", "ledger_receipts"),
+    ("purchases.personalPurchaseInvoicesOnly", "ledger_receipts"),
+    ("travelAndExpenses.personalTravelAndExpenseInvoiceOnly", "ledger_receipts"),
     ("salaries.personalSalariesOnly", "ledger_receipts"),
     ("user.limitedDimensions", "invoices"),
 ]
@@ -121,7 +141,7 @@ def test_the_rights_that_streams_name_are_the_apis() -> None:
     }
     for stream in STREAM_TYPES:
         access = getattr(stream, "access", Access())
-        assert {*access.any_of, *access.parts, *access.limits} <= names, stream
+        assert {*access.any_of, *access.parts, *access.doubts, *access.limits} <= names, stream
 
 
 def test_with_all_rights_everything_is_readable_or_empty(reporting: Config, tmp_path: Path) -> None:
@@ -153,6 +173,30 @@ def test_an_empty_table_is_said_to_be_empty(tmp_path: Path) -> None:
     assert run.exit_code == 0, run.log
     assert outcomes(config)["invoices"]["verdict"] == "readable, but empty"
     assert "invoices: 0 rows, 0 deletions, 0 rejected, readable, but empty" in run.log
+
+
+def test_tables_that_every_company_has_are_hidden_when_they_are_empty(
+    proxy: Proxy, tmp_path: Path
+) -> None:
+    empty = {
+        "/company": [],
+        "/fiscalyears": {"fiscalYears": []},
+        "/coa": {"ledgerAccounts": []},
+        "/vats/default": {"vatInformation": [], "vatStatuses": []},
+        "/dimensions": [],
+    }
+    proxy.before = lambda question: (
+        Answer().having(empty[question.path]) if question.path in empty else None
+    )
+    config = proxy.config(run_report_path=str(tmp_path / "report.json"))
+    never_empty = ("company", "fiscal_years", "chart_of_accounts", "vat_statuses")
+    run = run_tap(
+        tmp_path, config, catalog=selecting(*never_empty, "tracking_periods", "dimensions")
+    )
+    assert run.exit_code == 1
+    for stream in (*never_empty, "tracking_periods"):
+        assert outcomes(config)[stream]["verdict"] == "rows may be hidden", stream
+    assert outcomes(config)["dimensions"]["verdict"] == "readable, but empty"
 
 
 def test_a_loss_of_rights_is_told_with_what_was_before(
@@ -263,4 +307,5 @@ def test_the_end_of_support_is_announced(
     url = sandbox.api_url.replace("latest", version)
     run = run_tap(tmp_path, reporting | {"api_url": url}, catalog=selecting("company"))
     assert ("is supported until about 2026-11-15" in run.log) is is_warned
-    assert len(read_report(reporting)["warnings"]) == is_warned
+    warnings = read_report(reporting)["warnings"]
+    assert sum("is supported until" in warning for warning in warnings) == is_warned

@@ -55,7 +55,7 @@ where s._sdc_deleted_at is null;
 create view procountor.attachments as
 select a.*
 from tap_procountor.attachments a
-where (a.company_id, a.id) in (
+where a.owner_stream is null or (a.company_id, a.id) in (
     select company_id, (file ->> 'id')::bigint
     from procountor.invoices, unnest(attachments) as file
     union all

@@ -279,7 +279,7 @@ class IncrementalStream(ReadStream):
         missing = difference(known, ids)
 
         def census(gone: set[int]) -> Census:
-            taken = Census(taken=format_utc(company.opened))
+            taken = Census(taken=format_utc(company.agreed))
             taken.replace("", ascending(ids, missing - gone))
             return taken
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_procountor.kinds.incremental import IncrementalStream
 from tap_procountor.kinds.read import ReadStream
-from tap_procountor.reading.answers import as_array
+from tap_procountor.reading.answers import whole_list
 from tap_procountor.reading.batches import Batch
 from tap_procountor.reading.plain import unpaged_batches
 from tap_procountor.times import format_utc
@@ -54,4 +55,4 @@ class UnpagedIncrementalStream(IncrementalStream):
             yield Batch([documents[at] for at in places], [batch.listed[at] for at in places])
 
     def _whole(self, company: Company, filters: Params) -> Iterator[Batch]:
-        return unpaged_batches(company.get(self.path, filters, as_array))
+        return unpaged_batches(company.get(self.path, filters, partial(whole_list, path=self.path)))

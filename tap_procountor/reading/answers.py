@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -18,25 +18,66 @@ if TYPE_CHECKING:
 
 Source = dict[str, Any]
 Answer = TypeVar("Answer")
+Item = TypeVar("Item")
 
 
-class Meta(msgspec.Struct):
-    """What a page of a list says about itself.
+class Meta(msgspec.Struct, rename="camel"):
+    """What a page of a list says about itself, as it came: a number may be text."""
 
-    Attributes:
-        size: The most rows of a page.
-        total: Rows in the whole list, if the API says so (it does since 24.05).
-    """
+    page_size: Any = None
+    result_count: Any = None
+    total_count: Any = None
 
-    size: int | None = msgspec.field(name="pageSize", default=None)
-    total: int | None = msgspec.field(name="totalCount", default=None)
+    @property
+    def size(self) -> int | None:
+        """The most rows of a page."""
+        return _count(self.page_size)
+
+    @property
+    def total(self) -> int | None:
+        """Rows in the whole list, if the API says so (it does since 24.05)."""
+        return _count(self.total_count)
+
+    @property
+    def is_of_nothing(self) -> bool:
+        """Whether the page has no rows according to its counts."""
+        rows = _count(self.result_count)
+        return (self.total if rows is None else rows) == 0
 
 
-class Results(msgspec.Struct):
+def _count(value: Any) -> int | None:  # noqa: ANN401 - any JSON
+    """Read a number that may be text; anything else says nothing."""
+    try:
+        return None if value is None else int(value)
+    except (ArithmeticError, TypeError, ValueError):
+        return None
+
+
+class ListPage(msgspec.Struct, Generic[Item]):
+    """A page of a list; without rows it is one only if its counts say that there are none."""
+
+    results: list[Item] | None = None
+    meta: Meta | None = None
+
+    def __post_init__(self) -> None:
+        """Tell an empty page from another answer."""
+        if self.results is None and not (self.meta and self.meta.is_of_nothing):
+            msg = "it has no 'results'"
+            raise ValueError(msg)
+
+    @property
+    def rows(self) -> list[Item]:
+        """The rows."""
+        return self.results or []
+
+
+class Results(ListPage[Raw]):
     """A page of a list, its rows as text."""
 
-    texts: list[Raw] = msgspec.field(name="results")
-    meta: Meta | None = None
+    @property
+    def texts(self) -> list[Raw]:
+        """The rows."""
+        return self.rows
 
 
 class _Identified(msgspec.Struct):
@@ -58,6 +99,21 @@ def id_of(text: Raw) -> int:
 def as_array(body: bytes) -> list[Raw]:
     """Split details: one id asked for gives an object, several give an array."""
     return _raws_decoder.decode(body if body.lstrip().startswith(b"[") else b"[" + body + b"]")
+
+
+def whole_list(body: bytes, path: str) -> list[Raw]:
+    """Split a list that comes as a whole: an array, or one inside an object as in a page.
+
+    Raises:
+        ApiError: If it is neither.
+    """
+    if body.lstrip().startswith(b"["):
+        return _raws_decoder.decode(body)
+    page = results_in(body, path)
+    if page.meta and page.meta.total not in {None, len(page.texts)}:
+        msg = f"The list {path} has {page.meta.total} rows, but {len(page.texts)} came."
+        raise ApiError(msg)
+    return page.texts
 
 
 def results_in(body: bytes, path: str) -> Results:
@@ -97,13 +153,21 @@ def by_id(texts: Iterable[Raw], rejected: list[Rejection]) -> dict[int, Raw]:
     return indexed
 
 
+def meta_of(answer: Any) -> Meta:  # noqa: ANN401 - any JSON
+    """Return what a parsed page says about itself."""
+    meta = answer.get("meta") if isinstance(answer, dict) else None
+    return msgspec.convert(meta, Meta) if isinstance(meta, dict) else Meta()
+
+
 def records_in(answer: Any, name: str, path: str) -> list[Source]:  # noqa: ANN401 - any JSON
-    """Return the records inside an answer; one without them is not empty but another.
+    """Return the records inside an answer; one without them is empty only if its counts say so.
 
     Raises:
         ApiError: If there are none.
     """
     records = answer.get(name) if isinstance(answer, dict) else None
+    if records is None and meta_of(answer).is_of_nothing:
+        return []
     if not isinstance(records, list):
         msg = f"The answer of {path} is not as documented: it has no '{name}'."
         raise ApiError(msg)

@@ -1,6 +1,7 @@
-"""What Procountor's search of attachments knows beyond their owners: size, user and time.
+"""What only Procountor's search of attachments knows: size, user, time, files of no document.
 
-The search is part of the Documents add-on; without it the answer is 403.
+The search is part of the Documents add-on. Without it the answer is 400, 403 or 404; whatever it
+is, the search only adds to what the owners say.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_procountor.client import decode
-from tap_procountor.errors import ApiError, ForbiddenError
-from tap_procountor.reading.answers import Meta, Results, decode_list, results_in
+from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, ProcountorError
+from tap_procountor.reading.answers import ListPage, Meta, Results, decode_list, results_in
 from tap_procountor.reading.batches import PAGE_SIZE, Documents
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _PAGES_AT_HAND = 24
 #: What a page of this age does not have may have been attached since.
 _OLD_SECONDS = 5.0
 _BEYOND_ALL_IDS = 2**63
+_BAD_REQUEST = 400
 #: So many are asked in turn before several at once.
 _FEW_QUESTIONS = 2
 #: What is known of attachments: their rows as text, None if the search has none.
@@ -53,14 +55,14 @@ class _Attachment(msgspec.Struct):
 class _Owner(msgspec.Struct):
     attachments: list[_Attachment] | None = None
     #: Of a bank statement, and those inside an event of it.
-    events: list[_Owner] | None = None
+    events: list[_Owner] | _Owner | None = None
     event: list[_Owner] | _Owner | None = None
 
     @property
-    def inside(self) -> list[_Owner]:
+    def inside(self) -> Iterator[_Owner]:
         """What is inside and may have attachments as well."""
-        inner = [self.event] if isinstance(self.event, _Owner) else self.event
-        return [*(self.events or ()), *(inner or ())]
+        for inner in (self.events, self.event):
+            yield from [inner] if isinstance(inner, _Owner) else inner or ()
 
     @property
     def ids(self) -> Iterator[int]:
@@ -76,18 +78,14 @@ class _Document(msgspec.Struct):
     id: int | None = msgspec.field(name="attachmentId", default=None)
 
 
-class _Documents(msgspec.Struct):
-    results: list[_Document]
-
-
 _owner_decoder = msgspec.json.Decoder(_Owner)
-_documents_decoder = msgspec.json.Decoder(_Documents)
+_documents_decoder = msgspec.json.Decoder(ListPage[_Document])
 
 
 def _documents_in(body: bytes) -> tuple[list[_Document], Results]:
     """Read a page of the search: the ids, and the rows as text."""
     documents = decode_list(_documents_decoder, body, SEARCH_PATH)
-    return documents.results, results_in(body, SEARCH_PATH)
+    return documents.rows, results_in(body, SEARCH_PATH)
 
 
 class _Page(msgspec.Struct):
@@ -108,7 +106,11 @@ class _Page(msgspec.Struct):
     def tells_about(self, number: int) -> bool:
         """Whether there is an id, or is none."""
         is_old = time.monotonic() > self.answered + _OLD_SECONDS
-        return number in self.rows or (self.first <= number < self.end and not is_old)
+        return number in self.rows or (self.spans(number) and not is_old)
+
+    def spans(self, number: int) -> bool:
+        """Whether an id, if there was one then, is on the page."""
+        return self.first <= number < self.end
 
 
 #: A company and a first id.
@@ -125,6 +127,8 @@ class KeptPages:
         #: Those looked at last, by company and first id.
         self._at_hand: OrderedDict[_Key, _Page] = OrderedDict()
         self._packed: dict[_Key, bytes] = {}
+        #: Where each of them ends.
+        self._ends: dict[_Key, int] = {}
         #: The first ids of all of them, by company, in ascending order.
         self._first_ids: defaultdict[int, list[int]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -135,11 +139,12 @@ class KeptPages:
         with self._lock:
             if not (key in self._packed or key in self._at_hand):
                 insort(self._first_ids[company.id], page.first)
+            self._ends[key] = page.end
             self._packed.pop(key, None)
             self._lay_at_hand(key, page)
 
-    def find(self, company: Company, number: int) -> _Page | None:
-        """Return the page of a company that tells about an id."""
+    def find(self, company: Company, number: int, *, of_any_age: bool = False) -> _Page | None:
+        """Return the page of a company that tells about an id, or at any age did."""
         with self._lock:
             first_ids = self._first_ids[company.id]
             place = bisect_right(first_ids, number) - 1
@@ -151,7 +156,18 @@ class KeptPages:
             if page is None:
                 page = _page_decoder.decode(zlib.decompress(self._packed[key]))
             self._lay_at_hand(key, page)
-            return page if page.tells_about(number) else None
+            is_wanted = page.spans(number) if of_any_age else page.tells_about(number)
+            return page if is_wanted else None
+
+    def gaps(self, company: Company, number: int) -> list[int]:
+        """Return where the spans begin, from an id on, that no page tells or told about."""
+        starts = []
+        with self._lock:
+            for first in self._first_ids[company.id]:
+                if first > number:
+                    starts.append(number)
+                number = max(number, self._ends[company.id, first])
+        return [*starts, number] if number < _BEYOND_ALL_IDS else starts
 
     def _lay_at_hand(self, key: _Key, page: _Page) -> None:
         self._at_hand[key] = page
@@ -167,6 +183,7 @@ class KeptPages:
             self._packed[key] = zlib.compress(_encoder.encode(page))
         else:
             self._first_ids[key[0]].remove(key[1])
+            del self._ends[key]
 
 
 class AttachmentSearch:
@@ -180,7 +197,7 @@ class AttachmentSearch:
         kept: Where pages are kept.
 
     Attributes:
-        refusal: Why the company has no search, once that is known.
+        fault: Why the search is not asked any more, once that is known.
     """
 
     def __init__(self, company: Company, kept: KeptPages) -> None:
@@ -191,7 +208,13 @@ class AttachmentSearch:
         self._under_way: dict[int, Future[_Page | None]] = {}
         #: How many ids the newest full page told about: as many as another may.
         self._width: int | None = None
-        self.refusal: ForbiddenError | None = None
+        self.fault: ProcountorError | None = None
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the company has no search, as far as can be told: it refuses to answer."""
+        is_bad_request = isinstance(self.fault, ApiError) and self.fault.status == _BAD_REQUEST
+        return is_bad_request or isinstance(self.fault, ForbiddenError | NotFoundError)
 
     def find(self, number: int) -> Source | None:
         """Return what the search says about an attachment, if it knows it.
@@ -200,15 +223,13 @@ class AttachmentSearch:
             ProcountorError: If the search fails.
         """
         page = self._page_about(number)
+        if self.fault and not self.is_off:
+            raise self.fault
         row = page.rows.get(number) if page else None
         return None if row is None else decode(row)
 
     def begin(self, ids: Iterable[int]) -> Found:
-        """Look attachments up with a question or two; for most batches these are enough.
-
-        Raises:
-            ProcountorError: If the search fails.
-        """
+        """Look attachments up with a question or two; for most batches these are enough."""
         found: Found = {}
         page, questions = None, 0
         for number in sorted(set(ids)):
@@ -230,9 +251,6 @@ class AttachmentSearch:
 
         Returns:
             What the search says; attachments that it does not know are missing.
-
-        Raises:
-            ProcountorError: If the search fails.
         """
         left = sorted(set(ids) - found.keys())
         pages = self._company.threads.map(self._page_about, left)
@@ -240,12 +258,30 @@ class AttachmentSearch:
             found[number] = page.rows.get(number) if page else None
         return {number: decode(row) for number, row in found.items() if row is not None}
 
+    def documents_after(self, last: int) -> Iterator[list[tuple[int, Source]]]:
+        """Yield all documents after an id, page by page, with their ids.
+
+        Pages are taken as they were when they were looked at: what is newer comes after them.
+        Whether there is something between them is asked for several at once.
+        """
+        number = last + 1
+        if not self.fault:
+            for _ in self._company.threads.map(self._ask, self._kept.gaps(self._company, number)):
+                pass
+        while number < _BEYOND_ALL_IDS:
+            page = self._kept.find(self._company, number, of_any_age=True)
+            page = page or self._page_about(number)
+            if page is None:
+                return
+            yield [(one, decode(row)) for one, row in page.rows.items() if one >= number]
+            number = page.end
+
     def _page_about(self, number: int) -> _Page | None:
         """Return the page that tells about an id; wait for it or ask, unless there is no search."""
         while True:
             with self._lock:
                 page = self._kept.find(self._company, number)
-                if page or self.refusal:
+                if page or self.fault:
                     return page
                 expected = [
                     future
@@ -275,8 +311,8 @@ class AttachmentSearch:
         """Ask for the page that begins with an id."""
         try:
             page = self._page(number)
-        except ForbiddenError as refusal:
-            self.refusal = refusal
+        except ProcountorError as fault:
+            self.fault = fault
             return None
         self._kept.add(self._company, page)
         if page.end < _BEYOND_ALL_IDS:
@@ -298,8 +334,10 @@ class AttachmentSearch:
                 "to."
             )
             raise ApiError(msg)
-        size = (results.meta or Meta()).size or PAGE_SIZE
-        is_last = len(results.texts) < min(size, PAGE_SIZE) or not ids
+        meta = results.meta or Meta()
+        is_short = len(results.texts) < min(meta.size or PAGE_SIZE, PAGE_SIZE)
+        # As in all lists, a short page need not be the last unless there is a total.
+        is_last = not ids or (is_short and meta.total is not None)
         return _Page(first, _BEYOND_ALL_IDS if is_last else ids[-1] + 1, rows, time.monotonic())
 
 

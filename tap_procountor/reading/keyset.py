@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import zlib
 from functools import partial
-from itertools import chain, pairwise
+from itertools import chain, compress, pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tap_procountor.client import decode
 from tap_procountor.errors import ApiError
-from tap_procountor.reading.answers import Meta, by_id, results_in
+from tap_procountor.reading.answers import ListPage, Meta, by_id, results_in
 from tap_procountor.reading.batches import PAGE_SIZE, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from msgspec import Raw
 
@@ -29,13 +30,13 @@ _SEGMENT_PAGES = 2
 #: A segment's first page is one row short: its last page then always reaches into the next segment,
 #: which shows that nothing lies between the two.
 _HEAD_SIZE = PAGE_SIZE - 1
+#: How often the page is asked for that says the list is empty although rows have come.
+_MAX_TRIES_OF_AN_END = 2
+
+_ASCENDING, _DESCENDING = "ASC", "DESC"
 
 
-class _Listing(msgspec.Struct):
-    rows: list[Row] = msgspec.field(name="results")
-    meta: Meta | None = None
-
-
+_Listing = ListPage[Row]
 _listing_decoder = msgspec.json.Decoder(_Listing)
 
 
@@ -43,32 +44,43 @@ class Page:
     """One page of a list; its rows stay unparsed until needed, because many pages wait in memory.
 
     Attributes:
+        body: The page as it came.
         listed: What must be known of the rows, in ascending order of their ids.
         rejected: Rows without an id.
         total: Rows in the whole list, if the API says so (it does since 24.05).
-        is_last: Whether the list ends here.
+        is_last: Whether the list ends here. Without a total a short page need not be the last.
+        is_descending: Whether the rows came in descending order.
     """
 
     def __init__(self, body: bytes, size: int, after: int, path: str) -> None:
-        self._body = body
+        self.body = body
         self._path = path
         self.rejected: list[Rejection] = []
-        #: Where the rows that are kept stand among those with an id, if not all are.
-        self._places: list[int] | None = None
         try:
             listing = _listing_decoder.decode(body)
         except msgspec.ValidationError:
             listing = self._salvaged()
         self.listed = listing.rows
+        #: Where the listed rows stand among those with an id.
+        self._places: Sequence[int] = range(len(self.listed))
         self._has_others = bool(self.rejected)
         meta = listing.meta or Meta()
         self.total = meta.total
-        self.is_last = len(self) < min(size, meta.size or size)
+        is_short = len(self) < min(size, meta.size or size)
+        self.is_last = is_short and (self.total is not None or not self.listed)
         if self.rejected and not (self.listed or self.is_last):
             msg = f"The list {path} is not as documented: no row has an id."
             raise ApiError(msg)
+        self.is_descending = False
         if any(low >= high for low, high in pairwise([after, *self.ids])):
-            msg = f"The list {path} does not come in ascending order of ids, as it was asked to."
+            self._turn_round()
+
+    def _turn_round(self) -> None:
+        """Put rows that came in descending order into ascending order."""
+        self.listed, self._places = self.listed[::-1], self._places[::-1]
+        self.is_descending = True
+        if any(low >= high for low, high in pairwise(self.ids)):
+            msg = f"The list {self._path} comes in no order of ids: it cannot be read by them."
             raise ApiError(msg)
 
     def __len__(self) -> int:
@@ -82,27 +94,33 @@ class Page:
 
     def texts(self) -> list[Raw]:
         """Return the text of each row."""
-        texts = results_in(self._body, self._path).texts
+        texts = results_in(self.body, self._path).texts
         if self._has_others:
             texts = list(by_id(texts, []).values())
-        if self._places is not None:
-            return [texts[at] for at in self._places]
-        return texts[: len(self.listed)]
+        return [texts[place] for place in self._places]
 
     def cut(self, border: int) -> None:
         """Drop the rows from an id on: they belong to the next segment."""
-        self.listed = [row for row in self.listed if row.id < border]
+        self._keep(row.id < border for row in self.listed)
 
     def keep_only(self, ids: Collection[int]) -> None:
         """Drop the rows of other ids, and those without one."""
         wanted = {*ids}
-        self._places = [at for at, row in enumerate(self.listed) if row.id in wanted]
-        self.listed = [self.listed[at] for at in self._places]
+        self._keep(row.id in wanted for row in self.listed)
         self.rejected = []
+
+    def skip(self, after: int) -> None:
+        """Drop the rows up to an id: they have come before."""
+        self._keep(row.id > after for row in self.listed)
+
+    def _keep(self, flags: Iterable[bool]) -> None:
+        selected = [*flags]
+        self.listed = [*compress(self.listed, selected)]
+        self._places = [*compress(self._places, selected)]
 
     def _salvaged(self) -> _Listing:
         """Take the rows that can be used from a page with others."""
-        results = results_in(self._body, self._path)
+        results = results_in(self.body, self._path)
         texts = by_id(results.texts, self.rejected)
         dates = (decode(text).get("receiptDate") for text in texts.values())
         rows = [
@@ -117,6 +135,10 @@ class KeysetList:
 
     It is read by ``previousId``. Page numbers would skip rows when something changes in between;
     they only serve to find where the segments of a long list may begin.
+
+    Lists have several parameters of order that default to DESC, and no document says which wins. A
+    list that comes in descending order in spite of what it was asked for is read downwards as a
+    whole before its pages are yielded upwards: progress always means that all lower ids have come.
 
     Args:
         company: Whose list it is.
@@ -168,6 +190,10 @@ class KeysetList:
         while left:
             page = self._page(left[0] - 1, size=PAGE_SIZE if len(left) > 1 else 1)
             beyond = page.ids[-1] if page.ids and not page.is_last else left[-1]
+            if page.is_descending or page.ids[:1] < left[:1]:
+                # Nothing that is not below the id: the list may come in descending order.
+                page = self._page(left[0] + 1, size=1, order=_DESCENDING)
+                beyond = left[0]
             page.keep_only(left)
             if page.listed:
                 yield page
@@ -175,10 +201,13 @@ class KeysetList:
 
     def contains(self, number: int) -> bool:
         """Tell whether an id is still in the list."""
-        return self._page(number - 1, size=1).ids == [number]
+        return any(self.rows([number]))
 
     def _pages(self, after: int, done: int) -> Iterator[Page]:
         first = self._page(after)
+        if first.is_descending or (after and self._may_descend(first, done)):
+            yield from self._upwards(after)
+            return
         yield first
         total = first.total or 0
         if self._has_numbers and total - done > _LONG_LIST:
@@ -186,16 +215,65 @@ class KeysetList:
         else:
             yield from self._following(first, None if after else total)
 
-    def _page(self, after: int, size: int = PAGE_SIZE, number: int | None = None) -> Page:
-        params = {**self._filters, "orderById": "ASC", "size": size}
+    def _may_descend(self, first: Page, done: int) -> bool:
+        """Find out whether rows after an id may be missing because they come before it."""
+        is_suspect = not len(first) and (first.total is None or first.total > done)
+        return is_suspect and self._page(0, size=2).is_descending
+
+    def _page(
+        self,
+        after: int,
+        size: int = PAGE_SIZE,
+        number: int | None = None,
+        order: str = _ASCENDING,
+    ) -> Page:
+        params = {**self._filters, "orderById": order, "size": size}
         if after:
             params["previousId"] = after
         if number is not None:
             params["page"] = number
-        page: Page = self._company.get(
-            self._path, params, partial(Page, size=size, after=after, path=self._path)
-        )
+        above = after if order == _ASCENDING else 0
+        parse = partial(Page, size=size, after=above, path=self._path)
+        page: Page = self._company.get(self._path, params, parse)
         return page
+
+    def _page_after(self, page: Page, order: str = _ASCENDING) -> Page:
+        """Return the page that follows one.
+
+        Raises:
+            ApiError: If the list says that it is empty although it had announced more rows, or if
+                the page is not in the order of those before.
+        """
+        descends = order == _DESCENDING
+        last = page.ids[0] if descends else page.ids[-1]
+        for _ in range(_MAX_TRIES_OF_AN_END):
+            following = self._page(last, order=order)
+            if len(following) or following.total != 0 or (page.total or 0) <= len(page):
+                break
+        else:
+            msg = f"The list {self._path} turned out empty, although it had announced more rows."
+            raise ApiError(msg)
+        ids = following.ids
+        is_in_order = following.is_descending == (descends and len(ids) > 1)
+        if not is_in_order or (descends and ids and ids[-1] >= last):
+            msg = f"The list {self._path} changes its order of ids while it is read."
+            raise ApiError(msg)
+        return following
+
+    def _upwards(self, after: int) -> Iterator[Page]:
+        """Yield the pages above an id of a list that comes in descending order.
+
+        They wait compressed until the last has come, which takes a few kilobytes each.
+        """
+        page = self._page(0, order=_DESCENDING)
+        bodies = [zlib.compress(page.body, 1)]
+        while not page.is_last and page.ids[0] > after:
+            page = self._page_after(page, _DESCENDING)
+            bodies.append(zlib.compress(page.body, 1))
+        while bodies:
+            page = Page(zlib.decompress(bodies.pop()), PAGE_SIZE, 0, self._path)
+            page.skip(after)
+            yield page
 
     def _following(self, page: Page, total: int | None) -> Iterator[Page]:
         """Yield the pages after one, one after the other."""
@@ -203,7 +281,7 @@ class KeysetList:
         # A total that is more than the first page has been seen to count the whole list.
         expected = total if total and total > read else None
         while not page.is_last and read != expected:
-            page = self._page(page.ids[-1])
+            page = self._page_after(page)
             read += len(page)
             yield page
 
@@ -229,7 +307,7 @@ class KeysetList:
         while border is None or pages[-1].ids[-1] < border:
             if pages[-1].is_last:
                 return pages
-            page = self._page(pages[-1].ids[-1])
+            page = self._page_after(pages[-1])
             if not page.ids:
                 return pages
             pages.append(page)

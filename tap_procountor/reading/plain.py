@@ -6,7 +6,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.errors import ApiError
-from tap_procountor.reading.answers import by_id, records_in
+from tap_procountor.reading.answers import by_id, meta_of, records_in
 from tap_procountor.reading.batches import PAGE_SIZE, Batch, Documents, Row
 
 if TYPE_CHECKING:
@@ -88,11 +88,24 @@ def numbered_pages(company: Company, path: str, filters: Params) -> Iterator[lis
 def _numbered_pages_once(
     company: Company, path: str, filters: Params
 ) -> Iterator[tuple[list[Source], int | None]]:
-    """Yield the rows of each page, and the total that came with them."""
+    """Yield the rows of each page, and the total that came with them.
+
+    Raises:
+        ApiError: If the list has no end.
+    """
+    before: list[Source] = []
     for number in count():
         answer = company.get(path, {**filters, "size": PAGE_SIZE, "page": number})
-        rows = records_in(answer, "results", path)
-        meta = answer.get("meta") or {}
-        yield rows, meta.get("totalCount")
-        if len(rows) < min(PAGE_SIZE, meta.get("pageSize") or PAGE_SIZE):
+        rows, meta = records_in(answer, "results", path), meta_of(answer)
+        is_short = len(rows) < min(PAGE_SIZE, meta.size or PAGE_SIZE)
+        if rows and rows == before:
+            if is_short:
+                # The list knows no pages: each has all of its rows.
+                return
+            msg = f"The list {path} gives the same page again and again."
+            raise ApiError(msg)
+        yield rows, meta.total
+        # A short page need not be the last unless there is a total to compare with.
+        if not rows or (is_short and meta.total is not None):
             return
+        before = rows

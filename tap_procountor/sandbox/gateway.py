@@ -117,7 +117,8 @@ class _Exchange:
         """Send on, with the sandbox's own date."""
         if message["type"] == "http.response.start":
             self._request.status = message["status"]
-            date = format_datetime(self._sandbox.clock.now(), usegmt=True)
+            moment = self._sandbox.clock.now() + self._sandbox.date_error
+            date = format_datetime(moment, usegmt=True)
             MutableHeaders(scope=message)["Date"] = date
         await self._send(message)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,6 +33,8 @@ class Sandbox:
         self.settings = Settings(**settings)
         self.lock = RLock()
         self.clock = Clock()
+        #: How far the Date header is off.
+        self.date_error = timedelta()
         self.requests = Statistics()
         self.faults = Faults(self.settings.seed, self.settings.fail_rate)
         self.keyring = Keyring(self.settings.seed, self.settings.token_lifetime, self.clock.now)

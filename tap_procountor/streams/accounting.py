@@ -46,6 +46,7 @@ class FiscalYears(SingleCallStream):
     name = "fiscal_years"
     path = "/fiscalyears"
     records_field = "fiscalYears"
+    access = Access(is_never_empty=True)
     schema = RecordSchema("FiscalYear")
 
 
@@ -77,7 +78,7 @@ class ChartOfAccounts(SingleCallStream):
     path = "/coa"
     records_field = "ledgerAccounts"
     primary_keys = ("company_id", "ledger_account_code")
-    access = Access(any_of=("management.chartOfAccountsAndDefaultReports",))
+    access = Access(any_of=("management.chartOfAccountsAndDefaultReports",), is_never_empty=True)
     schema = RecordSchema("LedgerAccount")
 
 
@@ -230,8 +231,22 @@ class LedgerReceipts(DocumentStream):
         parts={
             "salaries.payroll": "receipts of salaries, without which the ledger does not balance,"
         },
+        # Inferred: whether a receipt needs the right to its document as well is nowhere said.
+        doubts={
+            "sales.salesInvoiceSearch": "receipts of sales invoices",
+            "purchases.purchaseInvoiceSearch": "receipts of purchase invoices",
+            "travelAndExpenses.travelAndExpenseInvoiceSearch": (
+                "receipts of travel and expense invoices"
+            ),
+            "payments.bankStatementAndReferencePayment": (
+                "receipts of bank statements and reference payments"
+            ),
+        },
         limits=(
             "accounting.personalJournalReceiptsOnly",
+            "sales.personalSalesInvoicesOnly",
+            "purchases.personalPurchaseInvoicesOnly",
+            "travelAndExpenses.personalTravelAndExpenseInvoiceOnly",
             "salaries.personalSalariesOnly",
             "user.limitedDimensions",
         ),
@@ -341,7 +356,7 @@ class LedgerReceipts(DocumentStream):
             swept = {} if outcome.rejected else sweep.swept
             taken = Census(
                 open=ledger.open_periods,
-                taken=format_utc(company.opened),
+                taken=format_utc(company.agreed),
                 swept={
                     region.key: moment
                     for region in ledger.regions

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _BANK = Access(any_of=("payments.bankStatementAndReferencePayment",))
 
-#: Where an event holds those inside it: the specification's text says so, its model does not.
-_INNER_EVENTS = "event"
+#: Where an event holds those inside it, one or several: the specification's text names the first,
+#: its model neither, and a client in production reads the second.
+_INNER_EVENTS = ("event", "events")
 
 
 def with_parents(
@@ -29,11 +30,11 @@ def with_parents(
     """Yield events and those inside them, each with the id of the one that it is in, and alone."""
     for event in events:
         alone = as_fields(event)
-        inner = alone.pop(_INNER_EVENTS, None)
+        inner = [alone.pop(name, None) or () for name in _INNER_EVENTS]
         yield parent, alone
-        # One object or several: neither is documented.
-        inside = [inner] if isinstance(inner, dict) else inner
-        yield from with_parents(inside or (), event.get("id"))
+        for inside in inner:
+            several = [inside] if isinstance(inside, dict) else inside
+            yield from with_parents(several, event.get("id"))
 
 
 class BankAccounts(DetailedStream):

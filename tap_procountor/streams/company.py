@@ -36,7 +36,7 @@ class CompanyStream(SingleCallStream):
     name = "company"
     path = "/company"
     primary_keys = ("company_id",)
-    access = _COMPANY_INFO
+    access = Access(any_of=_COMPANY_INFO.any_of, is_never_empty=True)
     schema = RecordSchema("Company")
 
 

@@ -168,7 +168,10 @@ class InvoiceImages(DownloadStream):
             if file is None:
                 try:
                     file = self._download_page(company, number, place, page)
-                except NotFoundError:
+                except NotFoundError as error:
+                    # After a page, however it is worded, it says that there are no more.
+                    if page == 1 and not error.is_from_api:
+                        raise
                     break
             row = {"invoice_id": number, "page": page, "mime_type": file.mime_type}
             rows.append(row | self.file_fields(place, file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,10 @@ from tap_procountor.convert import RecordConverter, Rejection
 from tap_procountor.errors import ForbiddenError, RecordError
 from tap_procountor.kinds.incremental import DocumentStream
 from tap_procountor.kinds.owned import BatchOwnedStream, OwnedStream
+from tap_procountor.kinds.read import ReadStream
 from tap_procountor.kinds.rows import RowStream
 from tap_procountor.reading.attachments import SEARCH_PATH, Found, attachment_ids
+from tap_procountor.reading.batches import PAUSE, Batch, Row
 from tap_procountor.report import StreamRemarks
 from tap_procountor.schema import (
     ADDITIONAL_FIELDS,
@@ -35,14 +38,13 @@ if TYPE_CHECKING:
 
     from tap_procountor.companies import Company
     from tap_procountor.convert import Record
-    from tap_procountor.kinds.read import ReadStream
     from tap_procountor.reading.answers import Source
-    from tap_procountor.reading.batches import Batch
+    from tap_procountor.tap import TapProcountor
 
 
 _NO_DOCUMENTS = (
-    "The size, user and time of attachments stay empty: the Documents add-on is probably not in "
-    "use."
+    "The size, user and time of attachments stay empty, and files that belong to no document are "
+    "missing: the Documents add-on is probably not in use."
 )
 
 
@@ -166,10 +168,31 @@ def holders(stream: str, record: Record) -> Iterator[tuple[str, Record]]:
         yield BankStatementEvents.name, event | {"company_id": record["company_id"]}
 
 
-class Attachments(RowStream):
-    """Files attached to documents: name, type, size, user and time, no content."""
+#: What the API calls the owners' documents where a file refers to them. (An invoice's is also what
+#: it calls a journal's.) What a file of another kind belongs to, only the search knows: the company
+#: itself (ENVIRONMENT), employees (EMPLOYEE_INFO), products.
+_OWNED_TYPES = frozenset(
+    {
+        "INVOICE",
+        "LEDGERRECEIPT",
+        "CUSTOMER_BUSINESS_PARTNER_REGISTER",
+        "SUPPLIER_BUSINESS_PARTNER_REGISTER",
+        "PERSON_BUSINESS_PARTNER_REGISTER",
+        "REFERENCE_PAYMENT",
+        "BANKSTATEMENTEVENT",
+    }
+)
+
+
+class Attachments(RowStream, ReadStream):
+    """Files attached to documents: name, type, size, user and time, no content.
+
+    They come with their owners. Those that belong to none of them come from the search, each once;
+    they have no ``owner_stream``.
+    """
 
     name = "attachments"
+    path = SEARCH_PATH
     owners = (Invoices, LedgerReceipts, BusinessPartners, ReferencePayments, BankStatements)
     field = "attachments"
     owner_fields = {"owner_id": "id", "version": "version"}
@@ -186,14 +209,70 @@ class Attachments(RowStream):
         },
     )
 
+    get_records = ReadStream.get_records
+
+    def __init__(self, tap: TapProcountor) -> None:
+        super().__init__(tap)
+        #: Files of other kinds that an owner has all the same, by company.
+        self._owned: defaultdict[int, set[int]] = defaultdict(set)
+
     @classmethod
     def paths(cls) -> tuple[str, ...]:
         """Return the paths of the owners, and the search."""
         return (*super().paths(), SEARCH_PATH)
 
+    def is_empty(self, company: Company) -> bool:
+        """Say no, for the owners may have some; ask the search, which need not be there."""
+        self._tap.attachment_search(company).find(1)
+        return False
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read what only the search knows, from the last file on that a run has come across."""
+        # The owners come first.
+        yield PAUSE
+        search = self._tap.attachment_search(company)
+        is_backfill = self.config.get("end_date")
+        last = 0 if is_backfill else self.state_of(company).get("highest_id", 0)
+        for page in search.documents_after(last):
+            rows = [
+                {"id": number, "owner_stream": None, "owner_id": None}
+                | {name: value for name, value in source.items() if name != "attachmentId"}
+                for number, source in page
+                if self._is_wanted(company, number, source)
+            ]
+            yield Batch(rows, [Row(number) for number, _ in page[-1:]])
+        self._explain(company)
+
+    def written(self, company: Company, batch: Batch) -> None:
+        """Keep how far the search has been read, unless files may be hidden from it."""
+        is_backfill = self.config.get("end_date")
+        if batch.listed and not (is_backfill or self._tap.deletion_guard(company).hides_rows):
+            self.state_of(company)["highest_id"] = batch.listed[-1].id
+            self._tap.state_writer.write_state(self.tap_state)
+
+    def _is_wanted(self, company: Company, number: int, source: Source) -> bool:
+        """Tell whether a file belongs to no document and was attached in the time wanted."""
+        if source.get("referenceType") in _OWNED_TYPES or number in self._owned[company.id]:
+            return False
+        start, end = self._tap.moment("start_date"), self._tap.moment("end_date")
+        try:
+            attached = self._tap.api_clock.parse(source["attached"])
+        except (KeyError, TypeError, ValueError):
+            return True
+        return not ((start and attached < start) or (end and attached > end))
+
+    def _explain(self, company: Company) -> None:
+        """Note what is missing if the search does not answer."""
+        search = self._tap.attachment_search(company)
+        outcome = self._tap.report.outcome(self.name, company.id)
+        if search.is_off:
+            finding = Finding(Verdict.MODULE_OFF, f"{search.fault} {_NO_DOCUMENTS}")
+            outcome.find(finding, tolerated=True)
+        elif search.fault and outcome.failure is None:
+            outcome.fail(search.fault)
+
     def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Look the attachments of each batch up in the search, ahead of the writer."""
-        outcome = self._tap.report.outcome(self.name, company.id)
         search = self._tap.attachment_search(company)
 
         def look_up(batch: Batch) -> tuple[Batch, list[int], Found]:
@@ -205,15 +284,16 @@ class Attachments(RowStream):
             look_up, batches, share=1 / 10, gently=True
         ):
             self._found = dict(self._converted(company, search.finish(ids, found)))
-            if search.refusal:
-                finding = Finding(Verdict.MODULE_OFF, f"{search.refusal} {_NO_DOCUMENTS}")
-                outcome.find(finding, tolerated=True)
+            if search.fault:
+                self._explain(company)
             yield batch
 
     def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:
         """Yield the attachments of a document, or of the events of a statement."""
         for stream, holder in holders(owner.name, record):
             for row in super().rows(owner, holder):
+                if row.get("reference_type") not in _OWNED_TYPES and row.get("id") is not None:
+                    self._owned[row["company_id"]].add(row["id"])
                 yield self._with_document({**row, "owner_stream": stream})
 
     def is_same(self, first: dict[str, Any], second: dict[str, Any]) -> bool:

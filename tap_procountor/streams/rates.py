@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tap_procountor.kinds.full_table import SingleCallStream, ValuesStream
 from tap_procountor.reading.answers import records_in
 from tap_procountor.schema import DATE, INTEGER, STRING, RecordSchema, ValueSchema
+from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
     from tap_procountor.client import Params
@@ -47,6 +48,7 @@ class VatStatuses(SingleCallStream):
     name = "vat_statuses"
     path = "/vats/default"
     records_field = "vatStatuses"
+    access = Access(is_never_empty=True)
     primary_keys = ("company_id", "vat_status")
     schema = RecordSchema("VatStatusInfo")
 

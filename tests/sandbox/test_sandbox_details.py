@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sandbox_client import Client, running
 
-from tap_procountor.sandbox.books.attachments import content
+from tap_procountor.sandbox.books.attachments import OF_NO_DOCUMENT, content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,13 @@ def test_the_search_of_files_finds_those_embedded_in_documents(client: Client) -
         for event in (outer, *outer.get("event", []))
         for file in event["attachments"]
     }
-    assert {one["attachmentId"] for one in company.truth("attachments")} == embedded
+    found = company.truth("attachments")
+    others = [one for one in found if one["attachmentId"] not in embedded]
+    assert {one["attachmentId"] for one in found} >= embedded
+    assert {one["referenceType"] for one in others} == set(OF_NO_DOCUMENT.values())
+    for one in others:
+        answer = client.get(f"/attachments/{one['attachmentId']}")
+        assert answer.status_code == 200
 
 
 def test_without_documents_the_search_is_forbidden_but_not_the_download(client: Client) -> None:

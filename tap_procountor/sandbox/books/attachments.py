@@ -9,6 +9,8 @@ from .randomness import Seed, Topic
 from .times import time_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .collection import Document
 
 _PER_OWNER = 4
@@ -41,23 +43,37 @@ class Owner(IntEnum):
     PARTNER = 2
     REFERENCE_PAYMENT = 3
     BANK_STATEMENT_EVENT = 4
+    COMPANY = 5
+    EMPLOYEE = 6
+    PRODUCT = 7
 
     def key(self, number: int) -> int:
         """Return a number for the owner with an id that no other owner has."""
         if self in _OF_BOOKS:
             return number * len(_OF_BOOKS) + self
+        if self in OF_NO_DOCUMENT:
+            return _FIRST_OF_OTHERS + number * len(OF_NO_DOCUMENT) + self - Owner.COMPANY
         return _FIRST_OF_BANK + number * len(_OF_BANK) + self - _OF_BANK[0]
 
 
 _OF_BOOKS = (Owner.INVOICE, Owner.RECEIPT, Owner.PARTNER)
 _OF_BANK = (Owner.REFERENCE_PAYMENT, Owner.BANK_STATEMENT_EVENT)
+#: Files that only the search knows, by what they refer to.
+OF_NO_DOCUMENT = {
+    Owner.COMPANY: "ENVIRONMENT",
+    Owner.EMPLOYEE: "EMPLOYEE_INFO",
+    Owner.PRODUCT: "SALES_PRODUCT_REGISTER",
+}
 _FIRST_OF_BANK = 1 << 26
+_FIRST_OF_OTHERS = 1 << 28
 
 
 def attachments(seed: Seed, owner: Owner, number: int, reference_type: str) -> list[Document]:
     """Return the metadata of an owner's files, none most of the time."""
     key = owner.key(number)
     count = max(0, int(seed.random(Topic.ATTACHMENT, key).random() * 6) - 3)
+    if owner in OF_NO_DOCUMENT:
+        count = 1
     return [
         {
             "id": key * _PER_OWNER + at,
@@ -74,7 +90,9 @@ def attachments(seed: Seed, owner: Owner, number: int, reference_type: str) -> l
 def owner_of(attachment: int) -> tuple[Owner, int]:
     """Return the owner's kind and id."""
     key = attachment // _PER_OWNER
-    owners = _OF_BOOKS if key < _FIRST_OF_BANK else _OF_BANK
+    owners: Sequence[Owner] = _OF_BOOKS if key < _FIRST_OF_BANK else _OF_BANK
+    if key >= _FIRST_OF_OTHERS:
+        owners = [*OF_NO_DOCUMENT]
     number, at = divmod(key % _FIRST_OF_BANK, len(owners))
     return owners[at], number
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .attachments import FileRow, Owner, attachments, content, owner_of, usual_size, write_file
+from .attachments import (
+    OF_NO_DOCUMENT,
+    FileRow,
+    Owner,
+    attachments,
+    content,
+    owner_of,
+    usual_size,
+    write_file,
+)
 from .collection import Collection, Document
 from .times import SECONDS_PER_DAY
 
@@ -16,6 +25,10 @@ if TYPE_CHECKING:
     from .partners import Partners
     from .randomness import Seed
     from .receipts import Receipts
+
+
+#: When files of no document were attached: in 2024.
+_ATTACHED = 19_800 * SECONDS_PER_DAY
 
 
 class Files:
@@ -37,6 +50,8 @@ class Files:
         self._rows = Collection(FileRow, write_file)
         self._changes = -1
         self._sizes: dict[int, int] = {}
+        #: How many files the company itself, an employee and a product have.
+        self.others = 1
 
     @property
     def rows(self) -> Collection[FileRow]:
@@ -48,7 +63,7 @@ class Files:
             self._banking.statements,
             self._banking.reference_payments,
         )
-        changes = sum(owner.changes for owner in owners)
+        changes = sum(owner.changes for owner in owners) + self.others
         if changes != self._changes:
             files = sorted(self._all())
             self._rows.fill(*(zip(*files, strict=True) if files else [()] * len(FileRow._fields)))
@@ -77,6 +92,8 @@ class Files:
         return next((file for file in files if file["id"] == number), None)
 
     def _reference_type(self, owner: Owner, number: int) -> str | None:
+        if owner in OF_NO_DOCUMENT:
+            return OF_NO_DOCUMENT[owner] if 0 < number <= self.others else None
         if owner is Owner.PARTNER:
             at = self._partners.position(number)
             kind = None if at is None else self._partners.row_at(at).type
@@ -112,6 +129,13 @@ class Files:
                 yield from self._files(
                     Owner.BANK_STATEMENT_EVENT, event, "BANKSTATEMENTEVENT", attached
                 )
+
+        yield from self._of_no_document()
+
+    def _of_no_document(self) -> Iterator[FileRow]:
+        for other, kind in OF_NO_DOCUMENT.items():
+            for number in range(1, self.others + 1):
+                yield from self._files(other, number, kind, _ATTACHED)
 
     def _files(self, owner: Owner, number: int, kind: str, attached: int) -> Iterator[FileRow]:
         reference_type = self._reference_type(owner, number) or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from decimal import Decimal
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -332,7 +333,12 @@ def parse_json(text: str) -> Any:  # noqa: ANN401 - any JSON
     Raises:
         ValueError: If it is none; Python would take NaN and Infinity for numbers.
     """
-    return json.loads(text, parse_constant=_refuse)
+    return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
 
 
 def _refuse(constant: str) -> NoReturn:

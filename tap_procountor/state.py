@@ -138,7 +138,8 @@ def _check_partition(partition: _Partition, variants: int) -> None:
     if partition.rejected is not UNSET:
         _count([partition.rejected])
     if partition.keys is not UNSET:
-        _require(all(unpack_keys(partition.keys)))
+        # All have as many parts; that of ``company`` has none beside the company.
+        _require(len({len(key) for key in unpack_keys(partition.keys)}) <= 1)
     if partition.rights is not UNSET:
         for name, value in unpack_keys(partition.rights):
             _require(isinstance(name, str) and isinstance(value, str | bool))

@@ -276,6 +276,14 @@ class TapProcountor(CommandLine):
         except MappingError as error:
             msg = f"The setting 'stream_maps' cannot be used: {error}"
             raise ConfigurationError(msg) from None
+        except ValueError:
+            if not self.config.get("flattening_enabled"):
+                raise
+            msg = (
+                "The setting 'flattening_max_key_length' is too short: two columns would have the "
+                "same name."
+            )
+            raise ConfigurationError(msg) from None
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over the state of the last run.

@@ -278,7 +278,7 @@ class DownloadStream(RowStream, FileStream):
     def _attempts(
         self, company: Company, chunks: list[list[int]]
     ) -> Iterator[tuple[list[Attempt], ProcountorError | None]]:
-        """Yield what becomes of each chunk; in the end perhaps why it is not single files that fail.
+        """Yield what becomes of each chunk; if it is not single files that fail, why.
 
         A file that does not exist says nothing of the others.
         """

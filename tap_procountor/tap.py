@@ -47,7 +47,7 @@ from tap_procountor.state import check_state
 from tap_procountor.streams import STREAM_TYPES
 from tap_procountor.streams.rejected import RejectedRecords
 from tap_procountor.times import ApiClock
-from tap_procountor.watch import begin_watch
+from tap_procountor.watch import watching
 from tap_procountor.windows import Bookmark
 
 if TYPE_CHECKING:
@@ -310,7 +310,10 @@ class TapProcountor(CommandLine):
         Raises:
             IncompleteError: If something that was asked for has not arrived.
         """
-        begin_watch(self.message_writer)
+        with watching(self.message_writer):
+            self._sync_all()
+
+    def _sync_all(self) -> None:
         self._reset_state_progress_markers()
         self._check_settings()
         self._check_selection()

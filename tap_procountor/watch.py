@@ -8,12 +8,14 @@ import select
 import signal
 import sys
 import threading
-import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tap_procountor.output import TARGET_HAS_ENDED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_procountor.output import MessageWriter
 
 #: Between two looks.
@@ -24,8 +26,9 @@ _LONGEST_END_SECONDS = 1.2
 logger = logging.getLogger("tap-procountor.watch")
 
 
-def begin_watch(writer: MessageWriter) -> None:
-    """Watch for two things until the process ends.
+@contextmanager
+def watching(writer: MessageWriter) -> Iterator[None]:
+    """Watch for two things meanwhile.
 
     The target may end while nothing is being written to it: no write then says so. And the
     exception of a signal may get lost, for Python drops those that are raised inside a finalizer:
@@ -34,23 +37,33 @@ def begin_watch(writer: MessageWriter) -> None:
     Args:
         writer: Writes the messages; told of what is noticed.
     """
+    is_over = threading.Event()
     is_main = threading.current_thread() is threading.main_thread()
-    if is_main and hasattr(select, "poll"):
-        threading.Thread(target=_watch, args=(writer,), name="watch", daemon=True).start()
+    # A caller may have put something else in the place of standard output, or it is Windows.
+    with suppress(AttributeError, OSError):
+        output = select.poll()
+        # For no event: that nobody reads any more is always reported.
+        output.register(sys.stdout.fileno(), 0)
+        if is_main:
+            arguments = (writer, output, is_over)
+            threading.Thread(target=_watch, args=arguments, name="watch", daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()
 
 
-def _watch(writer: MessageWriter) -> None:
-    output = select.poll()
-    # For no event: that nobody reads any more is always reported.
-    output.register(sys.stdout.fileno(), 0)
+def _watch(writer: MessageWriter, output: select.poll, is_over: threading.Event) -> None:
     while not output.poll(_PAUSE_SECONDS * 1000):
+        if is_over.is_set():
+            return
         if number := writer.forgotten_signal:
             os.kill(os.getpid(), number)
-    if not writer.is_lost:
+    if not (writer.is_lost or is_over.is_set()):
         writer.target_has_ended = True
         # The handler of signals interrupts the main thread.
         os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_LONGEST_END_SECONDS)
-    logger.error(TARGET_HAS_ENDED)
-    logging.shutdown()
-    os._exit(1)
+    if not is_over.wait(_LONGEST_END_SECONDS):
+        logger.error(TARGET_HAS_ENDED)
+        logging.shutdown()
+        os._exit(1)

@@ -34,7 +34,7 @@ def another_value(name: str, schema: Record) -> Any:
 
     A number is a fraction wherever that is allowed.
     """
-    default = schema.get("default")
+    default: Any = schema.get("default")
     if name in TOLD:
         return TOLD[name]
     if "enum" in schema:

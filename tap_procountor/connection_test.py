@@ -43,8 +43,12 @@ def look(
 
     parts = list(product(companies, streams))
     # In threads of their own: reading may use the client's.
-    with ThreadPoolExecutor(concurrency) as threads:
-        findings = threads.map(one, parts)
+    threads = ThreadPoolExecutor(concurrency)
+    try:
+        findings = [*threads.map(one, parts)]
+    finally:
+        # Whoever stops it does not wait for answers.
+        threads.shutdown(wait=False, cancel_futures=True)
     names = [(company.id, stream.name) for company, stream in parts]
     return dict(zip(names, findings, strict=True))
 

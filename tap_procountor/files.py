@@ -134,7 +134,7 @@ class FileStore:
         with _faults():
             self._make_folder(self._root)
             # It stays: deleting may not be allowed.
-            self._system.pipe_file(f"{self._root}/.tap-procountor", b"")
+            self._write(f"{self._root}/.tap-procountor", b"")
 
     def find(self, place: Place) -> StoredFile | None:
         """Return the file of a place if it is there, as a whole."""
@@ -214,7 +214,23 @@ class FileStore:
         """Write the note of a place."""
         with _faults():
             self._make_folder(f"{self._root}/{place.folder}")
-            self._system.pipe_file(self._path(place, f".{place.key}.json"), note)
+            self._write(self._path(place, f".{place.key}.json"), note)
+
+    def _write(self, path: str, content: bytes) -> None:
+        """Write a small file; a link of that name is replaced, never written through."""
+        if not self._is_local:
+            self._system.pipe_file(path, content)
+            return
+        with tempfile.NamedTemporaryFile(
+            dir=Path(path).parent, prefix=f"{Path(path).stem}.", suffix=".part", delete=False
+        ) as temporary:
+            try:
+                temporary.write(content)
+                temporary.close()
+                self._put(temporary.name, path)
+            except BaseException:
+                Path(temporary.name).unlink(missing_ok=True)
+                raise
 
     def _path(self, place: Place, name: str) -> str:
         return f"{self._root}/{place.folder}/{name}"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import select
 import sys
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.singerlib import StateMessage
+
+from tap_procountor.state import stamp
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import TapState
@@ -24,6 +28,11 @@ _BUFFER_SIZE = 64 * 1024
 _BYTES_PER_BYTE_OF_STATE = 10
 _LONGEST_PAUSE_SECONDS = 10.0
 
+#: A signal whose exception has not been seen for so long is sent again.
+_FORGOTTEN_AFTER_SECONDS = 0.5
+
+TARGET_HAS_ENDED = "The target has ended before the tap: see its messages."
+
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -37,6 +46,40 @@ class Terminated(BaseException):
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.signal_number = signal_number
+
+
+class OutputLostError(BaseException):
+    """Nothing can be written any more, which no stream can do anything about."""
+
+    def __init__(self, error: OSError | None = None) -> None:
+        super().__init__(
+            TARGET_HAS_ENDED
+            if error is None or isinstance(error, BrokenPipeError)
+            else f"Standard output cannot be written ({error.strerror}): see where it leads to."
+        )
+
+
+def check_output() -> None:
+    """Make sure that there is a standard output.
+
+    Raises:
+        OutputLostError: If it is closed.
+    """
+    if sys.stdout is None:
+        raise OutputLostError(OSError(0, "it is closed"))
+
+
+def say(text: str) -> None:
+    """Print a text for people; characters that the output does not know become ``?``.
+
+    Raises:
+        OutputLostError: If that is not possible.
+    """
+    encoding = sys.stdout.encoding
+    try:
+        print(text.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201
+    except OSError as error:
+        raise OutputLostError(error) from None
 
 
 class MessageWriter(MsgSpecWriter):
@@ -55,6 +98,12 @@ class MessageWriter(MsgSpecWriter):
         #: How much has been handed to the target.
         self.bytes_written = 0
         self._stop_signal: int | None = None
+        #: When its exception was raised; infinity if that is still to be done.
+        self._stop_raised = 0.0
+        #: Whether writing has failed.
+        self.is_lost = False
+        #: Whether somebody has noticed that nobody reads any more.
+        self.target_has_ended = False
         self._extracted = datetime.now(UTC)
 
     def begin_batch(self) -> None:
@@ -96,8 +145,8 @@ class MessageWriter(MsgSpecWriter):
 
         Raises:
             Terminated: If the run was told to stop meanwhile.
+            OutputLostError: If that is not possible.
         """
-        output = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
         self._is_writing = True
         try:
             rest = memoryview(b"".join(self._pending))
@@ -105,12 +154,14 @@ class MessageWriter(MsgSpecWriter):
             self._pending.clear()
             self._pending_bytes = 0
             self.bytes_written += len(rest)
-            while rest:
-                rest = rest[output.write(rest) or 0 :]
+            _write(rest)
+        except OSError as error:
+            self.is_lost = True
+            raise OutputLostError(error) from None
         finally:
             self._is_writing = False
-        if self._stop_signal is not None:
-            self.stop(self._stop_signal)
+        if self._stop_raised == math.inf and self._stop_signal is not None:
+            self._raise_stop(self._stop_signal)
 
     def _add(self, line: bytes) -> None:
         # In one step: a signal must not find half a line.
@@ -122,12 +173,48 @@ class MessageWriter(MsgSpecWriter):
 
         Raises:
             Terminated: If nothing is being written.
+            OutputLostError: If it is because the target has ended.
         """
         if self._is_writing:
+            self._stop_raised = math.inf
             self._stop_signal = signal_number
-            return
-        self._stop_signal = None
+        elif self.target_has_ended:
+            self.is_lost = True
+            raise OutputLostError
+        else:
+            self._raise_stop(signal_number)
+
+    def _raise_stop(self, signal_number: int) -> None:
+        self._stop_signal = signal_number
+        self._stop_raised = time.monotonic()
         raise Terminated(signal_number)
+
+    @property
+    def forgotten_signal(self) -> int | None:
+        """The signal to stop that nobody has heeded yet, although there was time."""
+        seconds = time.monotonic() - self._stop_raised
+        is_forgotten = not self._is_writing and seconds >= _FORGOTTEN_AFTER_SECONDS
+        return self._stop_signal if is_forgotten else None
+
+    def heed_stop(self) -> None:
+        """Let what is left be written: the run is being stopped."""
+        self._stop_signal = None
+
+
+def _write(rest: memoryview) -> None:
+    """Write to standard output until nothing is left.
+
+    Raises:
+        OSError: If that is not possible.
+    """
+    output = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
+    while rest:
+        written = output.write(rest)
+        if written is None:
+            # It does not block, and is full.
+            select.select([], [output], [])
+        else:
+            rest = rest[written:]
 
 
 class StateWriter:
@@ -157,6 +244,7 @@ class StateWriter:
         if self._is_pending:
             self._message_writer.flush()
             before = self._message_writer.bytes_written
+            stamp(cast("dict[str, Any]", state))
             self._message_writer.write_message(StateMessage(value=state))
             self._is_pending = False
             after = self._message_writer.bytes_written

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
+import math
+from decimal import Decimal
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
@@ -14,6 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from jsonschema import ValidationError
+
+#: Years that a date may be in: others are typing errors, and the arithmetic of times ends at 9999.
+_DATE = "^(19|20)[0-9]{2}"
+#: The least that a rate or a time can be; the SDK's type hint forgets fractions.
+_LEAST: Any = 0.01
+_ON, _OFF = frozenset(("true", "1", "yes", "on")), frozenset(("false", "0", "no", "off"))
 
 #: Checks, and fills in the defaults while it does.
 _Validator = extend_validator_with_defaults(DEFAULT_JSONSCHEMA_VALIDATOR)
@@ -77,7 +85,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "start_date",
-        th.StringType,
+        th.StringType(pattern=_DATE),
         title="Start date",
         description=(
             "Earliest change wanted, a date or a time (ISO 8601; local to `timezone` without an "
@@ -86,7 +94,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "end_date",
-        th.StringType,
+        th.StringType(pattern=_DATE),
         title="End date",
         description=(
             "Latest change wanted, for a bounded backfill: it reads from `start_date` to here and "
@@ -95,7 +103,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "requests_per_second",
-        th.NumberType(exclusive_minimum=0),
+        th.NumberType(minimum=_LEAST, maximum=10_000),
         title="Requests per second",
         description=(
             "Most requests in any second, over all companies of the client id. Default: 20, the "
@@ -115,7 +123,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "request_timeout",
-        th.NumberType(exclusive_minimum=0),
+        th.NumberType(minimum=_LEAST, maximum=86_400),
         default=120,
         title="Request timeout",
         description="Seconds without an answer after which a request is sent again.",
@@ -129,7 +137,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "lookback",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=315_360_000),
         default=14400,
         title="Lookback",
         description=(
@@ -139,7 +147,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "date_lookback_days",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=36_500),
         default=90,
         title="Date lookback",
         description=(
@@ -199,7 +207,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "max_rejected_records",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=1_000_000_000),
         default=0,
         title="Tolerated rejected records",
         description=(
@@ -232,7 +240,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "max_attachment_downloads",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=1_000_000_000),
         title="Most files of a run",
         description=(
             "Most attachments and pages of invoices that a run downloads; the next run goes on."
@@ -240,7 +248,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "max_attachment_size",
-        th.IntegerType(minimum=0),
+        th.IntegerType(minimum=0, maximum=1_000_000_000),
         title="Most bytes of a file",
         description=(
             "Larger attachments are left out; Procountor takes up to 10,000,000 bytes. The size is "
@@ -258,7 +266,7 @@ SETTINGS = th.PropertiesList(
     ),
     th.Property(
         "attachments_since",
-        th.StringType,
+        th.StringType(pattern=_DATE),
         title="Files since",
         description=(
             "Download only attachments since this date or time: when they were attached where the "
@@ -316,17 +324,64 @@ class Secret(str):
         return "'***'"
 
 
-def normalize(config: dict[str, Any]) -> None:
-    """Drop settings that are null, make numbers of those given as text, and hide secrets."""
-    for name, schema in SETTINGS.to_dict()["properties"].items():
+def normalize(config: dict[str, Any], jsonschema: dict[str, Any]) -> None:
+    """Drop settings that are null, give the others the types that they have here, and hide secrets.
+
+    Meltano and the environment give text, the SDK's files decimals. What cannot be converted stays
+    as it is: the check says which setting is wrong.
+    """
+    for name, schema in jsonschema["properties"].items():
         value = config.get(name)
         if value is None:
             config.pop(name, None)
-        elif isinstance(value, str) and {"number", "integer"} & set(schema["type"]):
-            with contextlib.suppress(ValueError):  # the check says which setting is wrong
-                config[name] = float(value) if "number" in schema["type"] else int(value)
-        elif schema.get("secret"):
-            config[name] = _hidden(value)
+            continue
+        kinds = {*schema["type"]} if isinstance(schema["type"], list) else {schema["type"]}
+        if isinstance(value, str) and "string" not in kinds:
+            value = _from_text(value, kinds)
+        if isinstance(value, Decimal | float | int) and not isinstance(value, bool):
+            value = _plain_number(value, kinds)
+        config[name] = _hidden(value) if schema.get("secret") else value
+
+
+def parse_json(text: str) -> Any:  # noqa: ANN401 - any JSON
+    """Parse JSON strictly.
+
+    Raises:
+        ValueError: If it is none; Python would take NaN and Infinity for numbers.
+    """
+    return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
+
+
+def _refuse(constant: str) -> NoReturn:
+    msg = f"{constant} is no number"
+    raise ValueError(msg)
+
+
+def _from_text(text: str, kinds: set[str]) -> Any:  # noqa: ANN401 - any JSON
+    """Return the value that a text stands for; the text itself if it stands for none."""
+    if "boolean" in kinds:
+        word = text.lower()
+        return True if word in _ON else False if word in _OFF else text
+    try:
+        return parse_json(text)
+    except (RecursionError, ValueError):
+        is_list = "array" in kinds and not text.lstrip().startswith("[")
+        return [item.strip() for item in text.split(",")] if is_list else text
+
+
+def _plain_number(value: Decimal | float, kinds: set[str]) -> Decimal | float:
+    """Return a number as Python's own: decimals and floats do not mix."""
+    if "integer" in kinds and value == value // 1:
+        return int(value)
+    try:
+        return float(value) if "number" in kinds else value
+    except OverflowError:
+        return value
 
 
 def _hidden(value: Any) -> Any:  # noqa: ANN401 - not checked yet
@@ -427,5 +482,6 @@ def _sentence(error: ValidationError) -> str:
         "maximum": f"must be at most {wanted}",
         "exclusiveMinimum": f"must be greater than {wanted}",
         "format": f"must be a valid {wanted}",
+        "pattern": "must be a date or time of the years 1900 to 2099, such as 2026-01-31",
     }.get(rule, f"breaks the rule '{rule}'")
     return f"The setting '{name}' {problem}."

@@ -31,17 +31,25 @@ from tap_procountor.kinds.read import ReadStream
 from tap_procountor.kinds.rows import RowStream
 from tap_procountor.kinds.unpaged import UnpagedIncrementalStream
 from tap_procountor.memory import relax_garbage_collection, share_memory
-from tap_procountor.output import MessageWriter, StateWriter, Terminated
+from tap_procountor.output import (
+    MessageWriter,
+    OutputLostError,
+    StateWriter,
+    Terminated,
+    say,
+)
 from tap_procountor.preflight import Examination, end_of_support, examine
 from tap_procountor.reading.ahead import ReadAhead
 from tap_procountor.reading.attachments import AttachmentSearch, KeptPages
 from tap_procountor.report import RunReport
 from tap_procountor.rights import USER, Changes, KnownRights, Rights, tells_rights
+from tap_procountor.state import check_state
 from tap_procountor.streams import STREAM_TYPES
 from tap_procountor.streams.invoicing import Attachments
 from tap_procountor.streams.rejected import RejectedRecords
 from tap_procountor.times import ApiClock
-from tap_procountor.windows import Bookmark, check_state
+from tap_procountor.watch import watching
+from tap_procountor.windows import Bookmark
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -276,6 +284,8 @@ class TapProcountor(CommandLine):
         """
         try:
             super(Tap, self).setup_mapper()
+            # They complete the entries of a catalog that was given.
+            _ = self.streams
             for entry in self.catalog.streams:
                 schema, mask = entry.schema.to_dict(), entry.metadata.resolve_selection()
                 if mask[()]:
@@ -286,6 +296,14 @@ class TapProcountor(CommandLine):
         except MappingError as error:
             msg = f"The setting 'stream_maps' cannot be used: {error}"
             raise ConfigurationError(msg) from None
+        except ValueError:
+            if not self.config.get("flattening_enabled"):
+                raise
+            msg = (
+                "The setting 'flattening_max_key_length' is too short: two columns would have the "
+                "same name."
+            )
+            raise ConfigurationError(msg) from None
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over the state of the last run.
@@ -293,7 +311,14 @@ class TapProcountor(CommandLine):
         Raises:
             ConfigurationError: If it cannot be understood.
         """
-        check_state(state)
+        check_state(
+            state,
+            {
+                stream.name: len(stream.variants)
+                for stream in self.streams.values()
+                if isinstance(stream, IncrementalStream)
+            },
+        )
         super().load_state(state)
 
     def sync_all(self) -> None:  # type: ignore[misc]
@@ -305,6 +330,10 @@ class TapProcountor(CommandLine):
         Raises:
             IncompleteError: If something that was asked for has not arrived.
         """
+        with watching(self.message_writer):
+            self._sync_all()
+
+    def _sync_all(self) -> None:
         self._reset_state_progress_markers()
         self._check_settings()
         self._check_selection()
@@ -317,7 +346,7 @@ class TapProcountor(CommandLine):
         except Terminated as stop:
             self._end_at_once(stop.signal_number)
         except BaseException as error:
-            is_said = isinstance(error, SAID_FOR_PEOPLE)
+            is_said = isinstance(error, (*SAID_FOR_PEOPLE, OutputLostError))
             self._write_report(ended_by=str(error) if is_said else type(error).__name__)
             raise
         finally:
@@ -395,8 +424,23 @@ class TapProcountor(CommandLine):
             raise IncompleteError(msg)
 
     def _write_report(self, ended_by: str | None = None) -> None:
-        if path := self.config.get("run_report_path"):
+        """Write the run report, if one is wanted.
+
+        Args:
+            ended_by: What ended the run before its time; nothing may then come in its way.
+
+        Raises:
+            ConfigurationError: If the report cannot be written.
+        """
+        path = self.config.get("run_report_path")
+        if not path:
+            return
+        try:
             self.report.write(path, self.client.usage, self.client.rate, ended_by)
+        except OSError as error:
+            if ended_by is None:
+                raise _no_report(error) from None
+            self.logger.error("%s", _no_report(error))  # noqa: TRY400 - a sentence
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Stop the run on SIGTERM or Ctrl-C; the SDK would end it with exit code 0."""
@@ -406,6 +450,7 @@ class TapProcountor(CommandLine):
         """End without waiting for requests under way; what was written stays valid."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
+        self.message_writer.heed_stop()
         self.state_writer.write_state(self.state, at_once=True)
         self.logger.error("Stopped by signal %d; the next run goes on from here.", signum)
         self._write_report(ended_by=f"Stopped by signal {signum}.")
@@ -432,10 +477,10 @@ class TapProcountor(CommandLine):
             )
         if report := self.config.get("run_report_path"):
             try:
-                Path(report).touch()
+                # Touching a folder would do.
+                Path(report).open("a").close()
             except OSError as error:
-                msg = f"The file of run_report_path cannot be written: {error.strerror}."
-                raise ConfigurationError(msg) from None
+                raise _no_report(error) from None
         _ = self.moment("attachments_since")
         start, end = self.moment("start_date"), self.moment("end_date")
         if start and end and start >= end:
@@ -489,7 +534,7 @@ class TapProcountor(CommandLine):
         finally:
             self.client.close()
         for company in companies:
-            print("\n".join(table(company, findings)))  # noqa: T201 - for people
+            say("\n".join(table(company, findings)))
         count = sum(finding.is_short for finding in findings.values())
         if count or self.report.failures:
             msg = (
@@ -497,3 +542,7 @@ class TapProcountor(CommandLine):
                 "be read in full; see above."
             )
             raise IncompleteError(msg)
+
+
+def _no_report(error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"The file of run_report_path cannot be written: {error.strerror}.")

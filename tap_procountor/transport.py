@@ -23,11 +23,16 @@ from requests.utils import (
 from urllib3 import PoolManager, ProxyManager, make_headers
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError
+from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError, ProxyError
 from urllib3.exceptions import TimeoutError as HttpTimeoutError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from tap_procountor.errors import ApiError, ConfigurationError, TransientError
+from tap_procountor.errors import (
+    ApiError,
+    ConfigurationError,
+    ProcountorError,
+    TransientError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     from tap_procountor.limiter import RateLimiter
 
 _PIECE_SIZE = 1024 * 1024
+_PROXY_WANTS_CREDENTIALS = 407
 
 
 @dataclass(frozen=True)
@@ -166,6 +172,8 @@ class Transport:
                 preload_content=False,
             )
         with response:
+            if response.status == _PROXY_WANTS_CREDENTIALS:
+                raise _proxy_refuses()
             yield Response(response, faults)
 
     @contextmanager
@@ -176,7 +184,15 @@ class Transport:
         except (OSError, UnicodeError, HTTPError) as error:
             raise self._fault(error, request) from None
 
-    def _fault(self, error: Exception, request: Request) -> ApiError:
+    def _fault(self, error: Exception, request: Request) -> ProcountorError:
+        if isinstance(error, ProxyError):
+            # Of the answer to CONNECT, there is only the text.
+            if f" {_PROXY_WANTS_CREDENTIALS} " in str(error.original_error):
+                return _proxy_refuses()
+            return TransientError(
+                "The proxy that the environment names gives no connection "
+                f"({type(error.original_error).__name__}): check HTTPS_PROXY and HTTP_PROXY."
+            )
         url = urlsplit(request.url)
         if isinstance(error, UnicodeError | LocationValueError):
             origin = f"{url.scheme}://{url.netloc}"
@@ -231,6 +247,13 @@ def _make_proxy_manager(proxy: str, options: dict[str, Any]) -> ProxyManager:
             "such as http://proxy.example.com:8080, or unset it."
         )
         raise ConfigurationError(msg) from None
+
+
+def _proxy_refuses() -> ConfigurationError:
+    return ConfigurationError(
+        "The proxy that the environment names asks for a user and a password (HTTP 407): put them "
+        "into HTTPS_PROXY and HTTP_PROXY, as in http://user:password@proxy.example.com:8080."
+    )
 
 
 def without_ids(path: str) -> str:

@@ -10,15 +10,10 @@ from __future__ import annotations
 
 import logging
 import sys
-import zlib
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from tap_procountor.census import Census, unpack, unpack_keys
-from tap_procountor.errors import ConfigurationError
 from tap_procountor.times import format_exactly, format_utc
 
 if TYPE_CHECKING:
@@ -224,70 +219,3 @@ class Bookmark:
     @staticmethod
     def _window(start: datetime | None, end: datetime) -> Window:
         return Window(format_utc(start) if start else None, format_utc(end))
-
-
-class _Partition(msgspec.Struct):
-    """What a stream keeps for a company; the SDK adds fields of its own."""
-
-    context: dict[str, int]
-    streams: list[str] = []
-    replication_key_value: str | None = None
-    window: Window | None = None
-    census: Census | None = None
-    emitted: list[dict[str, str]] = []
-    keys: str | None = None
-    rights: str | None = None
-    pending: list[str] = []
-    noted: list[int] = []
-    failed: list[int] = []
-    highest_id: int | None = None
-
-
-class _StreamState(msgspec.Struct, forbid_unknown_fields=True):
-    partitions: list[_Partition] = []
-    starting_replication_value: str | None = None
-    replication_key_signpost: str | None = None
-
-
-class _State(msgspec.Struct):
-    bookmarks: dict[str, _StreamState]
-
-
-def check_state(state: dict[str, Any]) -> None:
-    """Make sure that a state is one of ours, so that it is never misread.
-
-    Raises:
-        ConfigurationError: If it is not.
-    """
-    if not state:
-        return
-    try:
-        for stream in msgspec.convert(state, _State).bookmarks.values():
-            for partition in stream.partitions:
-                _check_partition(partition)
-    except (KeyError, OverflowError, ValueError, TypeError, zlib.error):
-        msg = (
-            "The state cannot be understood: it was not written by this tap. Give the state of an "
-            "earlier run, or none to read everything again."
-        )
-        raise ConfigurationError(msg) from None
-
-
-def _check_partition(partition: _Partition) -> None:
-    """Look into what is written as text."""
-    _ = partition.context["company_id"]
-    census = partition.census or Census()
-    times = [partition.replication_key_value, census.taken]
-    if partition.window:
-        times += [partition.window.start, partition.window.end]
-    for text in filter(None, times):
-        # Bookmarks are compared as strings: there is one form.
-        if format_utc(datetime.fromisoformat(text)) != text:
-            raise ValueError(text)
-    for chunk in [census.packed, *partition.emitted]:
-        for packed in chunk.values():
-            unpack(packed)
-    for ids in partition.pending:
-        unpack(ids)
-    for keys in filter(None, [partition.keys, partition.rights]):
-        unpack_keys(keys)

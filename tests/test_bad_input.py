@@ -40,7 +40,7 @@ def assert_one_sentence(run: Run, *words: str) -> None:
         ({"timezone": "Europe/Nowhere"}, ["timezone", "Europe/Helsinki"]),
         ({"start_date": "yesterday"}, ["start_date"]),
         ({"start_date": "2026-02-01", "end_date": "2026-01-01"}, ["end_date", "start_date"]),
-        ({"requests_per_second": 0}, ["requests_per_second", "greater than 0"]),
+        ({"requests_per_second": 0}, ["requests_per_second", "at least 0.01"]),
         ({"max_concurrency": "many"}, ["max_concurrency"]),
         ({"on_missing_permission": "ignore"}, ["on_missing_permission", "fail or warn"]),
         ({"client_secrets": "x"}, ["client_secrets", "did you mean 'client_secret'"]),
@@ -175,7 +175,7 @@ def test_the_environment_wins_over_a_dotenv_file(
         monkeypatch.setenv(f"TAP_PROCOUNTOR_{name.upper()}", str(value))
     run = run_tap(tmp_path, {}, "--config", "ENV", "--test")
     assert run.exit_code == 0, run.log
-    assert "'lookback' config from env variable" in run.log
+    assert "the setting 'lookback' from the variable TAP_PROCOUNTOR_LOOKBACK" in run.log
 
 
 def test_one_of_several_keys_is_revoked(tmp_path: Path) -> None:

@@ -331,6 +331,29 @@ def test_a_proxy_tunnels_tls(  # noqa: PLR0913, PLR0917 - fixtures
         assert not any("Authorization" in headers for _, headers, _ in proxy.seen)
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_password_is_named(
+    config: Config, tmp_path: Path, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(407)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_POST = do_CONNECT = do_GET  # noqa: N815 - names that the base class calls
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Closed)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://127.0.0.1:{server.server_port}")
+    run = run_tap(tmp_path, config | {"api_url": f"{scheme}://api.localhost/latest/api"})
+    server.shutdown()
+    server.server_close()
+    assert run.exit_code == 1
+    assert "proxy that the environment names asks for a user" in last_line(run)
+
+
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://[", "http://:8080"])
 def test_a_proxy_that_cannot_be_used(
     config: Config, tmp_path: Path, proxy: str, monkeypatch: pytest.MonkeyPatch

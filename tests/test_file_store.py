@@ -72,6 +72,20 @@ def test_a_file_without_its_whole_or_its_note_is_not_found(root: str) -> None:
     assert store.find(PLACE) is None
 
 
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("keep")
+    store = FileStore(f"{tmp_path}/files")
+    folder = tmp_path / "files" / PLACE.folder
+    folder.mkdir(parents=True)
+    for name in (".5.json", "lasku.pdf", "../../../.tap-procountor"):
+        (folder / name).symlink_to(precious)
+    store.check()
+    saved = store.save(PLACE, answer(b"content"))
+    assert FileStore(f"{tmp_path}/files").find(PLACE) == saved
+    assert precious.read_text() == "keep"
+
+
 @pytest.mark.parametrize("cut", [0, 10, 100, 150, 1000, -1, -3, -30])
 def test_a_file_that_is_cut_off_is_none(root: str, cut: int) -> None:
     store = FileStore(root)

@@ -248,6 +248,37 @@ def test_a_file_that_is_gone_at_a_second_look_was_deleted(
     assert not downloads(sandbox)
 
 
+@pytest.mark.parametrize("status", [404, 400])
+def test_files_that_do_not_come_do_not_stand_in_the_way_of_others(
+    sandbox: Sandbox, config: Record, tmp_path: Path, status: int
+) -> None:
+    """Those that are gone say nothing of the others; those that fail come last in the next run."""
+    expected = contents(sandbox.companies[0])
+    bad = sorted(expected)[:25]
+    for number in bad:
+        sandbox.add_fault(path=f"/attachments/{number}", times=None, status=status, html=False)
+    first = run_tap(tmp_path, config, catalog=catalog_of(*FILES))
+    assert first.exit_code == 1
+    sandbox.advance_clock(100)
+    sandbox.companies[0].create_invoice()
+    sandbox.advance_clock(100)
+    second = run_tap(tmp_path, config, catalog=catalog_of(*FILES), state=first.state)
+    rows = Target().load(first).load(second).rows("attachment_files")
+    others = contents(sandbox.companies[0])
+    assert_files_are(rows, {number: others[number] for number in others.keys() - set(bad)})
+    if status == 404:
+        # At a second look they were deleted.
+        assert second.exit_code == 0, second.log
+        return
+    # They are remembered, and tried again.
+    assert second.exit_code == 1
+    sandbox.clear_faults()
+    third = run_tap(tmp_path, config, catalog=catalog_of(*FILES), state=second.state)
+    assert third.exit_code == 0, third.log
+    rows = Target().load(first).load(second).load(third).rows("attachment_files")
+    assert_files_are(rows, others)
+
+
 def test_a_user_who_may_download_nothing_ends_the_stream_not_the_run(
     sandbox: Sandbox, config: Record, tmp_path: Path
 ) -> None:

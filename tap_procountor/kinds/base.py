@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import Stream
 from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.singerlib import Metadata, Schema, StreamMetadata
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_procountor.convert import Record, as_dict
 from tap_procountor.errors import ConfigurationError, RecordError
 from tap_procountor.schema import DELETED_AT, RecordSchema
+from tap_procountor.schema import Schema as Properties
 from tap_procountor.times import format_utc
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from singer_sdk.helpers.types import Context
-    from singer_sdk.singerlib import Catalog
+    from singer_sdk.singerlib import Catalog, CatalogEntry
+    from singer_sdk.singerlib.catalog import Breadcrumb
 
     from tap_procountor.census import Key
     from tap_procountor.companies import Company
@@ -67,13 +72,26 @@ class ProcountorStream(Stream):
         return False
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Take over the selection of a catalog.
+        """Take over the selection of a catalog; what it does not say is as it is declared.
 
         Raises:
             ConfigurationError: If it changes the key or the replication method: the records would
                 not fit what the target and the state hold.
         """
         declared = (self.replication_method, tuple(self.primary_keys))
+        if entry := catalog.get_stream(self.name):
+            about = entry.metadata.get(()) or StreamMetadata()
+            assert isinstance(about, StreamMetadata)  # noqa: S101 - for the type checker
+            entry.key_properties = (
+                entry.key_properties or about.table_key_properties or list(self.primary_keys)
+            )
+            entry.replication_key = (
+                entry.replication_key or about.replication_key or self.replication_key
+            )
+            entry.replication_method = (
+                entry.replication_method or about.forced_replication_method or declared[0]
+            )
+            self._complete_entry(entry)
         super().apply_catalog(catalog)
         if (self.replication_method, tuple(self.primary_keys)) != declared:
             msg = (
@@ -82,6 +100,34 @@ class ProcountorStream(Stream):
                 "again, give no state."
             )
             raise ConfigurationError(msg)
+
+    def _complete_entry(self, entry: CatalogEntry) -> None:
+        """Deselect the columns that a stored entry lacks, and name them.
+
+        Either the tap has learned them since, or the user has taken them out. Those by which rows,
+        and deleted rows, are recognised are put in instead.
+        """
+        schema = entry.schema.to_dict()
+        if not schema.get("properties"):
+            entry.schema = Schema.from_dict(self.schema)
+            return
+        selection = entry.metadata.resolve_selection()
+        lacking = [place for place in _lacking(self.schema, schema) if selection[place]]
+        if not lacking or not selection[()]:
+            return
+        needed = {*self.primary_keys, self.replication_key, DELETED_AT}
+        for place in lacking:
+            if len(place) == len(("properties", "name")) and place[1] in needed:
+                schema["properties"][place[1]] = self.schema["properties"][place[1]]
+            else:
+                entry.metadata[place] = Metadata(selected=False)
+        entry.schema = Schema.from_dict(schema)
+        self._tap.report.warn(
+            f"The catalog lacks columns of '{self.name}': "
+            f"{', '.join('.'.join(place[1::2]) for place in lacking)}. They stay out of the table, "
+            "keys and the mark of deletion excepted: make the catalog anew with --discover, or "
+            "deselect them in it."
+        )
 
     def start_version(self) -> None:
         """Number the records of a full-table stream, if the versions are to be activated."""
@@ -183,3 +229,14 @@ class ProcountorStream(Stream):
 
     def _increment_stream_state(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Do nothing: bookmarks are the ends of windows, not the versions of records."""
+
+
+def _lacking(wanted: Properties, given: Properties, place: Breadcrumb = ()) -> Iterator[Breadcrumb]:
+    """Yield the places of columns that a stored schema lacks, those inside objects too."""
+    there = given.get("properties", {})
+    for name, field in wanted["properties"].items():
+        here = (*place, "properties", name)
+        if name not in there:
+            yield here
+        elif "properties" in field and "properties" in there[name]:
+            yield from _lacking(field, there[name], here)

@@ -77,6 +77,11 @@ class Attempt:
         return self.error is not None and not self.is_postponed and not self.is_left_out
 
     @property
+    def is_missing(self) -> bool:
+        """Whether the API says that there is no such file."""
+        return isinstance(self.error, NotFoundError)
+
+    @property
     def rejection(self) -> Rejection:
         """Return what ``rejected_records`` keeps of a failure."""
         return Rejection.of({"id": self.number}, RecordError(str(self.error)))
@@ -87,7 +92,7 @@ class Pending:
 
     Args:
         state: The writable part of the state: ``pending`` are packed ids, ``noted`` those that are
-            not packed yet, ``failed`` those whose download has failed in this run.
+            not packed yet, ``failed`` those whose download has failed.
     """
 
     def __init__(self, state: dict[str, Any]) -> None:
@@ -106,23 +111,29 @@ class Pending:
         """Put the ids in order, each once: two documents can have the same file.
 
         Returns:
-            Those that have failed in the last run, and all ids in chunks.
+            Those that have failed before, and all ids in chunks. What has failed before comes last:
+            it must not stand in the way of what is new.
         """
         failed = frozenset(self._failed)
-        ids = sorted(failed.union(self._noted, *map(unpack, self._packed)))
-        chunks = [ids[at : at + _IDS_PER_CHUNK] for at in range(0, len(ids), _IDS_PER_CHUNK)]
+        new = sorted({*self._noted, *chain(*map(unpack, self._packed))} - failed)
+        chunks = [
+            ids[at : at + _IDS_PER_CHUNK]
+            for ids in (new, sorted(failed))
+            for at in range(0, len(ids), _IDS_PER_CHUNK)
+        ]
         self._packed[:] = map(pack, chunks)
         self._noted.clear()
         self._failed.clear()
         return failed, chunks
 
     def settle(self, attempts: list[Attempt], vanished: list[int]) -> None:
-        """Drop the first chunk, but for what is left of it."""
+        """Take what has become of ids of the first chunk out of it."""
         # In this order: a signal between the two must lose nothing.
         failed = (one.number for one in attempts if one.has_failed)
         self._failed.extend(number for number in failed if number not in vanished)
-        postponed = [one.number for one in attempts if one.is_postponed]
-        self._packed[:1] = [pack(postponed)] if postponed else []
+        done = {one.number for one in attempts if not one.is_postponed}
+        left = [number for number in unpack(self._packed[0]) if number not in done]
+        self._packed[:1] = [pack(left)] if left else []
 
 
 class FileStream(ReadStream):
@@ -242,14 +253,12 @@ class DownloadStream(RowStream, FileStream):
         pending = Pending(self.state_of(company))
         failed_before, chunks = pending.begin()
         left_out = 0
-        for attempts in self._attempts(company, chunks):
+        for attempts, fault in self._attempts(company, chunks):
             left_out += sum(one.is_left_out for one in attempts)
             failed = [one for one in attempts if one.has_failed]
             # What does not exist at a second look has been deleted.
             vanished = [
-                one.number
-                for one in failed
-                if isinstance(one.error, NotFoundError) and one.number in failed_before
+                one.number for one in failed if one.is_missing and one.number in failed_before
             ]
             yield Batch(
                 [row for one in attempts for row in one.rows],
@@ -258,17 +267,20 @@ class DownloadStream(RowStream, FileStream):
             )
             # Now its rows have been written.
             pending.settle(attempts, vanished)
+            if fault:
+                raise fault
             if any(one.is_postponed for one in attempts):
                 self._say(company, "max_attachment_downloads is reached; the next run goes on.")
                 break
         if left_out:
             self._say(company, f"{left_out:,} left out by max_attachment_size, attachments_since.")
 
-    def _attempts(self, company: Company, chunks: list[list[int]]) -> Iterator[list[Attempt]]:
-        """Yield what becomes of each chunk.
+    def _attempts(
+        self, company: Company, chunks: list[list[int]]
+    ) -> Iterator[tuple[list[Attempt], ProcountorError | None]]:
+        """Yield what becomes of each chunk; if it is not single files that fail, why.
 
-        Raises:
-            ProcountorError: If it is not single files that fail.
+        A file that does not exist says nothing of the others.
         """
         # A chunk ends with None; downloads go on beyond it.
         steps = (step for chunk in chunks for step in (*chunk, None))
@@ -276,13 +288,15 @@ class DownloadStream(RowStream, FileStream):
         failures = 0
         for attempt in company.threads.map(partial(self._attempt, company), steps, share=None):
             if attempt is None:
-                yield attempts
+                yield attempts, None
                 attempts = []
                 continue
             attempts.append(attempt)
-            failures = failures + 1 if attempt.has_failed else 0
-            if attempt.error and failures >= _MOST_FAILURES_IN_A_ROW:
-                raise attempt.error
+            if not attempt.is_missing:
+                failures = failures + 1 if attempt.has_failed else 0
+            if failures >= _MOST_FAILURES_IN_A_ROW:
+                yield attempts, attempt.error
+                return
 
     def _attempt(self, company: Company, number: int | None) -> Attempt | None:
         if number is None:

@@ -207,8 +207,10 @@ def rename(value: Any) -> Any:  # noqa: ANN401 - any JSON
     return value
 
 
-def number(value: Raw | None) -> Decimal:
+def number(value: Raw | Decimal | None) -> Decimal:
     """Return what a number of a record stands for; null and what did not come count as nothing."""
+    if isinstance(value, Decimal):
+        return value
     text = bytes(value or b"null").decode()
     return Decimal(0 if text == "null" else text)
 

@@ -402,27 +402,28 @@ def _projects(sandbox: Sandbox) -> list[Record]:
     return sorted(rows, key=lambda row: (row["company_id"], row["id"]))
 
 
+#: The key of a dimension item of a transaction.
+_ITEM_OF_TRANSACTION = (
+    "company_id",
+    "ledger_receipt_id",
+    "ledger_transaction_id",
+    "dimension_id",
+    "dimension_item_id",
+)
+
+
 def _transaction_dimensions(sandbox: Sandbox) -> list[Record]:
-    rows = [
-        {name: transaction[name] for name in ("company_id", "ledger_receipt_id", "version")}
-        | {"ledger_transaction_id": transaction["id"], "dimension_item_id": item["item_id"]}
-        | item
-        for transaction in truth(sandbox, "ledger_transactions")
-        for item in transaction.get("dimension_item_values") or []
-    ]
-    return sorted(
-        rows,
-        key=lambda row: tuple(
-            row[name]
-            for name in (
-                "company_id",
-                "ledger_receipt_id",
-                "ledger_transaction_id",
-                "dimension_id",
-                "dimension_item_id",
-            )
-        ),
-    )
+    """Return one row per item: where a transaction has one several times, its values' sum."""
+    rows: dict[Key, Record] = {}
+    for transaction in truth(sandbox, "ledger_transactions"):
+        inherited = {name: transaction[name] for name in ("company_id", "ledger_receipt_id")}
+        inherited |= {"ledger_transaction_id": transaction["id"], "version": transaction["version"]}
+        for item in transaction.get("dimension_item_values") or []:
+            row = inherited | {"dimension_item_id": item["item_id"]} | item
+            first = rows.setdefault(tuple(row[name] for name in _ITEM_OF_TRANSACTION), row)
+            if first is not row:
+                first["value"] = Digits(Decimal(first["value"]) + Decimal(row["value"]))
+    return [rows[key] for key in sorted(rows)]
 
 
 STREAMS = (*DOCUMENT_STREAMS, *ROW_STREAMS, "projects", "ledger_transaction_dimensions")

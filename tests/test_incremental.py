@@ -65,6 +65,25 @@ def test_a_change_committed_late_is_read_within_the_lookback(
     assert [record["id"] for record in second.records("invoices")] == [edited] * is_read
 
 
+def test_a_change_of_the_hour_that_comes_twice_is_read_in_its_second_pass(
+    sandbox: Sandbox, config: Config, tmp_path: Path
+) -> None:
+    """Stamped 03:50 before the clocks go back, it is read at 03:10 after it."""
+    catalog = selecting("invoices")
+    sandbox.set_clock("2027-10-30T12:00:00+00:00")
+    first = run_tap(tmp_path, config, catalog=catalog)
+    company = sandbox.companies[0]
+    edited = editable(company)[0]
+    sandbox.set_clock("2027-10-31T00:50:00+00:00")
+    company.edit("invoices", edited)
+    sandbox.set_clock("2027-10-31T01:10:00+00:00")
+    second = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+    assert second.exit_code == 0, second.log
+    assert edited in {record["id"] for record in second.records("invoices")}
+    target = Target().load(first).load(second)
+    assert target.rows("invoices") == truth(sandbox, "invoices")
+
+
 def test_a_third_run_brings_exactly_the_changes(
     sandbox: Sandbox, config: Config, tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from proxy import Proxy
+    from proxy import Answer, Proxy, Question
 
     from tap_procountor.sandbox.company import Company
 
@@ -341,6 +341,71 @@ def test_rows_entered_long_after_their_date_come_too(
     config["start_date"] = "2023-01-01"
     bounded = run_tap(tmp_path, config, catalog=selecting(stream), state=first.state)
     assert late[0] not in {row["id"] for row in bounded.records(stream)}
+
+
+def test_between_the_last_days_and_what_is_older_no_row_is_lost_or_repeated(
+    sandbox: Sandbox, config: Record, tmp_path: Path
+) -> None:
+    """What is older is read if it is new, from ``start_date`` to the day before the last days."""
+    stream, catalog = "bank_statements", selecting("bank_statements")
+    company = sandbox.companies[0]
+    sandbox.set_clock("2026-10-15T09:00:00+00:00")
+    config |= {"date_lookback_days": 5, "start_date": "2026-08-01"}
+    first = run_tap(tmp_path, config, catalog=catalog)
+    dates = ("2026-07-31", "2026-08-01", "2026-10-09", "2026-10-10", "2026-10-11")
+    created = {date: company.create_dated("bankstatements", date) for date in dates}
+    second = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+    read = [row["id"] for row in second.records(stream)]
+    assert {date: read.count(number) for date, number in created.items()} == dict(
+        zip(dates, (0, 1, 1, 1, 1), strict=True)
+    )
+    # When all that is wanted lies within the last days, nothing older is asked for.
+    sandbox.reset_statistics()
+    config["start_date"] = "2026-10-11"
+    third = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+    read_again = {row["id"] for row in third.records(stream)}
+    assert read_again & {*created.values()} == {created["2026-10-11"]}
+    assert sandbox.statistics().by_route()["/bankstatements"] == 1
+
+
+def test_what_is_hidden_from_a_run_with_fewer_rights_comes_later_however_old_its_date(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    """That run meets a higher id, which must not count as the highest of what has been read."""
+    stream, catalog = "bank_statements", selecting("bank_statements")
+    company = sandbox.companies[0]
+    config = proxy.config()
+    first = run_tap(tmp_path, config, catalog=catalog)
+    hidden = company.create_dated("bankstatements", "2022-03-04")
+    company.create_dated("bankstatements", "2026-12-01")
+    right = "payments.bankStatementAndReferencePayment"
+
+    def hide(answer: Any) -> None:
+        shown = [row for row in answer["results"] if row["id"] != hidden]
+        answer["meta"]["totalCount"] -= len(answer["results"]) - len(shown)
+        answer["results"] = shown
+
+    def without_right(answer: Any) -> None:
+        group, _, name = right.partition(".")
+        answer["rights"][group][name] = "NO_ACCESS"
+
+    def limited(question: Question, answer: Answer) -> Answer:
+        alter = {"/bankstatements": hide, "/users/rights": without_right}.get(question.path)
+        if alter is None:
+            return answer
+        content = answer.content
+        alter(content)
+        return answer.having(content)
+
+    proxy.after = limited
+    second = run_tap(tmp_path, config, catalog=catalog, state=first.state)
+    assert second.exit_code == 1
+    assert right in second.log
+    proxy.after = lambda _, answer: answer
+    third = run_tap(tmp_path, config, catalog=catalog, state=second.state)
+    assert third.exit_code == 0, third.log
+    target = Target().load(first).load(second).load(third)
+    assert target.rows(stream) == expected(sandbox, stream)
 
 
 @pytest.mark.parametrize("stream", ["bank_statements", "reference_payments", "payment_details"])

@@ -220,6 +220,30 @@ def test_a_killed_run_repeats_little(large: Sandbox, tmp_path: Path) -> None:
         assert target.rows(stream) == truth_once(large, stream)
 
 
+def test_a_table_that_is_selected_later_is_read_as_a_whole_even_if_its_first_run_is_stopped(
+    large: Sandbox, tmp_path: Path
+) -> None:
+    """The bookmark so far knows nothing of that table; from then on it must not seem to."""
+    config = {**large.config(), "requests_per_second": 1000}
+    first = run_tap(tmp_path, config, catalog=selecting_once("invoices"))
+    both = selecting_once("invoices", "invoice_rows")
+    whole = run_tap(tmp_path, config, catalog=both, state=first.state)
+    # As a target that was killed half-way would have it.
+    end = next(
+        at
+        for at, message in enumerate(whole.messages)
+        if message["type"] == "STATE"
+        and message["value"]["bookmarks"]["invoices"]["partitions"][0].get("window")
+    )
+    stopped = Run(-signal.SIGKILL, whole.messages[: end + 1], "")
+    assert 0 < len(stopped.records("invoices")) < len(whole.records("invoices"))
+    third = run_tap(tmp_path, config, catalog=both, state=stopped.state)
+    assert third.exit_code == 0, third.log
+    target = Target().load(first).load(stopped).load(third)
+    for stream in ("invoices", "invoice_rows"):
+        assert target.rows(stream) == truth_once(large, stream)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_with_its_state(
     large: Sandbox, tmp_path: Path, number: signal.Signals

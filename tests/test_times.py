@@ -66,6 +66,11 @@ def test_forms_of_a_time(text: str, expected: str) -> None:
     distance=timedelta(minutes=40),
     zone="Europe/Helsinki",
 )
+@example(
+    moment=datetime(2026, 10, 25, 1, 10, tzinfo=UTC),
+    distance=timedelta(minutes=20),
+    zone="Europe/Helsinki",
+)
 def test_bounds_hold_on_both_sides_of_a_clock_change(
     moment: datetime, distance: timedelta, zone: str
 ) -> None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -177,11 +178,18 @@ def execute(command: Sequence[str], *, reads_output: bool = True) -> Run:
     return Run(seconds, cpu_seconds, usage.ru_maxrss * _RSS_UNIT / _MEGABYTE, output)
 
 
+def default_streams(tap: Tap) -> tuple[str, ...]:
+    """Return the streams that are selected by default."""
+    return tuple(
+        stream["tap_stream_id"]
+        for stream in _discovered(tap)["streams"]
+        if _of_stream(stream)["selected"]
+    )
+
+
 @cache
-def _catalog(tap: Tap, streams: tuple[str, ...]) -> Json | None:
-    """Return a catalog in which only the streams are selected."""
-    if not streams:
-        return None
+def _discovered(tap: Tap) -> Json:
+    """Return the catalog that a tap discovers."""
     # Discovery makes no request, but the settings must be there.
     config = {"client_id": "none", "client_secret": "none", "api_key": "none"}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
@@ -189,11 +197,24 @@ def _catalog(tap: Tap, streams: tuple[str, ...]) -> Json | None:
         file.flush()
         command = (*tap.command, "--config", file.name, "--discover")
         catalog: Json = json.loads(subprocess.check_output(command))
-    for stream in catalog["streams"]:
-        for entry in stream["metadata"]:
-            if not entry["breadcrumb"]:
-                entry["metadata"]["selected"] = stream["tap_stream_id"] in streams
     return catalog
+
+
+def _catalog(tap: Tap, streams: tuple[str, ...]) -> Json | None:
+    """Return a catalog in which only the streams are selected."""
+    if not streams:
+        return None
+    catalog = deepcopy(_discovered(tap))
+    for stream in catalog["streams"]:
+        _of_stream(stream)["selected"] = stream["tap_stream_id"] in streams
+    return catalog
+
+
+def _of_stream(stream: Json) -> Json:
+    """Return the metadata of a stream as a whole."""
+    metadata: Json
+    (metadata,) = (entry["metadata"] for entry in stream["metadata"] if not entry["breadcrumb"])
+    return metadata
 
 
 def middle(runs: Sequence[Run], figure: str) -> float:

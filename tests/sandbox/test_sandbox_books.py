@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -198,6 +199,28 @@ def test_dimensions_change_without_a_version(client: Client) -> None:
         for entry in document["transactions"]:
             del entry["dimensionItemValues"]
     assert after == before
+
+
+def test_a_transaction_may_have_an_item_several_times(client: Client) -> None:
+    """The parts of what belongs to the item then differ in nothing but their values."""
+    entries = [
+        entry
+        for receipt in client.sandbox.companies[0].truth("ledgerreceipts")
+        for entry in receipt["transactions"]
+    ]
+    counts = [
+        Counter((value["dimensionId"], value["itemId"]) for value in entry["dimensionItemValues"])
+        for entry in entries
+    ]
+    assert {times for count in counts for times in count.values()} == {1, 2, 3}
+    for entry, count in zip(entries, counts, strict=True):
+        for dimension in {dimension for dimension, _ in count}:
+            values = [
+                value["value"]
+                for value in entry["dimensionItemValues"]
+                if value["dimensionId"] == dimension
+            ]
+            assert sum(values) == entry["accountingValue"]
 
 
 def test_closed_periods_do_not_change(client: Client) -> None:

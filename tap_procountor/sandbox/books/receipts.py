@@ -214,8 +214,10 @@ class Receipts:
                 continue
             chosen = int(random.random() * len(items))
             part = entry.cents // 3 if happens(random, 0.1) else 0
-            rest = euros(entry.cents - part)
-            values.append({"dimensionId": dimension, "itemId": items[chosen], "value": rest})
+            # Now and then an item comes twice or three times, each time with a part of the amount.
+            times = random.choice((2, 3)) if happens(random, 0.04) else 1
+            item = {"dimensionId": dimension, "itemId": items[chosen]}
+            values += [item | {"value": amount} for amount in _split(entry.cents - part, times)]
             if part:
                 other = {"dimensionId": dimension, "itemId": items[chosen - 1]}
                 values.append(other | {"value": euros(part)})
@@ -243,6 +245,12 @@ class Entry(NamedTuple):
     cents: int
     rate: int | None = None
     kind: str = "ENTRY"
+
+
+def _split(cents: int, parts: int) -> list[Decimal]:
+    """Divide an amount; the last part takes what the division leaves."""
+    each = cents // parts
+    return [euros(amount) for amount in (*[each] * (parts - 1), cents - each * (parts - 1))]
 
 
 def _other_entries(kind: str, random: Random) -> Iterator[Entry]:

@@ -35,6 +35,7 @@ _string_decoder = msgspec.json.Decoder(str)
 
 def salvaged(body: bytes) -> bytes:
     """Mark what cannot be decoded; a body that has been cut off stays one that cannot be parsed."""
+    body = bytes(body)  # it may be one of msgspec's own
     pieces: list[bytes] = []
     done, depth, too_deep = 0, 0, -1
     for token in _TOKEN.finditer(body):

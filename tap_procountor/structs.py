@@ -181,8 +181,9 @@ class Shape:
             for attribute, path in self._numbers:
                 _check_numbers(map(attrgetter(attribute), values), path)
         for attribute, path in self._number_lists:
-            lists = filter(None, map(attrgetter(attribute), values))
-            _check_numbers(chain.from_iterable(lists), path)
+            for items in filter(None, map(attrgetter(attribute), values)):
+                _check_numbers(items, path)
+                items[:] = _with_one_type(items)
 
     def _kind(self, field: Schema, name: str, path: str) -> Any:  # noqa: ANN401 - a type
         """Return the type to decode a field with, and note what is to be done to its values."""
@@ -297,6 +298,18 @@ def _are_plain_numbers(groups: Iterable[Iterable[Any]]) -> bool:
 def _check_numbers(values: Iterable[Any], path: str) -> None:
     if not all(map(_is_number, values)):
         raise wrong_type(path)
+
+
+def _with_one_type(numbers: list[Raw]) -> list[Raw]:
+    """Write whole numbers among others with a decimal: target-postgres takes no array of both."""
+    texts = [bytes(number) for number in numbers]
+    is_whole = [text.lstrip(b"-").isdigit() for text in texts]
+    if not any(is_whole) or all(is_whole[at] or texts[at] == b"null" for at in range(len(texts))):
+        return numbers
+    return [
+        Raw(text + b".0") if whole else number
+        for number, text, whole in zip(numbers, texts, is_whole, strict=True)
+    ]
 
 
 def _is_number(text: Any) -> bool:  # noqa: ANN401 - Raw, bytes, None or UNSET

@@ -30,6 +30,7 @@ DIVIDED = frozenset(
 #: What takes longest comes first, so that no worker is left with it in the end.
 FIRST = (
     "test_targets.py",
+    "test_any_document.py",
     "test_no_change_missed.py",
     "test_limiter.py",
     "test_resume.py::test_killed_at_random_points_nothing_is_lost",
@@ -74,6 +75,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--kills", type=int, default=100, help="how often the tap is killed at random points"
     )
+    parser.addoption(
+        "--documents", type=int, default=2000, help="how many documents are made of the schemas"
+    )
+    parser.addoption("--documents-seed", type=int, help="the seed of those that failed")
 
 
 @pytest.fixture

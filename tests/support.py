@@ -147,7 +147,7 @@ def run_tap(
         files = [Path(output, "stdout"), Path(output, "stderr")]
         exit_code = exit_code_of(start_command(arguments, files))
         written, log = (file.read_text("utf-8") for file in files)
-    messages = [parse(line) for line in written.splitlines() if line.startswith('{"type"')]
+    messages = [parse(line) for line in written.split("\n") if line.startswith('{"type"')]
     return Run(exit_code, messages, log)
 
 
@@ -316,8 +316,13 @@ def _resolved(schema: Record) -> Record:
 @cache
 def utc(text: str, zone: str = "Europe/Helsinki") -> str:
     """Turn a naive local time into RFC 3339 in UTC."""
-    moment = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    local = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
+    try:
+        moment = local.astimezone(UTC)
+    except OverflowError:
+        # UTC would be beyond the first or the last year that there is.
+        moment = datetime.min if local.year == 1 else datetime.max  # noqa: DTZ901
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 #: Stream, kind of the sandbox's truth, components of the specification.

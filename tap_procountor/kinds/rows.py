@@ -113,7 +113,7 @@ class RowStream(ProcountorStream):
             additional = {}
         else:
             # It stood in a field that the specification does not know.
-            fields = as_fields(self._convert(item))
+            fields = as_fields(self._convert_item(item))
             additional = fields.pop(ADDITIONAL_FIELDS, {})
         if not fields.keys() <= self._own_fields:
             additional |= {name: fields.pop(name) for name in fields.keys() - self._own_fields}
@@ -133,7 +133,7 @@ class RowStream(ProcountorStream):
         return frozenset(schema.component["properties"]).difference(schema.added, ("company_id",))
 
     @cached_property
-    def _convert(self) -> RecordConverter:
+    def _convert_item(self) -> RecordConverter:
         return RecordConverter(
             getattr_static(self, "schema").component,
             self._tap.api_clock,

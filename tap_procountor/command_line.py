@@ -293,10 +293,7 @@ def _json_object(data: bytes, kind: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         msg = f"The {kind} file is no valid JSON: it is not in UTF-8."
         raise ConfigurationError(msg) from None
-    except RecursionError:
-        msg = f"The {kind} file is no valid JSON: it is nested too deeply."
-        raise ConfigurationError(msg) from None
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         why = error if text.strip() else "it is empty"
         msg = f"The {kind} file is no valid JSON: {why}."
         raise ConfigurationError(msg) from None

@@ -358,8 +358,7 @@ def _finite(text: str) -> float:
 
 
 def _refuse(constant: str) -> NoReturn:
-    msg = f"{constant} is no number"
-    raise ValueError(msg)
+    raise ValueError(constant)
 
 
 def _from_text(text: str, kinds: set[str]) -> Any:  # noqa: ANN401 - any JSON

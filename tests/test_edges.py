@@ -201,11 +201,18 @@ main()
     assert time.monotonic() - began < 15
 
 
-def test_a_report_that_cannot_be_written(config: Record, tmp_path: Path) -> None:
-    for path, why in ((str(tmp_path), "Is a directory"), ("/dev/full", "No space left on device")):
-        run = run_tap(tmp_path, config | {"run_report_path": path}, catalog=selecting("products"))
-        assert run.exit_code == 1
-        assert_one_sentence(run.log, "run_report_path", why)
+@pytest.mark.parametrize(
+    ("path", "why", "is_before"),
+    [(".", "Is a directory", True), ("/dev/full", "No space left on device", False)],
+)
+def test_a_report_that_cannot_be_written(
+    config: Record, tmp_path: Path, path: str, why: str, *, is_before: bool
+) -> None:
+    """What can be known before anything is read is said then."""
+    run = run_tap(tmp_path, config | {"run_report_path": path}, catalog=selecting("products"))
+    assert run.exit_code == 1
+    assert_one_sentence(run.log, "run_report_path", why)
+    assert (run.messages == []) is is_before
 
 
 def test_settings_files_that_cannot_be_read(

@@ -146,6 +146,14 @@ def test_every_setting_in_every_way(
             assert tap.config[name] != schema["default"]
 
 
+def test_numbers_are_pythons_own(config: Record) -> None:
+    """The SDK makes decimals of fractions, and JSON has whole numbers with a fraction."""
+    tap = TapProcountor(config=config | {"requests_per_second": Decimal("1.5"), "lookback": 60.0})
+    rate, lookback = tap.config["requests_per_second"], tap.config["lookback"]
+    assert (rate, type(rate)) == (1.5, float)
+    assert (lookback, type(lookback)) == (60, int)
+
+
 def test_every_value_of_every_enumeration(config: Record, tmp_path: Path) -> None:
     cases = [
         (name, value)

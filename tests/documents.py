@@ -121,6 +121,7 @@ def properties_of(stream: str) -> Record:
 
 # What is wrong, or only unusual
 
+
 class _NoFieldError(Exception):
     """The documents have no field of the wanted kinds."""
 

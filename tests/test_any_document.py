@@ -190,7 +190,11 @@ def assert_same(loaded: Loaded, table: str, rows: list[Record], wanted: list[Rec
     have = Counter(comparable(_with_digits(row), columns) for row in rows)
     want = Counter(comparable(_with_digits(row), columns) for row in wanted)
     if have != want:
-        lines = [f"{sign} {one[:1500]}" for sign, rows in (("+", have - want), ("-", want - have)) for one in [*rows][:3]]
+        lines = [
+            f"{sign} {one[:1500]}"
+            for sign, rows in (("+", have - want), ("-", want - have))
+            for one in [*rows][:3]
+        ]
         pytest.fail(f"{table}: seed {loaded.seed}\n" + "\n".join(sorted(lines)))
 
 

@@ -120,6 +120,8 @@ class Rejection(NamedTuple):
         # The log names it: whatever else stands there may be data.
         number = number if type(number) is int else None
         key = "without id" if number is None else f"id {number}"
+        if owner is not None:
+            key += f" in document {owner}"
         return cls(key, str(error), presentable(text), owner or number)
 
 
@@ -236,19 +238,15 @@ class RecordConverter:
 
     def _set_apart(self, record: Fields) -> None:
         """Move the unknown fields of the root."""
-        record[ADDITIONAL_FIELDS] = {
-            column: record.pop(name)
-            for name, column in self._unknown_columns.items()
-            if name in record
-        }
+        apart = {name: record.pop(ours) for name, ours in self._apart.items() if ours in record}
+        columns = column_names(apart)
+        record[ADDITIONAL_FIELDS] = {columns[name]: value for name, value in apart.items()}
 
     def _build(self) -> None:
         unknown = self._schema["properties"].keys() - self._columns.keys()
-        apart = {name: f"{ADDITIONAL_FIELDS}.{name}" for name in sorted(unknown)}
-        names = {name: {**self._columns, **apart}[name] for name in self._schema["properties"]}
-        self._unknown_columns = {
-            apart[name]: column for name, column in column_names(apart).items()
-        }
+        self._apart = {name: f"{ADDITIONAL_FIELDS}.{name}" for name in sorted(unknown)}
+        columns = {**self._columns, **self._apart}
+        names = {name: columns[name] for name in self._schema["properties"]}
         self._shape = Shape(
             self._schema,
             self._to_utc,
@@ -257,7 +255,7 @@ class RecordConverter:
             converters=self._in_whole_seconds,
         )
         self._decoder = msgspec.json.Decoder(self._shape.api, float_hook=exact_decimal)
-        self._additional = [self._shape.attributes[name] for name in self._unknown_columns]
+        self._additional = [self._shape.attributes[name] for name in self._apart.values()]
 
     def _without_nul(self, text: bytes) -> bytes:
         """Take out NUL, which databases refuse.

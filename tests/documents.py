@@ -79,7 +79,7 @@ _made: dict[str, SearchStrategy[Any]] = {}
 
 
 def _kind(schema: Record) -> str:
-    return schema["format"] if schema.get("format") in _VALUES else schema.get("type", "")
+    return str(schema["format"] if schema.get("format") in _VALUES else schema.get("type", ""))
 
 
 def values(schema: Record) -> SearchStrategy[Any]:
@@ -173,7 +173,8 @@ def undecodable(draw: DrawFn, document: Document) -> None:
 
 
 def without_id(draw: DrawFn, document: Document) -> None:
-    value = draw(st.sampled_from([{}, {"id": None}, {"id": "no"}]))
+    values_of_id: list[Record] = [{}, {"id": None}, {"id": "no"}]
+    value = draw(st.sampled_from(values_of_id))
     source = {name: item for name, item in document.clean.items() if name != "id"} | value
     # Without it, the table of rejected records would take two with the same text for one.
     source["place"] = document.number

@@ -136,7 +136,12 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command of target-postgres, installed by Meltano."""
     project = meltano_project(tmp_path_factory.mktemp("project"))
-    command = [Path(sys.executable).with_name("meltano"), "install", "loader", "target-postgres"]
+    command = [
+        str(Path(sys.executable).with_name("meltano")),
+        "install",
+        "loader",
+        "target-postgres",
+    ]
     subprocess.run(command, cwd=project, check=True, capture_output=True)
     return project / ".meltano/loaders/target-postgres/venv/bin/target-postgres"
 

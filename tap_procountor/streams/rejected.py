@@ -45,7 +45,8 @@ class RejectedRecords(ProcountorStream):
         row = {
             "company_id": company.id,
             "stream": stream.name,
-            "digest": sha256(rejection.text.encode()).hexdigest(),
+            # Documents may have rows that are alike.
+            "digest": sha256(f"{rejection.number} {rejection.text}".encode()).hexdigest(),
             "record_key": rejection.key,
             "reason": rejection.reason,
             "record": rejection.text if self._shows(stream) else None,

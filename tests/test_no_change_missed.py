@@ -288,9 +288,8 @@ class Bookkeeping(RuleBasedStateMachine):
         self.was_odd = self.was_disturbed = False
 
     def teardown(self) -> None:
-        with suppress(AttributeError):  # nothing was started
-            with self.clock:
-                self.run_and_compare()
+        with suppress(AttributeError), self.clock:  # nothing may have been started
+            self.run_and_compare()
         with suppress(AttributeError):
             self.proxy.__exit__()
             self.sandbox.stop()

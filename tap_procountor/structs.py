@@ -116,7 +116,7 @@ class Shape:
     ) -> None:
         self._to_utc = to_utc
         self._numbers: list[tuple[str, str]] = []
-        self._number_lists: list[tuple[str, str]] = []
+        self._number_lists: list[tuple[Callable[[Any], Any], str]] = []
         self._objects: list[tuple[Callable[[Any], Any], Shape]] = []
         self._arrays: list[tuple[Callable[[Any], Any], Shape]] = []
         self._times: list[tuple[str, str, Callable[[str], str]]] = []
@@ -180,10 +180,13 @@ class Shape:
             # One is none, or written in an unusual way.
             for attribute, path in self._numbers:
                 _check_numbers(map(attrgetter(attribute), values), path)
-        for attribute, path in self._number_lists:
-            for items in filter(None, map(attrgetter(attribute), values)):
-                _check_numbers(items, path)
-                items[:] = _with_one_type(items)
+        for get, path in self._number_lists:
+            lists = [*filter(None, map(get, values))]
+            if not _are_plain_numbers(lists):
+                _check_numbers(chain.from_iterable(lists), path)
+            for items in lists:
+                if len(items) > 1:
+                    items[:] = _with_one_type(items)
 
     def _kind(self, field: Schema, name: str, path: str) -> Any:  # noqa: ANN401 - a type
         """Return the type to decode a field with, and note what is to be done to its values."""
@@ -200,7 +203,7 @@ class Shape:
             return _array_of(shape.api | None)
         if kind == "array":
             if kind_of(items) == "number":
-                self._number_lists.append((attribute, path))
+                self._number_lists.append((attrgetter(attribute), path))
             return _array_of(_TYPES.get(kind_of(items), Any))
         if kind == "date-time":
             self._times.append((attribute, path, self._converters.get(name, self._to_utc)))

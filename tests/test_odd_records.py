@@ -225,6 +225,27 @@ def test_odd_rows_cost_only_themselves(sandbox: Sandbox, config: Config, tmp_pat
     ]
 
 
+def test_null_among_events_costs_only_itself(proxy: Proxy, tmp_path: Path) -> None:
+    """Among those of a statement, and inside one of them."""
+    whole = run_tap(tmp_path, proxy.config(), catalog=selecting(*BANK))
+
+    def spoil(content: Any) -> None:
+        statement = next(one for one in content["results"] if one["events"])
+        statement["events"].insert(0, None)
+        statement["events"][1]["event"] = [None, *(statement["events"][1].get("event") or [])]
+
+    proxy.altering("/bankstatements", spoil)
+    run = run_tap(tmp_path, proxy.config(), catalog=selecting(*BANK))
+    assert run.exit_code == 1
+    for stream in ("bank_statement_events", "attachments"):
+        assert Target().load(run).rows(stream) == Target().load(whole).rows(stream)
+    reasons = {(one["stream"], one["reason"]) for one in run.records("rejected_records")}
+    assert reasons == {("bank_statement_events", "The API sent null where a row should be.")}
+
+
+BANK = ("bank_statements", "bank_statement_events", "attachments", "rejected_records")
+
+
 def test_a_dimension_item_that_comes_three_times_is_summed_exactly(
     sandbox: Sandbox, config: Config, tmp_path: Path
 ) -> None:

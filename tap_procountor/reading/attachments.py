@@ -53,21 +53,21 @@ class _Attachment(msgspec.Struct):
 
 
 class _Owner(msgspec.Struct):
-    attachments: list[_Attachment] | None = None
+    attachments: list[_Attachment | None] | None = None
     #: Of a bank statement, and those inside an event of it.
-    events: list[_Owner] | _Owner | None = None
-    event: list[_Owner] | _Owner | None = None
+    events: list[_Owner | None] | _Owner | None = None
+    event: list[_Owner | None] | _Owner | None = None
 
     @property
     def inside(self) -> Iterator[_Owner]:
         """What is inside and may have attachments as well."""
         for inner in (self.events, self.event):
-            yield from [inner] if isinstance(inner, _Owner) else inner or ()
+            yield from filter(None, [inner] if isinstance(inner, _Owner) else inner or ())
 
     @property
     def ids(self) -> Iterator[int]:
         """The ids of the attachments."""
-        yield from (one.id for one in self.attachments or () if one.id is not None)
+        yield from (one.id for one in self.attachments or () if one and one.id is not None)
         for owner in self.inside:
             yield from owner.ids
 

@@ -25,10 +25,13 @@ _INNER_EVENTS = ("event", "events")
 
 
 def with_parents(
-    events: Iterable[Record], parent: int | None = None
-) -> Iterator[tuple[int | None, dict[str, Any]]]:
+    events: Iterable[Record | None], parent: int | None = None
+) -> Iterator[tuple[int | None, dict[str, Any] | None]]:
     """Yield events and those inside them, each with the id of the one that it is in, and alone."""
     for event in events:
+        if event is None:
+            yield parent, None
+            continue
         alone = as_fields(event)
         inner = [alone.pop(name, None) or () for name in _INNER_EVENTS]
         yield parent, alone

@@ -22,6 +22,7 @@ from tap_procountor.verdicts import Access
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_procountor.census import Key
     from tap_procountor.companies import Company
     from tap_procountor.convert import Record
     from tap_procountor.files import StoredFile
@@ -244,6 +245,11 @@ class SieFiles(FileStream, FullTableStream):
             except (ApiError, NotFoundError) as error:
                 source = {"id": start, "exportEndDate": end}
                 yield Batch([], rejected=[Rejection.of(source, RecordError(str(error)))])
+
+    def read_again(self, company: Company, missing: set[Key]) -> Iterator[Batch]:  # noqa: ARG002
+        """Ask which years there are, without their files."""
+        starts = records_in(company.get("/sie/availability"), "accountingPeriodStart", self.path)
+        yield Batch([{"accounting_period_start": str(start)} for start in starts])
 
     def _file(self, company: Company, start: str, end: str | None) -> dict[str, Any]:
         place = Place(f"{company.id}/sie_files", safe_name(start, "year"))

@@ -165,7 +165,8 @@ def holders(stream: str, record: Record) -> Iterator[tuple[str, Record]]:
     if stream != BankStatements.name:
         yield stream, record
     for _, event in with_parents(record.get("events") or ()):
-        yield BankStatementEvents.name, event | {"company_id": record["company_id"]}
+        if event is not None:
+            yield BankStatementEvents.name, event | {"company_id": record["company_id"]}
 
 
 #: What the API calls the owners' documents where a file refers to them. (An invoice's is also what
@@ -231,8 +232,7 @@ class Attachments(RowStream, ReadStream):
         # The owners come first.
         yield PAUSE
         search = self._tap.attachment_search(company)
-        is_backfill = self.config.get("end_date")
-        last = 0 if is_backfill else self.state_of(company).get("highest_id", 0)
+        last = 0 if self._tap.is_backfill else self.state_of(company).get("highest_id", 0)
         for page in search.documents_after(last):
             rows = [
                 {"id": number, "owner_stream": None, "owner_id": None}
@@ -245,8 +245,8 @@ class Attachments(RowStream, ReadStream):
 
     def written(self, company: Company, batch: Batch) -> None:
         """Keep how far the search has been read, unless files may be hidden from it."""
-        is_backfill = self.config.get("end_date")
-        if batch.listed and not (is_backfill or self._tap.deletion_guard(company).hides_rows):
+        is_kept = not (self._tap.is_backfill or self._tap.deletion_guard(company).hides_rows)
+        if batch.listed and is_kept:
             self.state_of(company)["highest_id"] = batch.listed[-1].id
             self._tap.state_writer.write_state(self.tap_state)
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from tap_procountor.kinds.rows import RowStream
     from tap_procountor.reading.batches import Batch
     from tap_procountor.report import Outcome
-    from tap_procountor.structs import Fields
     from tap_procountor.verdicts import Finding
 
 
@@ -170,10 +169,12 @@ class ReadStream(ProcountorStream):
         texts: dict[Key, bytes] = {}
         for text, converted in self.convert.all(batch.documents):
             try:
-                record = self._complete(company, converted)
-                if texts.setdefault(self.key_of(record), text) != text:
-                    msg = "The API sent another record with the same key before it."
-                    raise RecordError(msg)  # noqa: TRY301 - as those of the two calls
+                if isinstance(converted, RecordError):
+                    raise converted
+                record = converted
+                record["company_id"] = company.id
+                if texts.setdefault(self.checked_key(record), text) is not text:
+                    self._check_repetition(texts, record, text)
                 # Taken before the record is written: writing may remove deselected fields.
                 rows = [
                     (stream, stream.sorted_rows(self, record))
@@ -189,13 +190,15 @@ class ReadStream(ProcountorStream):
                 for row, fault in faulty:
                     self.reject(stream, company, Rejection.of(row, fault, number))
 
-    def _complete(self, company: Company, converted: Fields | RecordError) -> Fields:
-        """Add the company to a record, unless it has been rejected or must be."""
-        if isinstance(converted, RecordError):
-            raise converted
-        converted["company_id"] = company.id
-        self.check_key(converted)
-        return converted
+    def _check_repetition(self, texts: dict[Key, bytes], record: Record, text: bytes) -> None:
+        """Accept a record that has come before only if it has not changed meanwhile.
+
+        Raises:
+            RecordError: If it has: which of the two is right cannot be told.
+        """
+        if texts[self.key_of(record)] != text:
+            msg = "The API sent another record with the same key before it."
+            raise RecordError(msg)
 
     def _write_rows(self, stream: RowStream, company: Company, rows: list[dict[str, Any]]) -> None:
         for row in rows:

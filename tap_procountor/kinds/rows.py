@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 from inspect import getattr_static
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_procountor.convert import Checked, Record, RecordConverter, as_fields, as_record_error
@@ -14,7 +16,7 @@ from tap_procountor.schema import ADDITIONAL_FIELDS, RecordSchema
 from tap_procountor.structs import Fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from singer_sdk.helpers.types import Context
 
@@ -64,17 +66,34 @@ class RowStream(ProcountorStream):
             rows.extend(self.rows(owner, record))
         except UNFORESEEN as error:
             self._faulty.append((record.get(self.field), as_record_error(error)))
-        sound: dict[Key, dict[str, Any]] = {}
+        if not self._have_keys(rows):
+            rows = [*self._with_keys(rows)]
+        return rows, [*self._faulty]
+
+    def _have_keys(self, rows: list[dict[str, Any]]) -> bool:
+        """Tell whether each row has a key of its own, as nearly all have."""
+        try:
+            keys = {*map(self._key_in, rows)}
+            return len(keys) == len(rows) and None not in chain.from_iterable(keys)
+        except (KeyError, TypeError):
+            return False
+
+    @cached_property
+    def _key_in(self) -> Callable[[dict[str, Any]], Key]:
+        return itemgetter(*self.primary_keys)
+
+    def _with_keys(self, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield the rows that have a key of their own, and note what is wrong with the others."""
+        first_ones: dict[Key, dict[str, Any]] = {}
         for row in rows:
             try:
-                self.check_key(row)
-                first = sound.setdefault(self.key_of(row), row)
+                first = first_ones.setdefault(self.checked_key(row), row)
                 if first is not row and not self.is_same(first, row):
                     msg = "The API sent another row with the same key before it."
                     raise RecordError(msg)  # noqa: TRY301 - as that of the call
             except RecordError as error:
                 self._faulty.append((row, error))
-        return [*sound.values()], [*self._faulty]
+        yield from first_ones.values()
 
     def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
         """Yield the rows of an owner's record."""

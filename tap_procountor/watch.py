@@ -9,12 +9,13 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tap_procountor.output import TARGET_HAS_ENDED
+from tap_procountor.output import TARGET_HAS_ENDED, OutputLostError, Terminated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tap_procountor.output import MessageWriter
 
@@ -38,6 +39,8 @@ def watching(writer: MessageWriter) -> Iterator[None]:
         writer: Writes the messages; told of what is noticed.
     """
     is_over = threading.Event()
+    report_unraisable = sys.unraisablehook
+    sys.unraisablehook = partial(_report_unraisable, report_unraisable)
     is_main = threading.current_thread() is threading.main_thread()
     # A caller may have put something else in the place of standard output, or it is Windows.
     with suppress(AttributeError, OSError):
@@ -51,6 +54,15 @@ def watching(writer: MessageWriter) -> Iterator[None]:
         yield
     finally:
         is_over.set()
+        sys.unraisablehook = report_unraisable
+
+
+def _report_unraisable(
+    report: Callable[[sys.UnraisableHookArgs], object], dropped: sys.UnraisableHookArgs
+) -> None:
+    """Report what Python drops, but for what is noticed here anyway."""
+    if not isinstance(dropped.exc_value, Terminated | OutputLostError):
+        report(dropped)
 
 
 def _watch(writer: MessageWriter, output: select.poll, is_over: threading.Event) -> None:

@@ -85,7 +85,8 @@ def tracking_periods(company: Company) -> Iterator[Record]:
     for year in company.truth("fiscalyears"):
         for period in year["trackingPeriods"]:
             record = expected_record(period, "TrackingPeriod", company_id=company.id)
-            yield record | {"fiscal_year_id": year["id"]}
+            # Receipts are not read here, so that no period is swept.
+            yield record | {"fiscal_year_id": year["id"], "swept_at": None}
 
 
 def einvoice_addresses(company: Company) -> Iterator[Record]:

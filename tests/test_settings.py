@@ -53,6 +53,8 @@ TOLD: Record = {
     "attachment_types": ["application/pdf", "image/*"],
     "attachments_since": "2026-01-01",
     "project_dimensions": ["Kustannuspaikka", "Myyntialue"],
+    # Its default depends on the host.
+    "requests_per_second": 30.25,
     "redirect_uri": "https://example.com/callback",
     "report_fiscal_years": ["2024", 2025],
     "start_date": "2020-01-01T12:00:00+02:00",
@@ -143,7 +145,7 @@ def test_every_setting_in_every_way(
     for name, schema in SETTINGS.items():
         assert not isinstance(tap.config.get(name), Decimal), name
         if kinds(schema) == {"number"}:
-            assert tap.config[name] != schema["default"]
+            assert tap.config[name] != schema.get("default")
 
 
 def test_numbers_are_pythons_own(config: Record) -> None:

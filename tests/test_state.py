@@ -59,7 +59,7 @@ GOOD = [
     state_of(window(variant=0, after=0, done=0)),
     state_of(census()),
     state_of(partition(replication_key_value=None, window=None, streams=["invoices"])),
-    state_of(partition(rejected=pack([3, 9]), swept={"2026-01-01": NOW}, highest_id=2**63 - 1)),
+    state_of(partition(rejected=pack([3, 9]), highest_id=2**63 - 1)),
     state_of(partition(a_field_of_later=[1])),
 ]
 
@@ -88,7 +88,9 @@ BAD = [
     state_of(window(end="9999-12-31T23:59:59Z")),
     state_of(window(is_done=True)),
     state_of(window(is_first=1)),
-    state_of(window(until=NOW)),
+    state_of(window(until="yesterday")),
+    state_of(window(begun=NOW)),
+    state_of(window(more=NOW)),
     state_of(partition(window={"start": NOW})),
     # Bookmarks.
     state_of(partition(replication_key_value="0001-01-01T00:00:00Z")),
@@ -117,8 +119,11 @@ BAD = [
     state_of(partition(highest_id=None)),
     state_of(partition(rejected="z")),
     state_of(partition(rejected=[1])),
-    state_of(partition(swept={"2026-01-01": "0001-01-01T00:00:00Z"})),
-    state_of(partition(swept={"2026-01-01": None})),
+    state_of(partition(census={"swept": {"2026-01-01": "0001-01-01T00:00:00.000000Z"}})),
+    state_of(partition(census={"swept": {"2026-01-01": NOW}})),
+    state_of(partition(census={"swept": {"2026-01-01": None}})),
+    state_of(partition(written_keys="z")),
+    state_of(partition(rights_seen=pack_keys([("accounting", 5)]))),
     state_of(partition(keys="z")),
     state_of(partition(keys=None)),
     state_of(partition(rights=pack_keys([("accounting",)]))),

@@ -514,7 +514,9 @@ def _check_passing_faults(answer: Answer, request: Request) -> None:
         if pause is not None and pause > _LONGEST_RETRY_AFTER_SECONDS:
             msg = f"{request.place} asks to be left alone for {pause:.0f} seconds: run again later."
             raise ApiError(msg)
-        raise TransientError(msg, pause)
+        fault = TransientError(msg, pause)
+        fault.status = status if status >= _SERVER_ERROR else None
+        raise fault
 
 
 def _empty(request: Request, status: int) -> str:

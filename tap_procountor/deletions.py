@@ -72,6 +72,15 @@ class DeletionGuard:
             )
             raise DeletionError(msg)
 
+    def check_rights_again(self) -> None:
+        """Make sure that no right has been withdrawn since the run began: it is asked for.
+
+        Raises:
+            DeletionError: If one has, so that rows may be hidden.
+        """
+        self._ask_again()
+        self.check_rights()
+
     def allow(self, gone: int, compared: int) -> None:
         """Let rows be declared deleted, right before that is sent.
 
@@ -85,8 +94,7 @@ class DeletionGuard:
         self.check_rights()
         if not gone or self._is_confirmed:
             return
-        self._ask_again()
-        self.check_rights()
+        self.check_rights_again()
         is_everything = gone == compared >= _LEAST_SUSPECT
         if is_everything or gone > max(_ALWAYS_ALLOWED, compared * self._max_share):
             msg = (
@@ -112,10 +120,11 @@ class DeletionGuard:
 
     def _find_loss(self) -> str:
         """Say what can no longer be read; nothing if all can."""
+        before = self._known.highest
         if isinstance(self._rights, ProcountorError):
             reason = str(self._rights).removesuffix(".")
-            return f"The rights of the key's user cannot be read ({reason})"
-        before = self._known.highest
+            is_loss = tells_rights(before)
+            return f"The rights of the key's user cannot be read ({reason})" if is_loss else ""
         if tells_rights(before) and not tells_rights(self._rights):
             return "The rights of the key's user can no longer be read"
         if lost := Changes.between(before, self._rights).lost:

@@ -48,7 +48,7 @@ class ApiError(ProcountorError):
     """The API answered something that cannot be used.
 
     Attributes:
-        status: The HTTP status, if it was a refusal such as 400.
+        status: The HTTP status, if it is about what was asked for: 400, 413, 500; not 429.
     """
 
     status: int | None = None

@@ -47,7 +47,7 @@ class _Partition(msgspec.Struct):
     census: dict[str, Any] | UnsetType = UNSET
     emitted: list[dict[str, str]] = []
     keys: str | UnsetType = UNSET
-    written_keys: str | UnsetType = UNSET
+    written_keys: list[str] = []
     rights: str | UnsetType = UNSET
     rights_seen: str | UnsetType = UNSET
     pending: list[str] = []
@@ -55,6 +55,7 @@ class _Partition(msgspec.Struct):
     failed: list[_Id] = []
     highest_id: _Id | UnsetType = UNSET
     rejected: str | UnsetType = UNSET
+    unsearched: str | UnsetType | None = UNSET
 
 
 class _StreamState(msgspec.Struct, forbid_unknown_fields=True):
@@ -137,10 +138,9 @@ def _check_partition(partition: _Partition, variants: int) -> None:
             _check_time(moment, format_exactly)
     for chunk in partition.emitted:
         _count(chunk.values())
-    _count(partition.pending)
-    if partition.rejected is not UNSET:
-        _count([partition.rejected])
-    for keys in (partition.keys, partition.written_keys):
+    _count([*partition.pending, *([partition.rejected] if partition.rejected else [])])
+    _check_time(partition.unsearched)
+    for keys in (partition.keys, *partition.written_keys):
         if keys is not UNSET:
             # All have as many parts; that of ``company`` has none beside the company.
             _require(len({len(key) for key in unpack_keys(keys)}) <= 1)
@@ -170,8 +170,10 @@ def _count(packs: Iterable[str]) -> int:
     return count
 
 
-def _check_time(text: str | None, written: Callable[[datetime], str] = format_utc) -> None:
-    if text is not None:
+def _check_time(
+    text: str | UnsetType | None, written: Callable[[datetime], str] = format_utc
+) -> None:
+    if text is not None and text is not UNSET:
         moment = datetime.fromisoformat(text)
         # Bookmarks are compared as strings: there is one form.
         _require(written(moment) == text and moment.year in _YEARS)

@@ -45,7 +45,6 @@ from tap_procountor.report import RunReport
 from tap_procountor.rights import USER, Changes, KnownRights, Rights, tells_rights
 from tap_procountor.state import check_state
 from tap_procountor.streams import STREAM_TYPES
-from tap_procountor.streams.invoicing import Attachments
 from tap_procountor.streams.rejected import RejectedRecords
 from tap_procountor.times import ApiClock
 from tap_procountor.watch import watching
@@ -184,15 +183,6 @@ class TapProcountor(CommandLine):
             start_date=self.moment("start_date"),
             end_date=self.moment("end_date"),
             lookback=stream.lookback,
-            is_kept=not self._is_to_be_completed(stream, company),
-        )
-
-    def _is_to_be_completed(self, stream: ReadStream, company: Company) -> bool:
-        """Tell whether the next run must look up once more what a failed search has not told."""
-        search = self._attachment_searches.get(company.id)
-        has_failed = search is not None and search.fault is not None and not search.is_off
-        return has_failed and any(
-            isinstance(rows, Attachments) and rows.selected for rows in stream.row_streams
         )
 
     def keeps_ids(self, *, of_all_streams: bool) -> bool:
@@ -253,7 +243,7 @@ class TapProcountor(CommandLine):
     def _read_again(self, company: Company, gained: tuple[str, ...]) -> None:
         """Let streams begin anew if rights have been granted: older rows may have been hidden."""
         for stream in self.streams.values():
-            if isinstance(stream, IncrementalStream) and any(
+            if isinstance(stream, ReadStream) and any(
                 # Limits such as "personal only" show each user other rows.
                 right == USER or stream.access.concerns(right)
                 for right in gained

@@ -104,7 +104,6 @@ class Bookmark:
         start_date: Earliest change wanted.
         end_date: If given, this is a backfill: a single window, and the state is left alone.
         lookback: Overlap with the window before.
-        is_kept: Whether progress is kept; if not, the next run reads the same once more.
     """
 
     def __init__(  # noqa: PLR0913 - all by name
@@ -118,7 +117,6 @@ class Bookmark:
         start_date: datetime | None,
         end_date: datetime | None,
         lookback: timedelta,
-        is_kept: bool = True,
     ) -> None:
         self._state = state
         self._replication_key = replication_key
@@ -128,7 +126,6 @@ class Bookmark:
         self._start_date = start_date
         self._end_date = end_date
         self._lookback = lookback
-        self._is_kept = is_kept
 
     def windows(self) -> Iterator[Window]:
         """Yield the windows to read: one that was left unfinished, then the one up to now."""
@@ -168,7 +165,7 @@ class Bookmark:
 
     def save(self, window: Window) -> None:
         """Put progress into the state."""
-        if self._end_date or not self._is_kept:
+        if self._end_date:
             return
         progress: dict[str, Any] = {"streams": self._streams}
         if window.is_done:

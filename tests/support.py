@@ -96,6 +96,8 @@ class Target:
 def current_rows(target: Target, stream: str) -> list[Record]:
     """Return a table's rows filtered as README says: no ghosts, and rows of current versions."""
     rows = [row for row in target.rows(stream) if "_sdc_deleted_at" not in row]
+    if stream == "ledger_receipts":
+        rows = [row for row in rows if not _is_swept_away(target, row)]
     owner, owner_id = {
         "invoice_rows": ("invoices", "invoice_id"),
         "ledger_transactions": ("ledger_receipts", "ledger_receipt_id"),
@@ -113,6 +115,18 @@ def current_rows(target: Target, stream: str) -> list[Record]:
         if owners.get((row["company_id"], row[owner_id]))
         == target.extracted[stream, tuple(row[name] for name in target.keys[stream])]
     ]
+
+
+def _is_swept_away(target: Target, receipt: Record) -> bool:
+    """Whether a receipt was read before its tracking period was last read as a whole."""
+    extracted = target.extracted["ledger_receipts", (receipt["company_id"], receipt["id"])]
+    return any(
+        period["company_id"] == receipt["company_id"]
+        and period["start_date"] <= receipt["receipt_date"] <= period["end_date"]
+        and datetime.fromisoformat(extracted) < datetime.fromisoformat(period["swept_at"])
+        for period in target.tables["tracking_periods"].values()
+        if period.get("swept_at")
+    )
 
 
 def parse(text: str) -> Any:

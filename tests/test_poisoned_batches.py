@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from proxy import JSON, NOT_FOUND, Answer, Proxy, Question
 from support import Record, run_tap, selecting, truth
-from test_deletions import Warehouse
+from test_deletions import Warehouse, receipt_of, tombstones, with_receipt
 
 from tap_procountor.sandbox import Sandbox
 
@@ -235,3 +235,104 @@ def test_many_single_requests_that_fail_in_a_row_end_the_stream(
     assert run.exit_code == 1
     assert len(run.records("rejected_records")) == 10
     assert "refused the request /payments/{id}" in run.log
+
+
+def test_documents_that_still_fail_do_not_end_their_stream(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    """However many of them there are: all that is asked for again may fail."""
+    company = sandbox.companies[0]
+    company.reopen_periods("2000-01-01", "2100-01-01")
+    poison = {receipt_of(company, number) for number in with_receipt(company)[:9]}
+    kept = receipt_of(company, with_receipt(company)[9])
+    proxy.before = poisoned("/ledgerreceipts", poison, Answer(400, body=ERROR))
+    warehouse = Warehouse(tmp_path, proxy.config(), "ledger_receipts", "rejected_records")
+    assert warehouse.run().exit_code == 1
+    company.edit("invoices", with_receipt(company)[9])
+    run = warehouse.run()
+    assert run.exit_code == 1
+    assert tombstones(run, "ledger_receipts") == {kept}
+    assert {row["record_key"] for row in run.records("rejected_records")} == {
+        f"id {number}" for number in poison
+    }
+    proxy.before = lambda _: None
+    assert warehouse.run().exit_code == 0
+    assert warehouse.current("ledger_receipts") == truth(sandbox, "ledger_receipts")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(429, {"Content-Type": "text/html", "Retry-After": "3600"}, b"<html>"),
+        Answer(404, {"Content-Type": "text/html"}, b"<html>"),
+    ],
+)
+def test_an_answer_that_is_about_no_document_is_not_asked_for_in_halves_without_end(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path, answer: Answer
+) -> None:
+    every = {row["id"] for row in truth(sandbox, "invoices")}
+    proxy.before = poisoned("/invoices", every, answer)
+    run = run_tap(tmp_path, proxy.config(), catalog=selecting("invoices", "rejected_records"))
+    assert run.exit_code == 1
+    assert not run.records("rejected_records")
+    assert "replication_key_value" not in run.state["bookmarks"]["invoices"]["partitions"][0]
+    asked = len(proxy.questions("/invoices/[0-9,]+"))
+    assert asked == 1 if answer.status == 429 else asked <= 30
+
+
+def test_of_two_details_with_one_id_the_second_is_rejected(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    number = truth(sandbox, "invoices")[5]["id"]
+
+    def repeat(content: Any) -> Any:
+        return [*content, *({**one, "notes": "B"} for one in content if one["id"] == number)]
+
+    proxy.altering("/invoices/[0-9,]+", repeat, times=1)
+    run = run_tap(tmp_path, proxy.config(), catalog=selecting("invoices", "rejected_records"))
+    assert run.exit_code == 1
+    assert [row["record_key"] for row in run.records("rejected_records")] == [f"id {number}"]
+    assert sorted(row["id"] for row in run.records("invoices")) == [
+        row["id"] for row in truth(sandbox, "invoices")
+    ]
+
+
+def test_odd_groups_of_rows_cost_only_themselves(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    catalog = selecting("invoice_status_log", "rejected_records")
+    whole = run_tap(tmp_path, proxy.config(), catalog=catalog)
+    split, empty, odd, *_ = (
+        row["id"]
+        for row in truth(sandbox, "invoices")
+        if row["type"] == "PURCHASE_INVOICE" and len(log_of(whole, row["id"])) > 1
+    )
+
+    def spoil(content: Any) -> Any:
+        groups = {one["invoiceId"]: one for one in content["results"]}
+        first, *rest = groups[split]["transactions"]
+        groups[split]["transactions"] = [first]
+        groups[empty]["transactions"] = None
+        groups[odd]["transactions"] = "none"
+        more: list[Any] = [{"invoiceId": split, "transactions": rest}, None, {"transactions": []}]
+        return content | {"results": [*content["results"], *more]}
+
+    proxy.altering("/invoices/transactions", spoil, times=1)
+    run = run_tap(tmp_path, proxy.config(), catalog=catalog)
+    assert run.exit_code == 1
+    assert len(run.records("rejected_records")) == 3
+    assert log_of(run, split) == log_of(whole, split)
+    assert not log_of(run, empty)
+    lost = len(log_of(whole, empty)) + len(log_of(whole, odd))
+    assert len(run.records("invoice_status_log")) == len(whole.records("invoice_status_log")) - lost
+
+
+def test_a_detail_that_is_no_object_costs_only_its_own_record(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    first, *others = (row["id"] for row in truth(sandbox, "persons"))
+    proxy.answering(f"/persons/{first}", Answer(body=b"[]"))
+    run = run_tap(tmp_path, proxy.config(), catalog=selecting("persons", "rejected_records"))
+    assert run.exit_code == 1
+    assert [row["record_key"] for row in run.records("rejected_records")] == [f"id {first}"]
+    assert sorted(row["id"] for row in run.records("persons")) == others

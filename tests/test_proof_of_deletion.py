@@ -388,3 +388,96 @@ def test_a_row_of_a_full_table_written_by_a_killed_run_leaves_no_ghost(
     assert run.exit_code == 0, run.log
     assert tombstones(run, stream) == {ghost}
     assert warehouse.current(stream) == truth(sandbox, stream)
+
+
+def invoice_of(company: Company, kind: str) -> int:
+    """Return an invoice of a type that may be edited."""
+    of_kind = {one["id"] for one in company.truth("invoices") if one["type"] == kind}
+    return next(number for number in editable(company) if number in of_kind)
+
+
+def test_a_right_withdrawn_between_list_and_details_moves_no_bookmark(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    company = sandbox.companies[0]
+    right = "purchases.purchaseInvoiceSearch"
+    edited = invoice_of(company, "PURCHASE_INVOICE")
+    warehouse = Warehouse(tmp_path, proxy.config(lookback=0), "invoices")
+    warehouse.run()
+    company.edit("invoices", edited)
+    sandbox.advance_clock(2)
+    proxy.before = once(
+        lambda question: question.path.startswith("/invoices/"), lambda: company.set_right(right)
+    )
+    assert warehouse.run().exit_code == 1
+    company.set_right(right, "ALL_RIGHTS")
+    assert warehouse.run().exit_code == 0
+    assert warehouse.current("invoices") == truth(sandbox, "invoices")
+
+
+def test_a_rejected_document_is_not_forgotten_while_it_may_be_hidden(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    company = sandbox.companies[0]
+    right = "purchases.purchaseInvoiceSearch"
+    spoilt = invoice_of(company, "PURCHASE_INVOICE")
+    company.spoil("invoices", spoilt, {"notes": ["no text"]})
+    warehouse = Warehouse(tmp_path, proxy.config(lookback=0), "invoices")
+    assert warehouse.run().exit_code == 1
+    sandbox.advance_clock(2)
+    proxy.before = once(
+        lambda question: question.path == "/invoices", lambda: company.set_right(right)
+    )
+    assert warehouse.run().exit_code == 1
+    company.spoil("invoices", spoilt, {})
+    company.set_right(right, "ALL_RIGHTS")
+    warehouse.run()
+    assert warehouse.current("invoices") == truth(sandbox, "invoices")
+
+
+@pytest.mark.parametrize("stream", ["invoices", "ledger_receipts"])
+def test_full_reads_what_the_target_lacks_however_old_it_is(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path, stream: str
+) -> None:
+    path = f"/{stream.replace('_', '')}"
+    hidden = truth(sandbox, stream)[3]["id"]
+
+    def hide(content: Any) -> Any:
+        rows = [row for row in content["results"] if row["id"] != hidden]
+        content["meta"]["totalCount"] -= len(content["results"]) - len(rows)
+        return content | {"results": rows}
+
+    proxy.altering(path, hide)
+    warehouse = Warehouse(tmp_path, proxy.config(deletion_check="full", lookback=0), stream)
+    warehouse.run()
+    assert hidden not in {row["id"] for row in warehouse.current(stream)}
+    proxy.after = lambda _, answer: answer
+    run = warehouse.run()
+    assert run.exit_code == 0, run.log
+    assert warehouse.current(stream) == truth(sandbox, stream)
+
+
+def test_of_several_that_are_gone_one_that_is_unclear_holds_back_only_itself(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    company = sandbox.companies[0]
+    warehouse = Warehouse(tmp_path, proxy.config(), "ledger_receipts", "rejected_records")
+    warehouse.run()
+    first, second = (receipt_of(company, invoice) for invoice in with_receipt(company)[:2])
+    for invoice in with_receipt(company)[:2]:
+        company.invalidate(invoice)
+
+    def refuse(question: Question) -> Answer | None:
+        is_asked = str(second) in question.path.rpartition("/")[2].split(",")
+        error = b'{"errors":[{"status":400,"message":"BAD_REQUEST"}]}'
+        return Answer(400, body=error) if is_asked else None
+
+    proxy.before = refuse
+    run = warehouse.run()
+    assert run.exit_code == 1
+    assert tombstones(run, "ledger_receipts") == {first}
+    assert [row["record_key"] for row in run.records("rejected_records")] == [f"id {second}"]
+    proxy.before = lambda _: None
+    run = warehouse.run()
+    assert run.exit_code == 0, run.log
+    assert tombstones(run, "ledger_receipts") == {second}

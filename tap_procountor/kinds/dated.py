@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
+from itertools import compress
 from typing import TYPE_CHECKING, ClassVar
 
 from tap_procountor.convert import Rejection
@@ -13,6 +14,7 @@ from tap_procountor.errors import NotFoundError, RecordError
 from tap_procountor.kinds.incremental import IncrementalStream
 from tap_procountor.reading.answers import records_in
 from tap_procountor.reading.batches import PAGE_SIZE, Batch, Row, parsed
+from tap_procountor.reading.detailed import Existing
 from tap_procountor.reading.isolation import attempting, isolated
 from tap_procountor.reading.keyset import KeysetList
 
@@ -92,20 +94,19 @@ class DatedStream(IncrementalStream):
         for variant in self.variants:
             yield from self._batches(company, {**variant, **bounds}, place)
 
-    def confirmed_gone(self, company: Company, missing: set[int]) -> set[int]:
-        """Return those of the missing ids that are not in the list, each being looked for."""
+    def existing(self, company: Company, missing: set[int]) -> Existing:
+        """Look for each of the missing ids in the list."""
         # No filter by date: a row whose date was moved still exists.
         lists = [
             KeysetList(company, self.path, variant, has_numbers=self.has_numbers)
             for variant in self.variants
         ]
 
-        def is_gone(number: int) -> bool:
-            return not any(one.contains(number) for one in lists)
+        def exists(number: int) -> bool:
+            return any(one.contains(number) for one in lists)
 
         ids = sorted(missing)
-        gone = company.threads.map(is_gone, ids)
-        return {number for number, is_it in zip(ids, gone, strict=True) if is_it}
+        return Existing({*compress(ids, company.threads.map(exists, ids))}, {})
 
     def _local_date(self, moment: str, days: int = 0) -> str:
         local = datetime.fromisoformat(moment).astimezone(self._tap.api_clock.zone)
@@ -134,10 +135,16 @@ class DetailedDatedStream(DatedStream):
         return self._completed(company, filters, pages)
 
     def _again(self, company: Company, filters: Params, ids: Sequence[int]) -> Iterator[Batch]:
-        return self._completed(company, filters, super()._again(company, filters, ids))
+        pages = super()._again(company, filters, ids)
+        return self._completed(company, filters, pages, may_all_fail=True)
 
     def _completed(
-        self, company: Company, filters: Params, pages: Iterator[Batch]
+        self,
+        company: Company,
+        filters: Params,
+        pages: Iterator[Batch],
+        *,
+        may_all_fail: bool = False,
     ) -> Iterator[Batch]:
         """Ask for the details of each row."""
         details = attempting(
@@ -147,15 +154,15 @@ class DetailedDatedStream(DatedStream):
         for batch in pages:
             yield Batch([], rejected=batch.rejected, total=batch.total)
             rows = zip(batch.listed, map(parsed, batch.documents), strict=True)
-            yield from isolated(company.threads.map(details, rows))
+            attempts = company.threads.map(details, rows)
+            yield from isolated(attempts, may_all_fail=may_all_fail)
 
     def _with_detail(self, company: Company, filters: Params, listed: tuple[Row, Source]) -> Batch:
         row, source = listed
         try:
             detail = company.get(f"{self.path}/{row.id}")
         except NotFoundError:
-            # A list without numbers of pages asks in this thread.
-            if KeysetList(company, self.path, filters, has_numbers=False).contains(row.id):
+            if KeysetList(company, self.path, filters).contains(row.id):
                 error = RecordError(f"Its details did not come from {self.path}.")
                 return Batch([], [row], rejected=[Rejection.of(source, error)])
             return Batch([], [row], vanished=[row.id])

@@ -33,8 +33,10 @@ class FullTableStream(ReadStream):
 
     def __init__(self, tap: TapProcountor) -> None:
         super().__init__(tap)
-        #: The keys of the company's rows so far, in this table and those of its rows.
+        #: Of the company whose records are written: the keys of its rows so far, and those that
+        #: are in the target, in this table and those of its rows.
         self._seen: Keys = {}
+        self._known: Keys = {}
 
     @property
     def keeps_keys(self) -> bool:
@@ -43,9 +45,11 @@ class FullTableStream(ReadStream):
 
     def get_records(self, context: Context | None) -> Iterator[Any]:
         """Yield a company's records, then tombstones for those that the last run had."""
-        self._seen = {table: set() for table in self._tables}
-        yield from super().get_records(context)
         company = self._tap.companies[(context or {})["company_id"]]
+        self._seen = {table: set() for table in self._tables}
+        if self.keeps_keys:
+            self._known = {table: self._known_keys(table, company) for table in self._tables}
+        yield from super().get_records(context)
         is_complete = all(
             # A rejected record is not gone, but which one it is cannot be told.
             self._tap.report.outcome(table.name, company.id).is_complete
@@ -64,12 +68,10 @@ class FullTableStream(ReadStream):
             return
         is_new = False
         for table, keys in self._keys_in(company, batch).items():
-            self._seen[table] |= keys
-            state = table.state_of(company)
-            if new := keys - self._known_keys(table, company):
+            if new := keys - self._known[table] - self._seen[table]:
                 is_new = True
-                written = unpack_keys(state["written_keys"]) if "written_keys" in state else set()
-                state["written_keys"] = pack_keys(written | new)
+                table.state_of(company).setdefault("written_keys", []).append(pack_keys(new))
+            self._seen[table] |= keys
         if is_new:
             self._tap.state_writer.write_state(self.tap_state, at_once=True)
 
@@ -93,12 +95,12 @@ class FullTableStream(ReadStream):
     def _known_keys(self, table: ProcountorStream, company: Company) -> set[Key]:
         """Return the keys that are in the target, as far as this run compares them."""
         state = table.state_of(company)
-        packed = [state[name] for name in ("keys", "written_keys") if name in state]
-        return set().union(*map(unpack_keys, packed))
+        packed = [state["keys"]] if "keys" in state else []
+        return set().union(*map(unpack_keys, [*packed, *state.get("written_keys", ())]))
 
     def _missing(self, company: Company) -> Iterator[Record]:
         """Yield or write tombstones for the rows that are gone, then keep the keys."""
-        known = {table: self._known_keys(table, company) for table in self._tables}
+        known = self._known
         missing = {table: known[table] - self._seen[table] for table in self._tables}
         try:
             gone = self._confirmed_gone(company, missing) if any(missing.values()) else missing
@@ -116,7 +118,9 @@ class FullTableStream(ReadStream):
                     table.write(table.tombstone(company, key))
             self._tap.report.outcome(table.name, company.id).deleted += len(gone[table])
             state = table.state_of(company)
-            state["keys"] = pack_keys(self._seen[table] | (missing[table] - gone[table]))
+            # Those that this run does not compare stay as they were.
+            others = FullTableStream._known_keys(self, table, company) - known[table]
+            state["keys"] = pack_keys(self._seen[table] | others | (missing[table] - gone[table]))
             state.pop("written_keys", None)
 
     def _confirmed_gone(self, company: Company, missing: Keys) -> Keys:

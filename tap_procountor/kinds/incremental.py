@@ -10,6 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from tap_procountor.census import Census, Comparison, Seen, ascending, difference, pack, unpack
+from tap_procountor.convert import Rejection
+from tap_procountor.errors import RecordError
 from tap_procountor.kinds.read import ReadStream
 from tap_procountor.reading.ahead import in_turn
 from tap_procountor.reading.answers import records_in
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 
     from tap_procountor.client import Params
     from tap_procountor.companies import Company
-    from tap_procountor.convert import Record, Rejection
+    from tap_procountor.convert import Record
     from tap_procountor.kinds.base import ProcountorStream
+    from tap_procountor.reading.detailed import Existing
     from tap_procountor.reading.keyset import Page
     from tap_procountor.tap import TapProcountor
     from tap_procountor.windows import Bookmark
@@ -62,11 +65,16 @@ class IncrementalStream(ReadStream):
         self._announced: defaultdict[int, set[int]] = defaultdict(set)
         #: How many packs of each company's ids need not be put into larger ones.
         self._large_packs: defaultdict[int, int] = defaultdict(int)
+        #: The bookmarks that this run goes on from, by company.
+        self.began_at: dict[int, str | None] = {}
         #: Documents of the batch that is being written which cannot be used.
         self._rejected: set[int] = set()
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read the windows that are due, then look for what has been deleted."""
+        for rows in self._selected_row_streams:
+            rows.before_reading(self, company)
+        self.began_at[company.id] = self._bookmark_value(company)
         # The state is looked at now: the iterator may run in another thread.
         windows = list(self._bookmark(company).windows())
         state = self.state_of(company)
@@ -94,6 +102,15 @@ class IncrementalStream(ReadStream):
         """Let the next read begin at the beginning."""
         if self.state_of(company).get("streams"):
             self.state_of(company)["streams"] = []
+
+    def move_bookmark_back(self, company: Company, value: str | None) -> None:
+        """Let the next read go on from an earlier bookmark; from the beginning if it is None."""
+        now = self._bookmark_value(company)
+        if value is None or now is None:
+            self.forget_bookmark(company)
+        else:
+            state = self.state_of(company)
+            state |= {"replication_key_value": min(value, now), "window": None}
 
     def before_writing(self, company: Company, batch: Batch) -> None:
         """Keep the ids of a batch in the state first, and send it.
@@ -128,15 +145,11 @@ class IncrementalStream(ReadStream):
             self._announced[company.id].update(*ids.values())
 
     def reject(self, table: ProcountorStream, company: Company, rejection: Rejection) -> None:
-        """Remember a document that cannot be used, so that the next run asks for it again.
-
-        At once: no bookmark may pass it before.
-        """
+        """Note a document that cannot be used, so that the next run asks for it again."""
         super().reject(table, company, rejection)
         number = self.rejected_document(rejection)
         if number is not None:
             self._rejected.add(number)
-            self._remember(company, self._rejected_before(company) | {number})
 
     def rejected_document(self, rejection: Rejection) -> int | None:
         """Return the id of the list's row that a rejection belongs to, if it is known."""
@@ -147,7 +160,11 @@ class IncrementalStream(ReadStream):
         packed = self.state_of(company).get("rejected")
         return set(unpack(packed)) if packed else set()
 
-    def _remember(self, company: Company, rejected: set[int]) -> None:
+    def _remember(self, company: Company, batch: Batch) -> None:
+        """Keep the ids of documents that cannot be used, before a bookmark passes them."""
+        before = self._rejected_before(company)
+        settled = {row.id for row in batch.listed}.union(batch.vanished) if before else set()
+        rejected = (before - settled) | self._rejected
         state = self.state_of(company)
         if rejected:
             state["rejected"] = pack(rejected)
@@ -159,8 +176,10 @@ class IncrementalStream(ReadStream):
         comparison = batch.comparison
         if comparison is None:
             return
-        gone = self.confirmed_gone(company, comparison.missing) if comparison.missing else set()
+        gone, unclear = self._confirmed(company, comparison.missing)
         self._tap.deletion_guard(company).allow(len(gone), comparison.compared)
+        for rejection in unclear:
+            self.reject(self, company, rejection)
         for number in sorted(gone):
             yield self.tombstone(company, (number,))
         state = self.state_of(company)
@@ -171,9 +190,10 @@ class IncrementalStream(ReadStream):
 
     def written(self, company: Company, batch: Batch) -> None:
         """Keep the progress in the state: now and then, and at the end of a window."""
-        if rejected := self._rejected_before(company):
-            settled = {row.id for row in batch.listed}.union(batch.vanished) - self._rejected
-            self._remember(company, rejected - settled)
+        if batch.vanished:
+            # They may be hidden instead of deleted: no bookmark may pass them then.
+            self._tap.deletion_guard(company).check_rights_again()
+        self._remember(company, batch)
         if batch.window is None:
             return
         self._unsaved_documents += max(len(batch.documents), len(batch.listed))
@@ -206,9 +226,9 @@ class IncrementalStream(ReadStream):
 
         for window in windows:
             yield from noted(self._read_window(company, window))
+        self._tap.deletion_guard(company).check_rights()
         # Those that the windows did not bring again.
         yield from noted(self._read_rejected(company, {*rejected}))
-        self._tap.deletion_guard(company).check_rights()
         if self._tap.is_backfill:
             return
         first = windows[0]
@@ -219,14 +239,18 @@ class IncrementalStream(ReadStream):
         yield from self.take_census(company, before, emitted, everything, first)
 
     def _read_rejected(self, company: Company, rejected: set[int]) -> Iterator[Batch]:
-        """Ask again for documents that could not be used; in no list, they are gone."""
+        """Ask again for documents that could not be used."""
         for variant in self.variants:
             if rejected:
                 for batch in self._again(company, variant, sorted(rejected)):
                     rejected.difference_update(row.id for row in batch.listed)
                     yield batch
         if rejected:
-            yield Batch([], vanished=sorted(rejected))
+            gone, unclear = self._confirmed(company, rejected)
+            error = RecordError(f"It exists, but {self.path} does not list it.")
+            unlisted = sorted(rejected - gone - {rejection.number for rejection in unclear})
+            unclear += [Rejection.of({"id": number}, error) for number in unlisted]
+            yield Batch([], vanished=sorted(gone), rejected=unclear)
 
     def _again(self, company: Company, filters: Params, ids: Sequence[int]) -> Iterator[Batch]:
         """Read those of the documents that a list has."""
@@ -277,6 +301,9 @@ class IncrementalStream(ReadStream):
         ids = ascending(self._list_ids(company) if everything is None else everything[""])
         known = ascending(before.ids(""), emitted[""])
         missing = difference(known, ids)
+        if before.taken and everything is None:
+            # What was hidden from an earlier run may be older than any window.
+            yield from self._read_unknown(company, difference(ids, known))
 
         def census(gone: set[int]) -> Census:
             taken = Census(taken=format_utc(company.agreed))
@@ -284,6 +311,11 @@ class IncrementalStream(ReadStream):
             return taken
 
         yield Batch([], comparison=Comparison(missing, len(known), census))
+
+    def _read_unknown(self, company: Company, unknown: set[int]) -> Iterator[Batch]:
+        """Read documents that the lists have and the target has not."""
+        for variant in self.variants if unknown else ():
+            yield from self._again(company, variant, sorted(unknown))
 
     def _list_ids(self, company: Company) -> Iterable[int]:
         """Return the ids of what has been wanted so far: older rows are not in the target."""
@@ -296,13 +328,24 @@ class IncrementalStream(ReadStream):
         )
         return array("q", (number for one in lists for page in one.pages() for number in page.ids))
 
-    def confirmed_gone(self, company: Company, missing: set[int]) -> set[int]:
-        """Return those of the missing ids that were deleted: asked for, they do not exist.
+    def _confirmed(self, company: Company, missing: set[int]) -> tuple[set[int], list[Rejection]]:
+        """Return those of the missing ids that are gone, and those of which it cannot be told."""
+        if not missing:
+            return set(), []
+        existing = self.existing(company, missing)
+        unclear = [
+            Rejection.of({"id": number}, RecordError(str(error)))
+            for number, error in sorted(existing.unclear.items())
+        ]
+        return missing - existing.ids - existing.unclear.keys(), unclear
+
+    def existing(self, company: Company, missing: set[int]) -> Existing:
+        """Ask which of the missing ids exist.
 
         Raises:
-            ProcountorError: If that cannot be told.
+            ProcountorError: If that cannot be told of any.
         """
-        return missing - DocumentList(company, self.path, {}).existing(missing)
+        return DocumentList(company, self.path, {}).existing(missing)
 
     def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
         bounds = self.bounds(window)

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from tap_procountor.client import decode
 from tap_procountor.convert import Rejection, as_text
-from tap_procountor.errors import UNFORESEEN, NotFoundError, RecordError
+from tap_procountor.errors import UNFORESEEN, ApiError, NotFoundError, RecordError
 from tap_procountor.kinds.full_table import FullTableStream
 from tap_procountor.kinds.incremental import IncrementalStream
 from tap_procountor.kinds.read import ReadStream
 from tap_procountor.reading.answers import records_in
 from tap_procountor.reading.batches import PAGE_SIZE, Batch
-from tap_procountor.reading.isolation import ask_in_halves, attempting, isolated
+from tap_procountor.reading.isolation import ask_in_halves, attempting, fault_of, isolated
 from tap_procountor.reading.keyset import KeysetList
 from tap_procountor.reading.plain import numbered_rows
 
@@ -92,7 +92,8 @@ class _RowsOf(ReadStream):
 
     def _rows_in(self, answer: Any) -> list[Source]:  # noqa: ANN401 - any JSON
         if self.records_field:
-            return records_in(answer, self.records_field, self.rows_path)
+            is_null = isinstance(answer, dict) and answer.get(self.records_field, ...) is None
+            return [] if is_null else records_in(answer, self.records_field, self.rows_path)
         return answer if isinstance(answer, list) else [answer]
 
     def owned(self, owner: Source, rows: list[Source]) -> list[Source]:
@@ -159,12 +160,20 @@ class OwnedStream(_RowsOf, IncrementalStream):
 
     def _again(self, company: Company, filters: Params, ids: Sequence[int]) -> Iterator[Batch]:
         owners = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
-        return self._completed(company, owners.rows(ids), 1)
+        return self._completed(company, owners.rows(ids), 1, may_all_fail=True)
 
-    def _completed(self, company: Company, pages: Iterable[Page], share: float) -> Iterator[Batch]:
+    def _completed(
+        self, company: Company, pages: Iterable[Page], share: float, *, may_all_fail: bool = False
+    ) -> Iterator[Batch]:
         chunks = chain.from_iterable(map(self._chunks, pages))
-        rows = attempting(partial(self._batch, company), self._rejected_owners)
-        return isolated(company.threads.map_promptly(rows, chunks, share))
+        rows = partial(self._batch, company, may_all_fail=may_all_fail)
+        if self.owners_per_request > 1:
+            # Those that fail are found there.
+            return company.threads.map_promptly(rows, chunks, share, gently=True)
+        attempts = company.threads.map_promptly(
+            attempting(rows, self._rejected_owners), chunks, share
+        )
+        return isolated(attempts, may_all_fail=may_all_fail)
 
     def lists(self, company: Company, number: int) -> bool:
         """Ask each of the owners' lists for one."""
@@ -191,10 +200,11 @@ class OwnedStream(_RowsOf, IncrementalStream):
             yield _Owners(chunk, [*islice(listed, len(chunk))], rejected, page.total)
             rejected = []
 
-    def _batch(self, company: Company, owners: _Owners) -> Batch:
+    def _batch(self, company: Company, owners: _Owners, *, may_all_fail: bool) -> Batch:
         batch = Batch([])
         if owners.rows:
-            batch = self.rows_of_several(company, [*map(self._reduced, owners.rows)])
+            several = [*map(self._reduced, owners.rows)]
+            batch = self.rows_of_several(company, several, may_all_fail=may_all_fail)
         return batch._replace(
             documents=[*map(as_text, batch.documents)],
             listed=owners.listed,
@@ -214,8 +224,20 @@ class OwnedStream(_RowsOf, IncrementalStream):
         owner = decode(text)
         return {name: owner.get(name) for name in ("id", *self.owner_fields.values())}
 
-    def rows_of_several(self, company: Company, owners: list[Source]) -> Batch:
-        """Ask for the rows of as many owners as a request takes."""
+    def rows_of_several(
+        self,
+        company: Company,
+        owners: list[Source],
+        *,
+        may_all_fail: bool = False,  # noqa: ARG002
+    ) -> Batch:
+        """Ask for the rows of as many owners as a request takes.
+
+        Args:
+            company: Whose they are.
+            owners: The owners.
+            may_all_fail: As in ``ask_in_halves``.
+        """
         (owner,) = owners
         return self.rows_of(company, owner)
 
@@ -229,12 +251,9 @@ class BatchOwnedStream(OwnedStream):
     #: The field of a group that names its owner.
     group_field: ClassVar[str]
 
-    def _completed(self, company: Company, pages: Iterable[Page], share: float) -> Iterator[Batch]:
-        chunks = chain.from_iterable(map(self._chunks, pages))
-        rows = partial(self._batch, company)
-        return company.threads.map_promptly(rows, chunks, share, gently=True)
-
-    def rows_of_several(self, company: Company, owners: list[Source]) -> Batch:
+    def rows_of_several(
+        self, company: Company, owners: list[Source], *, may_all_fail: bool = False
+    ) -> Batch:
         """Ask for the groups; an owner without one has no rows.
 
         The 404 of several may mean one of them as well as all: only that of a single one counts.
@@ -246,18 +265,26 @@ class BatchOwnedStream(OwnedStream):
             answer = company.get(self.rows_path, params, max_tries=max_tries)
             return records_in(answer, "results", self.rows_path)
 
-        groups, failed = ask_in_halves(ask, [*by_id])
-        rows = {one[self.group_field]: self._rows_in(one) for one in chain.from_iterable(groups)}
+        answers, failed = ask_in_halves(ask, [*by_id], may_all_fail=may_all_fail)
+        rows: dict[int, list[Source]] = {number: [] for number in by_id}
+        odd: list[Rejection] = []
+        for group in chain.from_iterable(answers):
+            try:
+                rows[group[self.group_field]] += self._rows_in(group)
+            except (ApiError, *UNFORESEEN) as error:
+                number = group.get(self.group_field) if isinstance(group, dict) else None
+                owner = number if type(number) is int else None
+                odd.append(Rejection.of(group, fault_of(error), owner))
         batches = [self._failed(company, by_id[number], failed[number]) for number in failed]
         return Batch(
             [
                 row
                 for number, owner in by_id.items()
                 if number not in failed
-                for row in self.owned(owner, rows.get(number, []))
+                for row in self.owned(owner, rows[number])
             ],
             vanished=[number for one in batches for number in one.vanished],
-            rejected=[rejection for one in batches for rejection in one.rejected],
+            rejected=[*odd, *(rejection for one in batches for rejection in one.rejected)],
         )
 
     def _failed(self, company: Company, owner: Source, error: ProcountorError) -> Batch:

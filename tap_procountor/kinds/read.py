@@ -142,6 +142,9 @@ class ReadStream(ProcountorStream):
             progress.end()
             self._tap.message_writer.flush()
 
+    def forget_bookmark(self, company: Company) -> None:
+        """Let the next read begin at the beginning, if it does not always."""
+
     def gathered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Put small batches together, if each of them would cost a state."""
         return batches

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tap_procountor.census import Key
     from tap_procountor.companies import Company
+    from tap_procountor.kinds.incremental import IncrementalStream
     from tap_procountor.kinds.read import ReadStream
     from tap_procountor.reading.batches import Batch
 
@@ -48,6 +49,9 @@ class RowStream(ProcountorStream):
     def get_records(self, context: Context | None) -> Iterable[Any]:  # noqa: ARG002
         """Yield nothing: the rows are written with their owners."""
         return ()
+
+    def before_reading(self, owner: IncrementalStream, company: Company) -> None:
+        """Look whether an owner is to be read further back than it would be."""
 
     def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:  # noqa: ARG002
         """Learn what the rows need besides their owners; yield the batches one after the other."""

@@ -9,6 +9,7 @@ from tap_procountor.kinds.incremental import IncrementalStream
 from tap_procountor.kinds.read import ReadStream
 from tap_procountor.reading.answers import whole_list
 from tap_procountor.reading.batches import Batch
+from tap_procountor.reading.detailed import Existing
 from tap_procountor.reading.plain import unpaged_batches
 from tap_procountor.times import format_utc
 from tap_procountor.windows import Window
@@ -27,9 +28,9 @@ class UnpagedIncrementalStream(IncrementalStream):
         """Ask for the list: there is no smaller question."""
         return ReadStream.is_empty(self, company)
 
-    def confirmed_gone(self, company: Company, missing: set[int]) -> set[int]:
-        """Return those of the missing ids that are not in the list without bounds either."""
-        return missing - self._ids(company, {})
+    def existing(self, company: Company, missing: set[int]) -> Existing:
+        """Look for the missing ids in the list without bounds."""
+        return Existing(missing & self._ids(company, {}), {})
 
     def _list_ids(self, company: Company) -> set[int]:
         start = self._tap.moment("start_date")

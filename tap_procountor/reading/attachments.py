@@ -216,6 +216,11 @@ class AttachmentSearch:
         is_bad_request = isinstance(self.fault, ApiError) and self.fault.status == _BAD_REQUEST
         return is_bad_request or isinstance(self.fault, ForbiddenError | NotFoundError)
 
+    def answers(self) -> bool:
+        """Ask whether it does."""
+        self._page_about(1)
+        return self.fault is None
+
     def find(self, number: int) -> Source | None:
         """Return what the search says about an attachment, if it knows it.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
-from tap_procountor.client import decode
 from tap_procountor.convert import Rejection
 from tap_procountor.errors import ApiError, NotFoundError, RecordError
 from tap_procountor.reading.answers import as_array, by_id, id_of
@@ -26,6 +26,18 @@ if TYPE_CHECKING:
     from tap_procountor.reading.keyset import Page
 
 
+class Existing(NamedTuple):
+    """What the API says of ids that a list lacks.
+
+    Attributes:
+        ids: Those that exist.
+        unclear: Why it cannot be told of others.
+    """
+
+    ids: set[int]
+    unclear: dict[int, ProcountorError]
+
+
 class Details(NamedTuple):
     """The details of a page.
 
@@ -38,11 +50,13 @@ class Details(NamedTuple):
     failed: dict[int, ProcountorError]
 
 
-def details_of(company: Company, path: str, ids: Sequence[int]) -> Details:
+def details_of(
+    company: Company, path: str, ids: Sequence[int], *, may_all_fail: bool = False
+) -> Details:
     """Get a batch. Unknown ids are left out, and if all are, the answer is 404.
 
     Raises:
-        ProcountorError: If nothing comes at all.
+        ProcountorError: As ``ask_in_halves``.
     """
 
     def ask(some: Sequence[int], max_tries: int | None) -> list[Raw]:
@@ -57,7 +71,7 @@ def details_of(company: Company, path: str, ids: Sequence[int]) -> Details:
 
     if not ids:
         return Details([], {})
-    parts, failed = ask_in_halves(ask, ids)
+    parts, failed = ask_in_halves(ask, ids, may_all_fail=may_all_fail)
     return Details([*chain.from_iterable(parts)], failed)
 
 
@@ -95,35 +109,38 @@ class DocumentList:
         self, ids: Iterable[int], on_page: Callable[[Sequence[Row]], None]
     ) -> Iterator[Batch]:
         """Yield the documents of ids, as far as the list has them."""
-        return self._completed(self._list.rows(ids), on_page)
+        return self._completed(self._list.rows(ids), on_page, may_all_fail=True)
 
-    def existing(self, ids: set[int]) -> set[int]:
-        """Return those of the ids that still exist, asking for each.
-
-        Raises:
-            ProcountorError: If that cannot be told of one of them.
-        """
+    def existing(self, ids: set[int]) -> Existing:
+        """Find out which of the ids still exist, asking for each."""
         ordered = sorted(ids)
         batches = [ordered[n : n + PAGE_SIZE] for n in range(0, len(ordered), PAGE_SIZE)]
+        ask = partial(details_of, self._company, self._path, may_all_fail=True)
         existing: set[int] = set()
-        for batch, details in zip(
-            batches, self._company.threads.map(self._details, batches), strict=True
-        ):
-            for error in details.failed.values():
-                raise error
-            found = self._by_id(details.texts).keys()
+        unclear: dict[int, ProcountorError] = {}
+        for batch, details in zip(batches, self._company.threads.map(ask, batches), strict=True):
+            found = by_id(details.texts, []).keys()
             # One without an id may be any of those asked for.
             existing.update(found if len(found) == len(details.texts) else batch)
-        return existing
+            unclear |= details.failed
+        return Existing(existing, unclear)
 
     def _completed(
-        self, pages: Iterable[Page], on_page: Callable[[Sequence[Row]], None]
+        self,
+        pages: Iterable[Page],
+        on_page: Callable[[Sequence[Row]], None],
+        *,
+        may_all_fail: bool = False,
     ) -> Iterator[Batch]:
+        def complete(page: Page) -> tuple[Page, Details]:
+            ids = page.ids
+            return page, details_of(self._company, self._path, ids, may_all_fail=may_all_fail)
+
         detailed = self._company.threads.map_promptly(
-            self._with_details, self._noted(pages, on_page), share=1 / 2, gently=True
+            complete, self._noted(pages, on_page), share=1 / 2, gently=True
         )
         for page, details in detailed:
-            yield self._merge(page, details)
+            yield self._merge(page, details, may_all_fail=may_all_fail)
 
     @staticmethod
     def _noted(pages: Iterable[Page], on_page: Callable[[Sequence[Row]], None]) -> Iterator[Page]:
@@ -132,38 +149,35 @@ class DocumentList:
                 on_page(page.listed)
                 yield page
 
-    def _with_details(self, page: Page) -> tuple[Page, Details]:
-        return page, self._details(page.ids)
-
-    def _details(self, ids: list[int]) -> Details:
-        return details_of(self._company, self._path, ids)
-
-    def _merge(self, page: Page, details: Details) -> Batch:
+    def _merge(self, page: Page, details: Details, *, may_all_fail: bool) -> Batch:
         """Complete the list's rows, which have fields that the details lack."""
-        known = self._by_id(details.texts)
         rejected = page.rejected
+        known = self._by_id(details.texts, rejected)
         sources = []
-        vanished = []
+        lacking: dict[int, Raw] = {}
         for row, text in zip(page.listed, page.texts(), strict=True):
             if row.id in known:
                 sources.append((text, known[row.id]))
             elif row.id in details.failed:
                 error = RecordError(str(details.failed[row.id]))
-                rejected.append(Rejection.of(decode(text), error))
-            elif self._list.contains(row.id):
-                error = RecordError(f"Its details did not come from {self._path}.")
-                rejected.append(Rejection.of(decode(text), error))
+                rejected.append(Rejection.of(bytes(text), error))
             else:
-                vanished.append(row.id)
-        if len(page.ids) > 1 and not sources and not vanished and not details.failed:
+                lacking[row.id] = text
+        still_listed = {row.id for page in self._list.rows(lacking) for row in page.listed}
+        if len(page.ids) > 1 and still_listed == {*page.ids} and not may_all_fail:
             msg = f"Rows of the list {self._path} come without details."
             raise ApiError(msg)
+        error = RecordError(f"Its details did not come from {self._path}.")
+        rejected += [Rejection.of(bytes(lacking[number]), error) for number in sorted(still_listed)]
+        vanished = [number for number in lacking if number not in still_listed]
         return Batch(Documents(sources), page.listed, vanished, rejected, page.total)
 
     @staticmethod
-    def _by_id(texts: list[Raw]) -> dict[int, Raw]:
+    def _by_id(texts: list[Raw], rejected: list[Rejection]) -> dict[int, Raw]:
         """Index details; those without an id are left out, so that their rows have none."""
         try:
-            return {id_of(text): text for text in texts}
+            indexed = {id_of(text): text for text in texts}
         except msgspec.ValidationError:
             return by_id(texts, [])
+        # Of two with one id, neither is taken without a word.
+        return indexed if len(indexed) == len(texts) else by_id(texts, rejected)

@@ -1,11 +1,16 @@
-"""What a question that fails may cost: the documents it is about, not all others with them."""
+"""What a question that fails may cost: the documents it is about, not all others with them.
+
+What fails is rejected and remembered in the state, so that the next run asks for it again.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from tap_procountor.convert import as_record_error
 from tap_procountor.errors import (
+    UNFORESEEN,
     ApiError,
     ForbiddenError,
     NotFoundError,
@@ -26,29 +31,31 @@ if TYPE_CHECKING:
 #: The whole batch has been asked for patiently: what fails of it now does so for good.
 _TRIES_OF_A_PART = 2
 #: A batch in which so many questions fail is not halved any further. One poisoned id of 200 makes
-#: eight of them fail.
+#: nine of them fail.
 _MOST_FAILURES = 40
 #: If the batch, its halves, quarters and eighths have all failed, it is not single ids that do.
 _MOST_IN_VAIN = 15
-
 #: If so many documents fail one after the other, it is not single ones that do.
 _MOST_IN_A_ROW = 10
 
-#: What an answer may be refused with because of a single id.
-_REFUSALS = (ApiError, ForbiddenError, NotFoundError)
-
 
 def ask_in_halves(
-    ask: Question[Result], ids: Sequence[int]
+    ask: Question[Result], ids: Sequence[int], *, may_all_fail: bool = False
 ) -> tuple[list[Result], dict[int, ProcountorError]]:
     """Ask for ids; where that fails, for their halves, until those that fail stand alone.
+
+    Args:
+        ask: Asks.
+        ids: The ids.
+        may_all_fail: Whether it is no wonder if nothing comes: these have failed before.
 
     Returns:
         What came, and why the others did not, by id. If too many fail, the rest is not asked for
         and counts as failed.
 
     Raises:
-        ProcountorError: If nothing comes at all, so that it is not single ids that fail.
+        ProcountorError: If the answer says nothing of the ids, or if so much is asked for in vain
+            that it is not single ids that fail.
     """
     results: list[Result] = []
     failed: dict[int, ProcountorError] = {}
@@ -57,29 +64,40 @@ def ask_in_halves(
     failures = 0
     while parts:
         part = parts.popleft()
-        if failures > _MOST_FAILURES:
-            failed |= dict.fromkeys(part, first or ApiError(""))
+        if first and failures > _MOST_FAILURES:
+            failed |= dict.fromkeys(part, first)
             continue
         try:
             results.append(ask(part, _TRIES_OF_A_PART if first else None))
-        except _REFUSALS as error:
+        except (ApiError, ForbiddenError, NotFoundError) as error:
+            if not _may_be_one(error):
+                raise
             first = first or error
             failures += 1
-            if failures == _MOST_IN_VAIN and _is_in_vain(results, error):
+            is_in_vain = not results and not _is_missing(error) and not may_all_fail
+            if is_in_vain and failures == _MOST_IN_VAIN:
                 raise first from None
             if len(part) == 1:
                 failed[part[0]] = error
             else:
                 middle = len(part) // 2
                 parts.extend([part[:middle], part[middle:]])
-    if first and len(ids) > 1 and _is_in_vain(results, first):
-        raise first
     return results, failed
 
 
-def _is_in_vain(results: Sequence[object], error: ProcountorError) -> bool:
-    """Tell whether it is not single ids that fail; that none of them exists is an answer, too."""
-    return not results and not isinstance(error, NotFoundError)
+def _may_be_one(error: ProcountorError) -> bool:
+    """Tell whether an answer may be because of a single id; no answer at all is not."""
+    return not isinstance(error, ApiError) or error.status is not None
+
+
+def _is_missing(error: ProcountorError) -> bool:
+    """Tell whether the API says that an id does not exist: that none does is an answer, too."""
+    return isinstance(error, NotFoundError) and error.is_from_api
+
+
+def fault_of(error: Exception) -> RecordError:
+    """Return what to say of a document whose answer fails, or is not as documented."""
+    return RecordError(str(error)) if isinstance(error, ApiError) else as_record_error(error)
 
 
 class Attempt(NamedTuple):
@@ -102,14 +120,19 @@ def attempting(
     def attempt(item: Item) -> Attempt:
         try:
             return Attempt(ask(item))
-        except ApiError as error:
-            return Attempt(rejecting(item, RecordError(str(error))), error)
+        except (ApiError, *UNFORESEEN) as error:
+            fault = fault_of(error)
+            return Attempt(rejecting(item, fault), ApiError(str(fault)))
 
     return attempt
 
 
-def isolated(attempts: Iterable[Attempt]) -> Iterator[Batch]:
+def isolated(attempts: Iterable[Attempt], *, may_all_fail: bool = False) -> Iterator[Batch]:
     """Yield what becomes of documents that are asked for one by one.
+
+    Args:
+        attempts: The attempts.
+        may_all_fail: Whether it is no wonder if all fail: they have before.
 
     Raises:
         ApiError: If too many fail in a row, so that it is not single ones that do.
@@ -117,6 +140,6 @@ def isolated(attempts: Iterable[Attempt]) -> Iterator[Batch]:
     failures = 0
     for batch, error in attempts:
         failures = failures + 1 if error else 0
-        if error and failures > _MOST_IN_A_ROW:
+        if error and failures > _MOST_IN_A_ROW and not may_all_fail:
             raise error
         yield batch

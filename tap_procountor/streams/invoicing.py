@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_procountor.convert import RecordConverter, Rejection
 from tap_procountor.errors import ForbiddenError, RecordError
-from tap_procountor.kinds.incremental import DocumentStream
+from tap_procountor.kinds.incremental import DocumentStream, IncrementalStream
 from tap_procountor.kinds.owned import BatchOwnedStream, OwnedStream
 from tap_procountor.kinds.read import ReadStream
 from tap_procountor.kinds.rows import RowStream
@@ -243,6 +243,10 @@ class Attachments(RowStream, ReadStream):
             yield Batch(rows, [Row(number) for number, _ in page[-1:]])
         self._explain(company)
 
+    def forget_bookmark(self, company: Company) -> None:
+        """Let the next read begin at the beginning."""
+        self.state_of(company).pop("highest_id", None)
+
     def written(self, company: Company, batch: Batch) -> None:
         """Keep how far the search has been read, unless files may be hidden from it."""
         is_kept = not (self._tap.is_backfill or self._tap.deletion_guard(company).hides_rows)
@@ -270,6 +274,23 @@ class Attachments(RowStream, ReadStream):
             outcome.find(finding, tolerated=True)
         elif search.fault and outcome.failure is None:
             outcome.fail(search.fault)
+            if not self._tap.is_backfill:
+                self._remember_owners(company)
+
+    def _remember_owners(self, company: Company) -> None:
+        """Keep where the owners' documents begin that lack what the search would have told."""
+        for owner in self._tap.streams.values():
+            if isinstance(owner, IncrementalStream) and self in owner.row_streams:
+                state = owner.state_of(company)
+                # One that has not begun goes on from where it is.
+                now = state.get("replication_key_value")
+                state.setdefault("unsearched", owner.began_at.get(company.id, now))
+
+    def before_reading(self, owner: IncrementalStream, company: Company) -> None:
+        """Read an owner's documents again once the search answers that had failed."""
+        state = owner.state_of(company)
+        if "unsearched" in state and self._tap.attachment_search(company).answers():
+            owner.move_bookmark_back(company, state.pop("unsearched"))
 
     def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Look the attachments of each batch up in the search, ahead of the writer."""

@@ -80,8 +80,8 @@ class Window:
     def moved(self, batch: Batch) -> Window:
         """Return the window after a batch has been written."""
         last = batch.listed[-1].id if batch.listed else self.after
-        done = min(self.done + len(batch.listed) + len(batch.rejected), sys.maxsize)
-        return replace(self, after=last, done=done)
+        come = len(batch.listed) + len(batch.rejected) + batch.repeated
+        return replace(self, after=last, done=min(self.done + come, sys.maxsize))
 
     def done_with(self) -> Window:
         """Return the window with everything written."""

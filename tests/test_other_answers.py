@@ -202,6 +202,51 @@ def test_a_list_in_no_order_is_an_error_with_a_name(proxy: Proxy, tmp_path: Path
     assert "in no order of ids" in run.log
 
 
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+def test_rows_that_a_list_repeats_cost_only_themselves(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path, order: str
+) -> None:
+    """One comes twice in the same words, another with the same id but another content."""
+    company = sandbox.companies[0]
+    ids = {
+        "/invoices": [invoice["id"] for invoice in company.truth("invoices")],
+        "/bankstatements": [statement["id"] for statement in company.truth("bankstatements")],
+        "/payrolls/salaryslips": [slip["id"] for slip in company.truth("salary_slips")],
+        "/payrolls/employees": [one["id"] for one in company.truth("employees")],
+    }
+
+    def repeat(question: Question, answer: Answer) -> Answer:
+        if question.path not in ids:
+            return answer
+        same, other = ids[question.path][1:3]
+        content = answer.content
+        rows = []
+        for row in content["results"]:
+            rows += [row] * (2 if row["id"] == same else 1)
+            rows += [{**row, "odd": 1}] * (row["id"] == other)
+        if "totalCount" in content["meta"]:
+            content["meta"]["totalCount"] += len(rows) - len(content["results"])
+        return answer.having({**content, "results": rows})
+
+    proxy.rewrite = lambda target: target.replace("orderById=ASC", f"orderById={order}")
+    proxy.after = repeat
+    streams = ("invoices", "bank_statements", "salary_slips", "employees")
+    run = run_tap(tmp_path, proxy.config(), catalog=selecting(*streams, "rejected_records"))
+    assert run.exit_code == 1
+    assert "in no order" not in run.log
+    for stream, path in zip(streams, ids, strict=True):
+        assert {row["id"] for row in run.records(stream)} == {*ids[path]}, stream
+    rejected = run.records("rejected_records")
+    assert {(one["stream"], one["record_key"]) for one in rejected} == {
+        (stream, f"id {ids[path][2]}") for stream, path in zip(streams, ids, strict=True)
+    }
+    assert all("before it" in one["reason"] for one in rejected)
+    # The next run asks for them again, and finds them as they were.
+    again = run_tap(tmp_path, proxy.config(), catalog=selecting("invoices"), state=run.state)
+    assert again.exit_code == 1
+    assert str(ids["/invoices"][2]) in again.log
+
+
 def test_a_refusal_without_json_is_believed_at_the_second_try(
     sandbox: Sandbox, proxy: Proxy, tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ class Batch(NamedTuple):
             ``sys.maxsize`` until its first page is there.
         window: The progress of an incremental stream once these have been written.
         comparison: What the lists lack of the target's ids; comes when all has been read.
+        repeated: How many rows of the list's page came before in the same words.
     """
 
     documents: Documents | Sequence[bytes | Source]
@@ -95,6 +96,7 @@ class Batch(NamedTuple):
     rows_after: int = 0
     window: Window | None = None
     comparison: Comparison | None = None
+    repeated: int = 0
 
 
 #: Ends reading ahead: what follows is not begun before its turn.

@@ -267,7 +267,8 @@ class RecordConverter:
             return text
         _check_decodable(text)
         text, count = without_nul(text)
-        self._remarks.removed_nul(count)
+        if count:
+            self._remarks.removed_nul(count)
         return text
 
     def _mended(self, text: bytes) -> bytes:

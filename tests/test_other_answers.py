@@ -424,9 +424,11 @@ def test_a_window_between_two_clocks_is_resumed(
 # Too many requests
 
 
+@pytest.mark.parametrize("asked_for", [{}, {"Retry-After": "0"}], ids=["none", "zero"])
 def test_a_429_without_retry_after_pauses_all_requests_longer_each_time(
-    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path, asked_for: dict[str, str]
 ) -> None:
+    """A pause of 0 seconds is none."""
     refused: list[float] = []
 
     def refuse(question: Question) -> Answer | None:
@@ -434,7 +436,7 @@ def test_a_429_without_retry_after_pauses_all_requests_longer_each_time(
         if not (question.path == "/invoices" or refused) or (refused and now > refused[0] + 2.5):
             return None
         refused.append(now)
-        return Answer(429, HTML, b"<html>429</html>")
+        return Answer(429, HTML | asked_for, b"<html>429</html>")
 
     proxy.before = refuse
     run = run_tap(tmp_path, proxy.config(requests_per_second=50))

@@ -11,7 +11,7 @@ from msgspec import Raw
 from tap_procountor.client import decode
 from tap_procountor.convert import Rejection
 from tap_procountor.errors import ApiError, RecordError
-from tap_procountor.reading.batches import LARGEST_ID
+from tap_procountor.structs import LARGEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from tap_procountor.client import decode
+from tap_procountor.structs import LARGEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 #: The most rows of a page and the most ids of a batch: one page, one batch.
 PAGE_SIZE = 200
-
-#: Tables and the state hold ids of 64 bits.
-LARGEST_ID = 2**63 - 1
 
 
 class Row(msgspec.Struct):

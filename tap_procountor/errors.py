@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_procountor.client import Answer
 
 
@@ -42,6 +45,20 @@ class ForbiddenError(_RefusalError):
 
 class NotFoundError(_RefusalError):
     """The resource does not exist, or every id of a batch is unknown (404)."""
+
+
+@contextmanager
+def none_if_unknown() -> Iterator[None]:
+    """Go on after the block if the API itself says that it knows no such resource.
+
+    Raises:
+        NotFoundError: If something else says so, such as a gateway: that proves nothing.
+    """
+    try:
+        yield
+    except NotFoundError as error:
+        if not error.is_from_api:
+            raise
 
 
 class ApiError(ProcountorError):

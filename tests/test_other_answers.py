@@ -267,6 +267,31 @@ def test_a_refusal_without_json_is_believed_at_the_second_try(
     assert Target().load(run).rows("invoices") == truth(sandbox, "invoices")
 
 
+def test_only_a_404_of_the_api_itself_says_that_there_is_nothing(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    """A gateway's page says nothing of an employee, a year, an account or a file."""
+    company = sandbox.companies[0]
+    first_file = min(
+        one["id"] for invoice in company.truth("invoices") for one in invoice["attachments"]
+    )
+    refused = re.compile(
+        rf"/payrolls/employees/5001/salaryinfo/taxcards|/payrolls/salariesbasicinfo|"
+        rf"/reports/generalledger/\d+|/attachments/{first_file}"
+    )
+    proxy.before = lambda question: (
+        Answer(404, HTML, b"<html>404</html>") if refused.fullmatch(question.path) else None
+    )
+    streams = ("tax_cards", "salaries_basic_info", "report_general_ledger", "attachment_files")
+    config = proxy.config(attachment_files_path=str(tmp_path / "files"))
+    run = run_tap(tmp_path, config, catalog=selecting(*streams))
+    # The file's second 404 proves as little as the first.
+    run = run_tap(tmp_path, config, catalog=selecting(*streams), state=run.state)
+    assert run.exit_code == 1
+    assert "deleted while being read" not in run.log
+    assert {*re.findall(r"Incomplete: (\w+)", run.log)} == {*streams}, run.log
+
+
 def test_journals_may_come_as_in_a_page(sandbox: Sandbox, proxy: Proxy, tmp_path: Path) -> None:
     left_out = 0
 

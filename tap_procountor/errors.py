@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
+from traceback import format_tb
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_procountor.client import Answer
+
+logger = logging.getLogger("tap-procountor.errors")
 
 
 class ProcountorError(Exception):
@@ -108,3 +112,14 @@ UNFORESEEN = (
     *(ArithmeticError, AttributeError, LookupError),
     *(RecursionError, TypeError, ValueError),
 )
+
+
+def log_place(error: Exception, source: str) -> None:
+    """Log where an exception comes from, at debug level; its own text may quote the data."""
+    logger.debug("Unexpected %s:\n%s", source, "".join(format_tb(error.__traceback__)))
+
+
+def misunderstood(error: Exception) -> ApiError:
+    """Return what to say of an answer that led to an exception which nobody thought of."""
+    log_place(error, "answer")
+    return ApiError(f"The API's answer is not as documented ({type(error).__name__}).")

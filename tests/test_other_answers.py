@@ -292,6 +292,45 @@ def test_only_a_404_of_the_api_itself_says_that_there_is_nothing(
     assert {*re.findall(r"Incomplete: (\w+)", run.log)} == {*streams}, run.log
 
 
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("companyId", b"true"),
+        ("companyId", b"0"),
+        ("companyId", b"9223372036854775808"),
+        ("odd", b"1e99999999999999999999"),
+    ],
+)
+def test_a_company_that_cannot_be_opened_does_not_stop_the_others(
+    tmp_path: Path, name: str, raw: bytes
+) -> None:
+    """Nor does a state or a right that nobody has thought of."""
+    with Sandbox(companies=2, invoices=5, requests_per_second=0) as two, Proxy(two) as proxy:
+        opened: list[str] = []
+
+        def after(question: Question, answer: Answer) -> Answer:
+            if question.path == "/status":
+                return answer.having({"status": ["OK"]})
+            if question.path == "/users/rights":
+                return answer._replace(body=b'{"odd":1e99999999999999999999}')
+            if question.path != "/sessioninfo":
+                return answer
+            opened.append(question.path)
+            content = {key: value for key, value in answer.content.items() if key != name}
+            body = answer.having(content).body[:-1] + b',"%b":%b}' % (name.encode(), raw)
+            return answer if len(opened) == 1 else answer._replace(body=body)
+
+        proxy.after = after
+        run = run_tap(tmp_path, proxy.config(), catalog=selecting("company", "products"))
+    assert run.exit_code == 1
+    assert "unexpected" not in run.log
+    reason = "names no company" if name == "companyId" else "not as documented"
+    assert len(re.findall(rf"Incomplete: api_keys\[\d\].*{reason}", run.log)) == 1, run.log
+    assert "does not tell its state: The API's answer is not as documented (TypeError)" in run.log
+    assert len(run.records("company")) == 1
+    assert run.records("products")
+
+
 def test_journals_may_come_as_in_a_page(sandbox: Sandbox, proxy: Proxy, tmp_path: Path) -> None:
     left_out = 0
 

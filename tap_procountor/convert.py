@@ -175,6 +175,10 @@ class RecordConverter:
             raise
         except msgspec.ValidationError as error:
             raise _misfit(error) from None
+        except msgspec.DecodeError:
+            _check_decodable(salvaged(text))
+            msg = "The API sent something that is no JSON."
+            raise RecordError(msg) from None
         except UNFORESEEN as error:
             _check_decodable(salvaged(text))
             raise as_record_error(error) from None

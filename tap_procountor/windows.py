@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tap_procountor.times import format_exactly, format_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tap_procountor.client import Params
     from tap_procountor.reading.batches import Batch
@@ -105,6 +105,7 @@ class Bookmark:
         end_date: If given, this is a backfill: a single window, and the state is left alone.
         lookback: Overlap with the window before.
         is_kept: Whether progress is kept; if not, the next run reads the same once more.
+        warn: Takes a sentence for people about the bookmark.
     """
 
     def __init__(  # noqa: PLR0913 - all by name
@@ -119,6 +120,7 @@ class Bookmark:
         end_date: datetime | None,
         lookback: timedelta,
         is_kept: bool = True,
+        warn: Callable[[str], None] = logger.warning,
     ) -> None:
         self._state = state
         self._replication_key = replication_key
@@ -129,6 +131,7 @@ class Bookmark:
         self._end_date = end_date
         self._lookback = lookback
         self._is_kept = is_kept
+        self._warn = warn
 
     def windows(self) -> Iterator[Window]:
         """Yield the windows to read: one that was left unfinished, then the one up to now."""
@@ -142,11 +145,9 @@ class Bookmark:
             )
         value = self._state.get("replication_key_value") if self._covers_all() else None
         if value and not self._is_believable(value):
-            logger.warning(
-                "%s: read from the beginning, for the bookmark %s lies in the future: a clock was "
-                "wrong when it was made.",
-                self._streams,
-                value,
+            self._warn(
+                f"{self._streams}: read from the beginning, for the bookmark {value} lies in the "
+                "future: a clock was wrong when it was made."
             )
             value = None
         start = self._start_after(value)

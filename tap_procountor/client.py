@@ -396,7 +396,7 @@ class ProcountorClient:
             answer = self._send_in_place(call)
         if answer.status != _TOO_MANY_REQUESTS:
             self.limiter.go_on()
-        elif _retry_after(answer) is None:
+        elif not _retry_after(answer):
             self.limiter.back_off()
         if answer.content is not None:
             return answer

@@ -10,7 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.client import ProcountorClient, decode, server_time
-from tap_procountor.errors import ApiError, ConfigurationError, ProcountorError
+from tap_procountor.errors import (
+    UNFORESEEN,
+    ApiError,
+    ConfigurationError,
+    ProcountorError,
+    misunderstood,
+)
+from tap_procountor.structs import LARGEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,12 +111,13 @@ class Company:
         auth = client.authenticator(api_key)
         answer = client.get(auth, "/sessioninfo")
         session = answer.content
-        if not isinstance(session, dict) or not isinstance(session.get("companyId"), int):
+        number = session.get("companyId") if isinstance(session, dict) else None
+        if type(number) is not int or not 0 < number <= LARGEST_ID:
             msg = "The API's /sessioninfo names no company: check api_url."
             raise ApiError(msg)
         settings = session.get("companySettings")
         return cls(
-            session["companyId"],
+            number,
             str(session.get("name")),
             server_time(answer),
             our_time(),
@@ -240,3 +248,5 @@ def _open(client: ProcountorClient, far_off: timedelta, api_key: str) -> Company
         raise
     except ProcountorError as error:
         return error
+    except UNFORESEEN as error:
+        return misunderstood(error)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from copy import deepcopy
 from decimal import Decimal
 from itertools import islice
-from traceback import format_tb
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 from msgspec import UNSET
 
 from tap_procountor.client import decode
-from tap_procountor.errors import UNFORESEEN, RecordError
+from tap_procountor.errors import UNFORESEEN, RecordError, log_place
 from tap_procountor.mending import Mender
 from tap_procountor.salvage import (
     MARK,
@@ -48,8 +46,6 @@ _FIRST_ID = re.compile(rb'\{\s*"id"\s*:\s*(\d{1,18})\s*[,}]')
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
-
-logger = logging.getLogger("tap-procountor.convert")
 
 
 class Checked(dict[str, Any]):
@@ -129,7 +125,7 @@ def as_record_error(error: Exception) -> RecordError:
     """Return what to say of a record that could not be handled; the error itself may quote it."""
     if isinstance(error, RecordError):
         return error
-    logger.debug("Unexpected record:\n%s", "".join(format_tb(error.__traceback__)))
+    log_place(error, "record")
     return RecordError(
         f"The API sent a record that the tap cannot handle ({type(error).__name__}): please report "
         "it."
@@ -179,6 +175,10 @@ class RecordConverter:
             raise
         except msgspec.ValidationError as error:
             raise _misfit(error) from None
+        except msgspec.DecodeError:
+            _check_decodable(salvaged(text))
+            msg = "The API sent something that is no JSON."
+            raise RecordError(msg) from None
         except UNFORESEEN as error:
             _check_decodable(salvaged(text))
             raise as_record_error(error) from None
@@ -267,7 +267,8 @@ class RecordConverter:
             return text
         _check_decodable(text)
         text, count = without_nul(text)
-        self._remarks.removed_nul(count)
+        if count:
+            self._remarks.removed_nul(count)
         return text
 
     def _mended(self, text: bytes) -> bytes:

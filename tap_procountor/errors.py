@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
+from traceback import format_tb
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_procountor.client import Answer
+
+logger = logging.getLogger("tap-procountor.errors")
 
 
 class ProcountorError(Exception):
@@ -42,6 +49,20 @@ class ForbiddenError(_RefusalError):
 
 class NotFoundError(_RefusalError):
     """The resource does not exist, or every id of a batch is unknown (404)."""
+
+
+@contextmanager
+def none_if_unknown() -> Iterator[None]:
+    """Go on after the block if the API itself says that it knows no such resource.
+
+    Raises:
+        NotFoundError: If something else says so, such as a gateway: that proves nothing.
+    """
+    try:
+        yield
+    except NotFoundError as error:
+        if not error.is_from_api:
+            raise
 
 
 class ApiError(ProcountorError):
@@ -91,3 +112,14 @@ UNFORESEEN = (
     *(ArithmeticError, AttributeError, LookupError),
     *(RecursionError, TypeError, ValueError),
 )
+
+
+def log_place(error: Exception, source: str) -> None:
+    """Log where an exception comes from, at debug level; its own text may quote the data."""
+    logger.debug("Unexpected %s:\n%s", source, "".join(format_tb(error.__traceback__)))
+
+
+def misunderstood(error: Exception) -> ApiError:
+    """Return what to say of an answer that led to an exception which nobody thought of."""
+    log_place(error, "answer")
+    return ApiError(f"The API's answer is not as documented ({type(error).__name__}).")

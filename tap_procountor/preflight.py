@@ -9,7 +9,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from tap_procountor.errors import ProcountorError
+from tap_procountor.errors import UNFORESEEN, ProcountorError, misunderstood
 from tap_procountor.rights import read_rights, read_settings
 
 if TYPE_CHECKING:
@@ -49,10 +49,15 @@ def examine(client: ProcountorClient, companies: Sequence[Company]) -> Examinati
             return read(company)
         except ProcountorError as fault:
             return fault
+        except UNFORESEEN as fault:
+            return misunderstood(fault)
 
     questions = [(companies[0], _api_version), *product(companies, (read_rights, read_settings))]
     answers = client.threads.map(ask, questions)
     version = next(answers)
+    if isinstance(version, ProcountorError):
+        logger.warning("The API does not tell its state: %s", version)
+        version = None
     known = {}
     for company, rights, settings in zip(companies, answers, answers, strict=False):
         is_told = isinstance(rights, dict) and isinstance(settings, dict)
@@ -79,11 +84,7 @@ def end_of_support(api_url: str, today: date) -> Iterator[str]:
 
 def _api_version(company: Company) -> str | None:
     """Ask which version the API has, and warn if it does not feel well."""
-    try:
-        status = company.get("/status")
-    except ProcountorError as fault:
-        logger.warning("The API does not tell its state: %s", fault)
-        return None
+    status = company.get("/status")
     if not isinstance(status, dict):
         return None
     if status.get("status") not in {"OK", None}:

@@ -18,6 +18,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from tap_procountor.census import Census, unpack, unpack_keys
 from tap_procountor.errors import ConfigurationError
+from tap_procountor.structs import LARGEST_ID
 from tap_procountor.times import format_exactly, format_utc
 from tap_procountor.windows import Window
 
@@ -30,7 +31,7 @@ VERSION = 2
 #: From long before any ``start_date`` to long after anybody's clock.
 _YEARS = range(1800, 2200)
 
-_Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_Id = Annotated[int, Meta(ge=0, le=LARGEST_ID)]
 
 
 class _Partition(msgspec.Struct):
@@ -39,7 +40,7 @@ class _Partition(msgspec.Struct):
     A field that may be null says so: the tap reads the others without asking.
     """
 
-    context: dict[str, Annotated[int, Meta(ge=1, le=2**63 - 1)]]
+    context: dict[str, Annotated[int, Meta(ge=1, le=LARGEST_ID)]]
     streams: list[str] = []
     replication_key: str | None = None
     replication_key_value: str | None = None
@@ -98,7 +99,8 @@ def check_state(state: dict[str, Any], variants: Mapping[str, int]) -> None:
 
 def stamp(state: dict[str, Any]) -> None:
     """Put the version into a state that is about to be written."""
-    for stream in state["bookmarks"].values():
+    # A run that is stopped early has none.
+    for stream in state.get("bookmarks", {}).values():
         stream["version"] = VERSION
 
 
@@ -156,7 +158,7 @@ def _check_window(window: Window, variants: int) -> None:
     _check_time(window.until)
     _check_time(window.begun, format_exactly)
     _require(0 <= window.variant < variants and not window.is_done)
-    _require(0 <= window.after < 2**63 and window.done >= 0)
+    _require(0 <= window.after <= LARGEST_ID and window.done >= 0)
     _require(window.done > 0 or not window.after)
 
 

@@ -24,8 +24,9 @@ from tap_procountor.schema import Schema, column_names, kind_of, snake_case, unw
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-_INT64 = 2**63 - 1
-_Integer = Annotated[int, msgspec.Meta(ge=-_INT64 - 1, le=_INT64)]
+#: Tables and the state hold numbers of 64 bits.
+LARGEST_ID = 2**63 - 1
+_Integer = Annotated[int, msgspec.Meta(ge=-LARGEST_ID - 1, le=LARGEST_ID)]
 
 #: Types to decode with. Numbers are not: they keep their digits, and are checked later.
 _TYPES: dict[str, Any] = {

@@ -183,6 +183,7 @@ class TapProcountor(CommandLine):
             start_date=self.moment("start_date"),
             end_date=self.moment("end_date"),
             lookback=stream.lookback,
+            warn=self.report.warn,
         )
 
     def keeps_ids(self, *, of_all_streams: bool) -> bool:

@@ -125,16 +125,17 @@ class ApiClock:
         """Return the days around a day by their distance, and the hours of the day in UTC.
 
         There are none for a day on which the clock changes, nor in zones that are not whole hours
-        away from UTC, nor for the first and the last day that there are.
+        away from UTC, nor for the first and the last day that there are, nor if the day is written
+        otherwise (``2024-W01-1``).
         """
         if date in _ENDS:
             return (date, date, date), {}
         midnight = self.parse(f"{date}T00:00:00")
         offset = midnight.utcoffset() or timedelta()
         hours, rest = divmod(offset, timedelta(hours=1))
-        if rest or offset != self.parse(f"{date}T23:59:59").utcoffset():
-            return (date, date, date), {}
         day = midnight.date()
+        if rest or str(day) != date or offset != self.parse(f"{date}T23:59:59").utcoffset():
+            return (date, date, date), {}
         around = (date, str(day + _ONE_DAY), str(day - _ONE_DAY))
         return around, _hours_in_utc(hours)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tap_procountor.times import format_exactly, format_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tap_procountor.client import Params
     from tap_procountor.reading.batches import Batch
@@ -80,8 +80,8 @@ class Window:
     def moved(self, batch: Batch) -> Window:
         """Return the window after a batch has been written."""
         last = batch.listed[-1].id if batch.listed else self.after
-        done = min(self.done + len(batch.listed) + len(batch.rejected), sys.maxsize)
-        return replace(self, after=last, done=done)
+        come = len(batch.listed) + len(batch.rejected) + batch.repeated
+        return replace(self, after=last, done=min(self.done + come, sys.maxsize))
 
     def done_with(self) -> Window:
         """Return the window with everything written."""
@@ -104,6 +104,7 @@ class Bookmark:
         start_date: Earliest change wanted.
         end_date: If given, this is a backfill: a single window, and the state is left alone.
         lookback: Overlap with the window before.
+        warn: Takes a sentence for people about the bookmark.
     """
 
     def __init__(  # noqa: PLR0913 - all by name
@@ -117,6 +118,7 @@ class Bookmark:
         start_date: datetime | None,
         end_date: datetime | None,
         lookback: timedelta,
+        warn: Callable[[str], None] = logger.warning,
     ) -> None:
         self._state = state
         self._replication_key = replication_key
@@ -126,6 +128,7 @@ class Bookmark:
         self._start_date = start_date
         self._end_date = end_date
         self._lookback = lookback
+        self._warn = warn
 
     def windows(self) -> Iterator[Window]:
         """Yield the windows to read: one that was left unfinished, then the one up to now."""
@@ -139,11 +142,9 @@ class Bookmark:
             )
         value = self._state.get("replication_key_value") if self._covers_all() else None
         if value and not self._is_believable(value):
-            logger.warning(
-                "%s: read from the beginning, for the bookmark %s lies in the future: a clock was "
-                "wrong when it was made.",
-                self._streams,
-                value,
+            self._warn(
+                f"{self._streams}: read from the beginning, for the bookmark {value} lies in the "
+                "future: a clock was wrong when it was made."
             )
             value = None
         start = self._start_after(value)

@@ -202,6 +202,51 @@ def test_a_list_in_no_order_is_an_error_with_a_name(proxy: Proxy, tmp_path: Path
     assert "in no order of ids" in run.log
 
 
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+def test_rows_that_a_list_repeats_cost_only_themselves(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path, order: str
+) -> None:
+    """One comes twice in the same words, another with the same id but another content."""
+    company = sandbox.companies[0]
+    ids = {
+        "/invoices": [invoice["id"] for invoice in company.truth("invoices")],
+        "/bankstatements": [statement["id"] for statement in company.truth("bankstatements")],
+        "/payrolls/salaryslips": [slip["id"] for slip in company.truth("salary_slips")],
+        "/payrolls/employees": [one["id"] for one in company.truth("employees")],
+    }
+
+    def repeat(question: Question, answer: Answer) -> Answer:
+        if question.path not in ids:
+            return answer
+        same, other = ids[question.path][1:3]
+        content = answer.content
+        rows = []
+        for row in content["results"]:
+            rows += [row] * (2 if row["id"] == same else 1)
+            rows += [{**row, "odd": 1}] * (row["id"] == other)
+        if "totalCount" in content["meta"]:
+            content["meta"]["totalCount"] += len(rows) - len(content["results"])
+        return answer.having({**content, "results": rows})
+
+    proxy.rewrite = lambda target: target.replace("orderById=ASC", f"orderById={order}")
+    proxy.after = repeat
+    streams = ("invoices", "bank_statements", "salary_slips", "employees")
+    run = run_tap(tmp_path, proxy.config(), catalog=selecting(*streams, "rejected_records"))
+    assert run.exit_code == 1
+    assert "in no order" not in run.log
+    for stream, path in zip(streams, ids, strict=True):
+        assert {row["id"] for row in run.records(stream)} == {*ids[path]}, stream
+    rejected = run.records("rejected_records")
+    assert {(one["stream"], one["record_key"]) for one in rejected} == {
+        (stream, f"id {ids[path][2]}") for stream, path in zip(streams, ids, strict=True)
+    }
+    assert all("before it" in one["reason"] for one in rejected)
+    # The next run asks for them again, and finds them as they were.
+    again = run_tap(tmp_path, proxy.config(), catalog=selecting("invoices"), state=run.state)
+    assert again.exit_code == 1
+    assert str(ids["/invoices"][2]) in again.log
+
+
 def test_a_refusal_without_json_is_believed_at_the_second_try(
     sandbox: Sandbox, proxy: Proxy, tmp_path: Path
 ) -> None:
@@ -220,6 +265,70 @@ def test_a_refusal_without_json_is_believed_at_the_second_try(
     assert f"may not read /dimensions (HTTP 403). {hint}" in run.log
     assert "There is no /payments" in run.log
     assert Target().load(run).rows("invoices") == truth(sandbox, "invoices")
+
+
+def test_only_a_404_of_the_api_itself_says_that_there_is_nothing(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    """A gateway's page says nothing of an employee, a year, an account or a file."""
+    company = sandbox.companies[0]
+    first_file = min(
+        one["id"] for invoice in company.truth("invoices") for one in invoice["attachments"]
+    )
+    refused = re.compile(
+        rf"/payrolls/employees/5001/salaryinfo/taxcards|/payrolls/salariesbasicinfo|"
+        rf"/reports/generalledger/\d+|/attachments/{first_file}"
+    )
+    proxy.before = lambda question: (
+        Answer(404, HTML, b"<html>404</html>") if refused.fullmatch(question.path) else None
+    )
+    streams = ("tax_cards", "salaries_basic_info", "report_general_ledger", "attachment_files")
+    config = proxy.config(attachment_files_path=str(tmp_path / "files"))
+    run = run_tap(tmp_path, config, catalog=selecting(*streams))
+    # The file's second 404 proves as little as the first.
+    run = run_tap(tmp_path, config, catalog=selecting(*streams), state=run.state)
+    assert run.exit_code == 1
+    assert "deleted while being read" not in run.log
+    assert {*re.findall(r"Incomplete: (\w+)", run.log)} == {*streams}, run.log
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("companyId", b"true"),
+        ("companyId", b"0"),
+        ("companyId", b"9223372036854775808"),
+        ("odd", b"1e99999999999999999999"),
+    ],
+)
+def test_a_company_that_cannot_be_opened_does_not_stop_the_others(
+    tmp_path: Path, name: str, raw: bytes
+) -> None:
+    """Nor does a state or a right that nobody has thought of."""
+    with Sandbox(companies=2, invoices=5, requests_per_second=0) as two, Proxy(two) as proxy:
+        opened: list[str] = []
+
+        def after(question: Question, answer: Answer) -> Answer:
+            if question.path == "/status":
+                return answer.having({"status": ["OK"]})
+            if question.path == "/users/rights":
+                return answer._replace(body=b'{"odd":1e99999999999999999999}')
+            if question.path != "/sessioninfo":
+                return answer
+            opened.append(question.path)
+            content = {key: value for key, value in answer.content.items() if key != name}
+            body = answer.having(content).body[:-1] + b',"%b":%b}' % (name.encode(), raw)
+            return answer if len(opened) == 1 else answer._replace(body=body)
+
+        proxy.after = after
+        run = run_tap(tmp_path, proxy.config(), catalog=selecting("company", "products"))
+    assert run.exit_code == 1
+    assert "unexpected" not in run.log
+    reason = "names no company" if name == "companyId" else "not as documented"
+    assert len(re.findall(rf"Incomplete: api_keys\[\d\].*{reason}", run.log)) == 1, run.log
+    assert "does not tell its state: The API's answer is not as documented (TypeError)" in run.log
+    assert len(run.records("company")) == 1
+    assert run.records("products")
 
 
 def test_journals_may_come_as_in_a_page(sandbox: Sandbox, proxy: Proxy, tmp_path: Path) -> None:
@@ -379,9 +488,11 @@ def test_a_window_between_two_clocks_is_resumed(
 # Too many requests
 
 
+@pytest.mark.parametrize("asked_for", [{}, {"Retry-After": "0"}], ids=["none", "zero"])
 def test_a_429_without_retry_after_pauses_all_requests_longer_each_time(
-    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path, asked_for: dict[str, str]
 ) -> None:
+    """A pause of 0 seconds is none."""
     refused: list[float] = []
 
     def refuse(question: Question) -> Answer | None:
@@ -389,7 +500,7 @@ def test_a_429_without_retry_after_pauses_all_requests_longer_each_time(
         if not (question.path == "/invoices" or refused) or (refused and now > refused[0] + 2.5):
             return None
         refused.append(now)
-        return Answer(429, HTML, b"<html>429</html>")
+        return Answer(429, HTML | asked_for, b"<html>429</html>")
 
     proxy.before = refuse
     run = run_tap(tmp_path, proxy.config(requests_per_second=50))

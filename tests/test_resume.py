@@ -293,6 +293,18 @@ def test_a_signal_while_waiting_for_an_answer_is_obeyed_at_once(
     assert time.monotonic() - began < 5
 
 
+def test_a_signal_before_there_is_a_state_is_obeyed(
+    sandbox: Sandbox, config: Record, tmp_path: Path
+) -> None:
+    sandbox.add_fault(path="/sessioninfo", kind="hang", seconds=30, times=None)
+    process = Process(tmp_path, config, {})
+    while not sandbox.statistics().by_route()["/sessioninfo"]:
+        time.sleep(0.02)
+    run = process.end(signal.SIGTERM)
+    assert run.exit_code == 128 + signal.SIGTERM, run.log
+    assert "unexpected" not in run.log
+
+
 @pytest.mark.parametrize("pause", [0.1, 0.3, 0.5])
 def test_a_signal_while_the_target_is_not_reading_breaks_no_line(
     config: Record, tmp_path: Path, pause: float

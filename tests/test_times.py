@@ -50,6 +50,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         ("2026-06-24T10:15:30Z", "2026-06-24T10:15:30Z"),
         ("2026-06-24T10:15:30+02:00", "2026-06-24T08:15:30Z"),
         ("2026-06-24", "2026-06-23T21:00:00Z"),
+        ("2024-W01-1T10:00:00", "2024-01-01T08:00:00Z"),
     ],
 )
 def test_forms_of_a_time(text: str, expected: str) -> None:

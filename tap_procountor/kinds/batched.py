@@ -86,6 +86,11 @@ class BatchedStream(PagedStream):
 
     def _with_details(self, company: Company, rows: list[Source]) -> _Page:
         ids = [row.get("id") if isinstance(row, dict) else None for row in rows]
-        usable = {number: row for number, row in zip(ids, rows, strict=True) if type(number) is int}
-        others = [row for number, row in zip(ids, rows, strict=True) if type(number) is not int]
+        usable: dict[int, Source] = {}
+        others = [
+            row
+            for number, row in zip(ids, rows, strict=True)
+            # Another row with an id that has come is rejected when it is converted.
+            if type(number) is not int or usable.setdefault(number, row) != row
+        ]
         return _Page(usable, others, details_of(company, self.path, [*usable]))

@@ -78,8 +78,8 @@ class Attempt:
 
     @property
     def is_missing(self) -> bool:
-        """Whether the API says that there is no such file."""
-        return isinstance(self.error, NotFoundError)
+        """Whether the API itself says that there is no such file."""
+        return isinstance(self.error, NotFoundError) and self.error.is_from_api
 
     @property
     def rejection(self) -> Rejection:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from functools import cached_property
 from inspect import getattr_static
-from traceback import format_tb
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_procountor.convert import Record, RecordConverter, Rejection, as_record_error
 from tap_procountor.errors import (
     UNFORESEEN,
-    ApiError,
     ForbiddenError,
     IncompleteError,
     ProcountorError,
     RecordError,
+    misunderstood,
 )
 from tap_procountor.kinds.base import ProcountorStream
 from tap_procountor.progress import Progress
@@ -134,10 +133,7 @@ class ReadStream(ProcountorStream):
         except ProcountorError as error:
             outcome.fail(error)
         except UNFORESEEN as error:
-            # Without the error's own text, which may quote the data.
-            self.logger.debug("Unexpected answer:\n%s", "".join(format_tb(error.__traceback__)))
-            msg = f"The API's answer is not as documented ({type(error).__name__})."
-            outcome.fail(ApiError(msg))
+            outcome.fail(misunderstood(error))
         finally:
             progress.end()
             self._tap.message_writer.flush()

@@ -11,7 +11,7 @@ from msgspec import Raw
 from tap_procountor.client import decode
 from tap_procountor.convert import Rejection
 from tap_procountor.errors import ApiError, RecordError
-from tap_procountor.reading.batches import LARGEST_ID
+from tap_procountor.structs import LARGEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -138,8 +138,16 @@ def decode_list(decoder: msgspec.json.Decoder[Answer], body: bytes, path: str) -
         raise ApiError(msg) from None
 
 
-def by_id(texts: Iterable[Raw], rejected: list[Rejection]) -> dict[int, Raw]:
-    """Index objects by their ids; note those that have none, or one that came before."""
+def by_id(
+    texts: Iterable[Raw], rejected: list[Rejection], repeated: list[int] | None = None
+) -> dict[int, Raw]:
+    """Index objects by their ids.
+
+    Args:
+        texts: The objects.
+        rejected: Takes those that have no id, or one that came before with another content.
+        repeated: Takes the ids of those that came before as they are.
+    """
     indexed: dict[int, Raw] = {}
     for text in texts:
         source = decode(text)
@@ -147,9 +155,12 @@ def by_id(texts: Iterable[Raw], rejected: list[Rejection]) -> dict[int, Raw]:
         if type(number) is not int or number > LARGEST_ID:
             error = RecordError("The API sent a record without an id.")
             rejected.append(Rejection.of(source, error))
-        elif bytes(indexed.setdefault(number, text)) != bytes(text):
-            error = RecordError("The API sent another record with the same id before it.")
-            rejected.append(Rejection.of(source, error))
+        elif (first := indexed.setdefault(number, text)) is not text:
+            if bytes(first) != bytes(text):
+                error = RecordError("The API sent another record with the same id before it.")
+                rejected.append(Rejection.of(source, error))
+            elif repeated is not None:
+                repeated.append(number)
     return indexed
 
 

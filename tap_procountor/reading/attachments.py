@@ -21,6 +21,7 @@ from tap_procountor.client import decode
 from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, ProcountorError
 from tap_procountor.reading.answers import ListPage, Meta, Results, decode_list, results_in
 from tap_procountor.reading.batches import PAGE_SIZE, Documents
+from tap_procountor.structs import LARGEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,7 +39,7 @@ _PAGES_KEPT = 500
 _PAGES_AT_HAND = 24
 #: What a page of this age does not have may have been attached since.
 _OLD_SECONDS = 5.0
-_BEYOND_ALL_IDS = 2**63
+_BEYOND_ALL_IDS = LARGEST_ID + 1
 _BAD_REQUEST = 400
 #: So many are asked in turn before several at once.
 _FEW_QUESTIONS = 2

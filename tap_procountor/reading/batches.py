@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from tap_procountor.client import decode
+from tap_procountor.structs import LARGEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 #: The most rows of a page and the most ids of a batch: one page, one batch.
 PAGE_SIZE = 200
-
-#: Tables and the state hold ids of 64 bits.
-LARGEST_ID = 2**63 - 1
 
 
 class Row(msgspec.Struct):
@@ -85,6 +83,7 @@ class Batch(NamedTuple):
             ``sys.maxsize`` until its first page is there.
         window: The progress of an incremental stream once these have been written.
         comparison: What the lists lack of the target's ids; comes when all has been read.
+        repeated: How many rows of the list's page came before in the same words.
     """
 
     documents: Documents | Sequence[bytes | Source]
@@ -95,6 +94,7 @@ class Batch(NamedTuple):
     rows_after: int = 0
     window: Window | None = None
     comparison: Comparison | None = None
+    repeated: int = 0
 
 
 #: Ends reading ahead: what follows is not begun before its turn.

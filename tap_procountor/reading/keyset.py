@@ -15,7 +15,7 @@ from tap_procountor.reading.answers import ListPage, Meta, by_id, results_in
 from tap_procountor.reading.batches import PAGE_SIZE, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from msgspec import Raw
 
@@ -46,7 +46,8 @@ class Page:
     Attributes:
         body: The page as it came.
         listed: What must be known of the rows, in ascending order of their ids.
-        rejected: Rows without an id.
+        rejected: Rows without an id, or with one that came before.
+        repeated: Ids of rows that came before in the same words, and are dropped.
         total: Rows in the whole list, if the API says so (it does since 24.05).
         is_last: Whether the list ends here. Without a total a short page need not be the last.
         is_descending: Whether the rows came in descending order.
@@ -56,14 +57,12 @@ class Page:
         self.body = body
         self._path = path
         self.rejected: list[Rejection] = []
-        try:
-            listing = _listing_decoder.decode(body)
-        except msgspec.ValidationError:
-            listing = self._salvaged()
+        self.repeated: list[int] = []
+        self._is_salvaged = False
+        listing = self._read()
         self.listed = listing.rows
-        #: Where the listed rows stand among those with an id.
+        #: Where the listed rows stand among those that can be used.
         self._places: Sequence[int] = range(len(self.listed))
-        self._has_others = bool(self.rejected)
         meta = listing.meta or Meta()
         self.total = meta.total
         is_short = len(self) < min(size, meta.size or size)
@@ -75,6 +74,14 @@ class Page:
         if any(low >= high for low, high in pairwise([after, *self.ids])):
             self._turn_round()
 
+    def _read(self) -> _Listing:
+        try:
+            listing = _listing_decoder.decode(self.body)
+        except msgspec.ValidationError:
+            return self._salvaged()
+        is_unique = len({row.id for row in listing.rows}) == len(listing.rows)
+        return listing if is_unique else self._salvaged()
+
     def _turn_round(self) -> None:
         """Put rows that came in descending order into ascending order."""
         self.listed, self._places = self.listed[::-1], self._places[::-1]
@@ -84,8 +91,8 @@ class Page:
             raise ApiError(msg)
 
     def __len__(self) -> int:
-        """Return how many rows came, rejected ones included."""
-        return len(self.listed) + len(self.rejected)
+        """Return how many rows came, whatever has become of them."""
+        return len(self.listed) + len(self.rejected) + len(self.repeated)
 
     @property
     def ids(self) -> list[int]:
@@ -95,33 +102,37 @@ class Page:
     def texts(self) -> list[Raw]:
         """Return the text of each row."""
         texts = results_in(self.body, self._path).texts
-        if self._has_others:
+        if self._is_salvaged:
             texts = list(by_id(texts, []).values())
         return [texts[place] for place in self._places]
 
     def cut(self, border: int) -> None:
         """Drop the rows from an id on: they belong to the next segment."""
-        self._keep(row.id < border for row in self.listed)
+        self._keep(lambda number: number < border)
 
     def keep_only(self, ids: Collection[int]) -> None:
         """Drop the rows of other ids, and those without one."""
-        wanted = {*ids}
-        self._keep(row.id in wanted for row in self.listed)
-        self.rejected = []
+        self._keep({*ids}.__contains__)
+        self.rejected = [one for one in self.rejected if one.number is not None]
 
     def skip(self, after: int) -> None:
         """Drop the rows up to an id: they have come before."""
-        self._keep(row.id > after for row in self.listed)
+        self._keep(lambda number: number > after)
 
-    def _keep(self, flags: Iterable[bool]) -> None:
-        selected = [*flags]
+    def _keep(self, is_wanted: Callable[[int], bool]) -> None:
+        selected = [is_wanted(row.id) for row in self.listed]
         self.listed = [*compress(self.listed, selected)]
         self._places = [*compress(self._places, selected)]
+        self.repeated = [*filter(is_wanted, self.repeated)]
+        self.rejected = [
+            one for one in self.rejected if one.number is None or is_wanted(one.number)
+        ]
 
     def _salvaged(self) -> _Listing:
         """Take the rows that can be used from a page with others."""
+        self._is_salvaged = True
         results = results_in(self.body, self._path)
-        texts = by_id(results.texts, self.rejected)
+        texts = by_id(results.texts, self.rejected, self.repeated)
         dates = (decode(text).get("receiptDate") for text in texts.values())
         rows = [
             Row(number, date if isinstance(date, str) else None)
@@ -188,11 +199,12 @@ class KeysetList:
         """Yield the rows of ids, as far as the list has them, in pages."""
         left = sorted(ids)
         while left:
-            page = self._page(left[0] - 1, size=PAGE_SIZE if len(left) > 1 else 1)
+            # Two for one id: another row may have the same.
+            page = self._page(left[0] - 1, size=PAGE_SIZE if len(left) > 1 else 2)
             beyond = page.ids[-1] if page.ids and not page.is_last else left[-1]
             if page.is_descending or page.ids[:1] < left[:1]:
                 # Nothing that is not below the id: the list may come in descending order.
-                page = self._page(left[0] + 1, size=1, order=_DESCENDING)
+                page = self._page(left[0] + 1, size=2, order=_DESCENDING)
                 beyond = left[0]
             page.keep_only(left)
             if page.listed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +12,6 @@ from tap_procountor.reading.answers import by_id, meta_of, records_in
 from tap_procountor.reading.batches import PAGE_SIZE, Batch, Documents, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from msgspec import Raw
 
     from tap_procountor.client import Params
@@ -36,53 +36,70 @@ def unpaged_batches(texts: list[Raw]) -> Iterator[Batch]:
 def numbered_rows(company: Company, path: str, filters: Params, key: str = "id") -> list[Source]:
     """Read a list that the API gives by page number only, as a whole.
 
-    Page numbers skip or repeat rows when something changes in between. The list is therefore read
-    again until the ids are as many, each once, as the API counts; these lists are short.
-
     Raises:
         ApiError: If the list does not come to rest.
     """
-    for _ in range(_MAX_READINGS):
-        rows, totals = _numbered_rows_once(company, path, filters)
-        ids = [row[key] for row in rows if isinstance(row, dict) and key in row]
-        if len(set(ids)) == len(ids) and totals <= {len(rows), None}:
-            return rows
-    msg = f"The list {path} keeps changing while it is read, or is not as long as the API says."
-    raise ApiError(msg)
-
-
-def _numbered_rows_once(
-    company: Company, path: str, filters: Params
-) -> tuple[list[Source], set[int | None]]:
-    """Read the pages once; return the rows and the totals that came with them."""
-    pages = list(_numbered_pages_once(company, path, filters))
-    return [row for rows, _ in pages for row in rows], {total for _, total in pages}
+    rows: list[Source] = []
+    for reading in _readings(company, path, filters, key):
+        rows = [row for page, _ in reading for row in page]
+    return rows
 
 
 def numbered_pages(company: Company, path: str, filters: Params) -> Iterator[list[Source]]:
     """Read a list that the API gives by page number only, page by page.
 
-    As in ``numbered_rows`` it is read again if it has changed; only rows that have not come yet
-    are then yielded. A row that is deleted after it has come is not taken back.
+    If it has to be read again, only rows that have not come yet are yielded. A row that is deleted
+    after it has come is not taken back.
 
     Raises:
         ApiError: If the list does not come to rest.
     """
     come: set[Any] = set()
+    for reading in _readings(company, path, filters, "id"):
+        for rows, ids in reading:
+            yield [row for row, number in zip(rows, ids, strict=True) if number not in come]
+            come.update(number for number in ids if number is not None)
+
+
+_Pages = Iterator[tuple[list["Source"], list[Any]]]
+
+
+def _readings(company: Company, path: str, filters: Params, key: str) -> Iterator[_Pages]:
+    """Read a list until it has come to rest; yield each reading: its pages, and their rows' ids.
+
+    Page numbers skip or repeat rows when something changes in between. The list is therefore read
+    again until the ids are as many as the API counts, and each comes once, or the same ones come
+    several times as in the reading before. These lists are short.
+
+    Raises:
+        ApiError: If the list does not come to rest.
+    """
+    repeated_before: Counter[Any] | None = None
     for _ in range(_MAX_READINGS):
         ids: list[Any] = []
         totals: set[int | None] = set()
-        for rows, total in _numbered_pages_once(company, path, filters):
-            numbers = [row.get("id") if isinstance(row, dict) else None for row in rows]
-            yield [row for row, number in zip(rows, numbers, strict=True) if number not in come]
-            come.update(number for number in numbers if number is not None)
-            ids += numbers
-            totals.add(total)
-        is_unique = len(set(ids) - {None}) == len(ids) - ids.count(None)
-        if is_unique and totals <= {len(ids), None}:
+        yield _noted(_numbered_pages_once(company, path, filters), key, ids, totals)
+        known = [number for number in ids if number is not None]
+        repeated = Counter(known) - Counter(set(known))
+        if totals <= {len(ids), None} and (not repeated or repeated == repeated_before):
             return
+        repeated_before = repeated
     msg = f"The list {path} keeps changing while it is read, or is not as long as the API says."
     raise ApiError(msg)
+
+
+def _noted(
+    pages: Iterator[tuple[list[Source], int | None]],
+    key: str,
+    ids: list[Any],
+    totals: set[int | None],
+) -> _Pages:
+    """Yield the rows of pages and their ids; note ids and totals."""
+    for rows, total in pages:
+        numbers = [row.get(key) if isinstance(row, dict) else None for row in rows]
+        ids += numbers
+        totals.add(total)
+        yield rows, numbers
 
 
 def _numbered_pages_once(

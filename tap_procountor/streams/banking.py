@@ -9,6 +9,7 @@ from tap_procountor.kinds.dated import DatedStream
 from tap_procountor.kinds.full_table import DetailedStream
 from tap_procountor.kinds.rows import RowStream
 from tap_procountor.schema import DATE, INTEGER, RecordSchema
+from tap_procountor.structs import Fields
 from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
@@ -25,18 +26,21 @@ _INNER_EVENTS = ("event", "events")
 
 
 def with_parents(
-    events: Iterable[Record | None], parent: int | None = None
-) -> Iterator[tuple[int | None, dict[str, Any] | None]]:
-    """Yield events and those inside them, each with the id of the one that it is in, and alone."""
+    events: Iterable[Any], parent: int | None = None
+) -> Iterator[tuple[int | None, Any]]:
+    """Yield events and those inside them, each with the id of the one that it is in, and alone.
+
+    What is no object is yielded as it is.
+    """
     for event in events:
-        if event is None:
-            yield parent, None
+        if not isinstance(event, dict | Fields):
+            yield parent, event
             continue
         alone = as_fields(event)
-        inner = [alone.pop(name, None) or () for name in _INNER_EVENTS]
+        inner = [alone.pop(name, None) or [] for name in _INNER_EVENTS]
         yield parent, alone
         for inside in inner:
-            several = [inside] if isinstance(inside, dict) else inside
+            several = inside if isinstance(inside, list) else [inside]
             yield from with_parents(several, event.get("id"))
 
 

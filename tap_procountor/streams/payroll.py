@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_procountor.errors import NotFoundError
+from tap_procountor.errors import none_if_unknown
 from tap_procountor.kinds.batched import BatchedStream
 from tap_procountor.kinds.full_table import (
     DetailedStream,
@@ -62,10 +62,9 @@ class _OfEmployees(FullOwnedStream):
 
     def rows_of(self, company: Company, owner: Source) -> Batch:
         """Ask for an employee's; who has none is answered with 404, as an unknown one would be."""
-        try:
+        with none_if_unknown():
             return self.answered(company, owner)
-        except NotFoundError:
-            return Batch([])
+        return Batch([])
 
 
 class EmployeeSalaryInfo(_OfEmployees):
@@ -268,10 +267,11 @@ class SalariesBasicInfo(FullTableStream):
 def _by_year(company: Company, path: str, parameter: str) -> Iterator[tuple[int, Any]]:
     """Ask for each year of the books and the one after; a year without anything gives 404."""
     for year in _years(company):
-        try:
-            yield year, company.get(path, {parameter: year})
-        except NotFoundError:
-            continue
+        answer = None
+        with none_if_unknown():
+            answer = company.get(path, {parameter: year})
+        if answer is not None:
+            yield year, answer
 
 
 def _years(company: Company) -> range:

@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
-from tap_procountor.errors import ApiError, NotFoundError
+from tap_procountor.errors import ApiError, none_if_unknown
 from tap_procountor.kinds.full_table import FullTableStream
 from tap_procountor.periods import Span, months_of
 from tap_procountor.reading.answers import Source, records_in
@@ -215,9 +215,10 @@ class ReportGeneralLedger(ReportStream):
 
     def _ask(self, company: Company, question: tuple[Span, str]) -> Batch:
         year, code = question
-        try:
+        answer = None
+        with none_if_unknown():
             answer = self._post(company, self.path.format(account=quote(code, safe="")), year)
-        except NotFoundError:
+        if answer is None:
             # No document says whether accounts without entries have a report.
             self.logger.info("Company %d: account %s has no report.", company.id, code)
             return Batch([])

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from tap_procountor.reading.batches import Batch
 
 
+#: Objects of this kind have been converted with the record that they stand in.
+_OF_RECORDS = (Fields, Checked)
+_FAULTS = (RecordError, *UNFORESEEN)
+
+
 class RowStream(ProcountorStream):
     """Rows that stand inside the records of other streams, at no extra request.
 
@@ -66,9 +71,9 @@ class RowStream(ProcountorStream):
             rows.extend(self.rows(owner, record))
         except UNFORESEEN as error:
             self._faulty.append((record.get(self.field), as_record_error(error)))
-        if not self._have_keys(rows):
+        if rows and not self._have_keys(rows):
             rows = [*self._with_keys(rows)]
-        return rows, [*self._faulty]
+        return rows, [*self._faulty] if self._faulty else []
 
     def _have_keys(self, rows: list[dict[str, Any]]) -> bool:
         """Tell whether each row has a key of its own, as nearly all have."""
@@ -111,12 +116,13 @@ class RowStream(ProcountorStream):
         """Whether two rows of a record that have the same key are one and the same thing."""
         return False
 
-    def made(self, inherited: dict[str, Any], item: Record | None) -> Iterator[dict[str, Any]]:
-        """Yield the row that is made of an item; none if it cannot be, which is noted."""
+    def made(self, inherited: dict[str, Any], item: Record | None) -> tuple[dict[str, Any], ...]:
+        """Return the row that is made of an item; none if it cannot be, which is noted."""
         try:
-            yield self.row(inherited, item)
-        except (RecordError, *UNFORESEEN) as error:
+            return (self.row(inherited, item),)
+        except _FAULTS as error:
             self._faulty.append((item, as_record_error(error)))
+            return ()
 
     def row(self, inherited: dict[str, Any], item: Record | None) -> dict[str, Any]:
         """Make a row; fields that the specification does not know move out of the root.
@@ -127,18 +133,20 @@ class RowStream(ProcountorStream):
         if item is None:
             msg = "The API sent null where a row should be."
             raise RecordError(msg)
-        if isinstance(item, Fields | Checked):
+        if isinstance(item, _OF_RECORDS):
             fields = as_fields(item)
-            additional = {}
+            additional = None
         else:
             # It stood in a field that the specification does not know.
             fields = as_fields(self._convert_item(item))
-            additional = fields.pop(ADDITIONAL_FIELDS, {})
+            additional = fields.pop(ADDITIONAL_FIELDS, None)
         if not fields.keys() <= self._own_fields:
-            additional |= {name: fields.pop(name) for name in fields.keys() - self._own_fields}
+            unknown = {name: fields.pop(name) for name in fields.keys() - self._own_fields}
+            additional = (additional or {}) | unknown
         if additional:
             fields[ADDITIONAL_FIELDS] = additional
-        return fields | inherited
+        fields.update(inherited)
+        return fields
 
     @cached_property
     def _faulty(self) -> list[tuple[Any, RecordError]]:

@@ -8,7 +8,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_procountor.convert import Checked, Record, RecordConverter, as_fields, as_record_error
+from tap_procountor.convert import Checked, Record, RecordConverter, as_record_error
 from tap_procountor.errors import UNFORESEEN, RecordError
 from tap_procountor.kinds.base import ProcountorStream
 from tap_procountor.report import StreamRemarks
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from tap_procountor.reading.batches import Batch
 
 
-#: Objects of this kind have been converted with the record that they stand in.
-_OF_RECORDS = (Fields, Checked)
 _FAULTS = (RecordError, *UNFORESEEN)
 
 
@@ -133,12 +131,14 @@ class RowStream(ProcountorStream):
         if item is None:
             msg = "The API sent null where a row should be."
             raise RecordError(msg)
-        if isinstance(item, _OF_RECORDS):
-            fields = as_fields(item)
-            additional = None
+        additional = None
+        if isinstance(item, Fields):
+            fields = item.to_dict()
+        elif isinstance(item, Checked):
+            fields = {**item}
         else:
             # It stood in a field that the specification does not know.
-            fields = as_fields(self._convert_item(item))
+            fields = self._convert_item(item).to_dict()
             additional = fields.pop(ADDITIONAL_FIELDS, None)
         if not fields.keys() <= self._own_fields:
             unknown = {name: fields.pop(name) for name in fields.keys() - self._own_fields}

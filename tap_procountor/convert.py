@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from copy import deepcopy
 from decimal import Decimal
 from itertools import islice
@@ -199,15 +200,18 @@ class RecordConverter:
     def _all_at_once(self, texts: list[bytes]) -> Sequence[Fields | RecordError]:
         lines = b"\n".join(texts)
         if not has_nul(lines):
-            try:
-                records = self._decoder.decode_lines(lines)
-                self._convert(records)
-            except (RecordError, *UNFORESEEN):
-                pass
-            else:
-                return records
-        # Unknown fields are learned, and faulty objects found, one by one.
+            with suppress(RecordError, *UNFORESEEN):
+                return self._decoded_lines(lines)
+            # A field may come in another form in each of them.
+            with suppress(RecordError, *UNFORESEEN):
+                return self._decoded_lines(b"\n".join([*map(self._mended, texts)]))
+        # Faulty objects are found one by one.
         return [self._converted(text) for text in texts]
+
+    def _decoded_lines(self, lines: bytes) -> list[Fields]:
+        records = self._decoder.decode_lines(lines)
+        self._convert(records)
+        return records
 
     def _converted(self, text: bytes) -> Fields | RecordError:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from copy import deepcopy
 from decimal import Decimal
 from itertools import islice
@@ -16,14 +17,14 @@ from tap_procountor.errors import UNFORESEEN, RecordError, log_place
 from tap_procountor.mending import Mender
 from tap_procountor.salvage import (
     MARK,
-    find_nul,
+    has_nul,
     marked_field,
     presentable,
     salvaged,
     without_nul,
 )
 from tap_procountor.schema import ADDITIONAL_FIELDS, Schema, column_names
-from tap_procountor.structs import Fields, Shape, exact_decimal, wrong_type
+from tap_procountor.structs import Fields, Shape, exact_decimal, usual_decimal, wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -198,16 +199,19 @@ class RecordConverter:
 
     def _all_at_once(self, texts: list[bytes]) -> Sequence[Fields | RecordError]:
         lines = b"\n".join(texts)
-        if not find_nul(lines):
-            try:
-                records = self._decoder.decode_lines(lines)
-                self._convert(records)
-            except (RecordError, *UNFORESEEN):
-                pass
-            else:
-                return records
-        # Unknown fields are learned, and faulty objects found, one by one.
+        if not has_nul(lines):
+            with suppress(RecordError, *UNFORESEEN):
+                return self._decoded_lines(lines)
+            # A field may come in another form in each of them.
+            with suppress(RecordError, *UNFORESEEN):
+                return self._decoded_lines(b"\n".join([*map(self._mended, texts)]))
+        # Faulty objects are found one by one.
         return [self._converted(text) for text in texts]
+
+    def _decoded_lines(self, lines: bytes) -> list[Fields]:
+        records = self._decoder.decode_lines(lines)
+        self._convert(records)
+        return records
 
     def _converted(self, text: bytes) -> Fields | RecordError:
         try:
@@ -224,7 +228,7 @@ class RecordConverter:
             return self._decoded(self._mended(text))
 
     def _decoded(self, text: bytes) -> Fields:
-        record = self._decoder.decode(text)
+        record = self._slow_decoder.decode(text)
         self._convert([record])
         return record
 
@@ -254,7 +258,8 @@ class RecordConverter:
             added=[name for name in (COMPANY_ID, ADDITIONAL_FIELDS) if name not in names.values()],
             converters=self._in_whole_seconds,
         )
-        self._decoder = msgspec.json.Decoder(self._shape.api, float_hook=exact_decimal)
+        self._decoder = msgspec.json.Decoder(self._shape.api, float_hook=usual_decimal)
+        self._slow_decoder = msgspec.json.Decoder(self._shape.api, float_hook=exact_decimal)
         self._additional = [self._shape.attributes[name] for name in self._apart.values()]
 
     def _without_nul(self, text: bytes) -> bytes:
@@ -263,7 +268,7 @@ class RecordConverter:
         Raises:
             RecordError: If there is a text that cannot be decoded.
         """
-        if not find_nul(text):
+        if not has_nul(text):
             return text
         _check_decodable(text)
         text, count = without_nul(text)

@@ -9,7 +9,16 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from decimal import Context, Decimal, Inexact
+from decimal import (
+    Clamped,
+    Context,
+    Decimal,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    Rounded,
+    Subnormal,
+)
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
@@ -223,7 +232,8 @@ def wrong_type(path: str) -> RecordError:
 
 
 def _replace(values: Sequence[Fields], attribute: str, convert: Callable[[Any], Any]) -> None:
-    for value, item in zip(values, map(attrgetter(attribute), values), strict=True):
+    for value in values:
+        item = getattr(value, attribute)
         if item:
             setattr(value, attribute, convert(item))
         elif item == "":
@@ -231,7 +241,8 @@ def _replace(values: Sequence[Fields], attribute: str, convert: Callable[[Any], 
 
 
 def _rename_inside(values: Sequence[Fields], attribute: str, path: str) -> None:
-    for value, item in zip(values, map(attrgetter(attribute), values), strict=True):
+    for value in values:
+        item = getattr(value, attribute)
         if type(item) in _NESTED:
             try:
                 setattr(value, attribute, rename(item))
@@ -249,7 +260,11 @@ def rename(value: Any, levels: int = DEEPEST) -> Any:  # noqa: ANN401 - any JSON
     if levels < 0:
         raise RecursionError
     if isinstance(value, dict):
-        renamed = {snake_case(name): rename(item, levels - 1) for name, item in value.items()}
+        renamed = {
+            # A call for each number would take longer than all else.
+            snake_case(name): rename(item, levels - 1) if type(item) in _NESTED else item
+            for name, item in value.items()
+        }
         if len(renamed) < len(value):
             columns = column_names(value)
             return {columns[name]: rename(item, levels - 1) for name, item in value.items()}
@@ -259,8 +274,17 @@ def rename(value: Any, levels: int = DEEPEST) -> Any:  # noqa: ANN401 - any JSON
     return value
 
 
+#: Reads a number of a value of unknown shape if it is nowhere near the bounds.
+usual_decimal = Context(
+    prec=_LONGEST_NUMBER,
+    Emin=-_LARGEST_EXPONENT,
+    Emax=_LARGEST_EXPONENT,
+    traps=[Clamped, InvalidOperation, Overflow, Rounded, Subnormal],
+).create_decimal
+
+
 def exact_decimal(text: str) -> Decimal:
-    """Read a number of a value of unknown shape.
+    """Read a number of a value of unknown shape, at a price.
 
     Raises:
         ValueError: If it is beyond what is taken for a number.

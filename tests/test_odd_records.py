@@ -168,6 +168,32 @@ def test_what_loses_nothing_is_accepted_and_said_once(
     assert len(report["warnings"]) >= 7
 
 
+def test_a_field_that_always_comes_in_another_form_is_accepted_and_said_once(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    """One record does not fit at all."""
+    first, *others = (one["id"] for one in sandbox.companies[0].truth("invoices"))
+
+    def alter(answer: Any) -> None:
+        for invoice in answer if isinstance(answer, list) else [answer]:
+            invoice["deliveryEndDate"], invoice["sum"] = "", str(invoice["sum"])
+            invoice["odd"] = {"partId": 1}
+            invoice["isOffer"] = "perhaps" if invoice["id"] == first else invoice["isOffer"]
+
+    proxy.altering("/invoices/[0-9,]+", alter)
+    run = run_tap(tmp_path, proxy.config(), catalog=selecting(*CATALOG))
+    rows = {row["id"]: row for row in run.records("invoices")}
+    assert rows.keys() == {*others}
+    for row in without(truth(sandbox, "invoices"), first):
+        fields = {"delivery_end_date": None, "sum": row["sum"]}
+        fields["additional_fields"] = row.get("additional_fields", {}) | {"odd": {"part_id": 1}}
+        assert rows[row["id"]] == row | fields
+    assert len(warnings(run, "a text where a number is expected")) == 1
+    assert len(warnings(run, "the API sends the field 'odd'")) == 1
+    (rejected,) = run.records("rejected_records")
+    assert rejected["record_key"] == f"id {first}"
+
+
 def test_names_that_meet_in_snake_case_lose_nothing(
     sandbox: Sandbox, proxy: Proxy, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from functools import cached_property
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
@@ -13,7 +14,7 @@ from singer_sdk.singerlib import Metadata, Schema, StreamMetadata
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_procountor.convert import Record, as_dict
-from tap_procountor.errors import ConfigurationError, RecordError
+from tap_procountor.errors import UNFORESEEN, ConfigurationError, RecordError
 from tap_procountor.schema import DELETED_AT, RecordSchema
 from tap_procountor.schema import Schema as Properties
 from tap_procountor.times import format_utc
@@ -166,13 +167,17 @@ class ProcountorStream(Stream):
 
     def key_of(self, record: Record) -> Key:
         """Return the key of a record within its company, as JSON has it."""
-        # A list, because a generator takes twice as long.
-        return tuple(
-            [
-                str(value) if type(value) is date else value
-                for value in map(record.get, self._names_in_company)
-            ]
-        )
+        key = tuple(map(record.get, self._names_in_company))
+        if self._has_dates:
+            key = tuple([str(value) if type(value) is date else value for value in key])
+        return key
+
+    @cached_property
+    def _has_dates(self) -> bool:
+        """Whether a part of the key may be a date, which is decoded as one."""
+        declared: RecordSchema = getattr_static(self, "schema")
+        properties = declared.get_stream_schema(self, type(self))["properties"]
+        return any(properties[name].get("format") == "date" for name in self._names_in_company)
 
     @cached_property
     def _names_in_company(self) -> tuple[str, ...]:
@@ -224,7 +229,7 @@ class ProcountorStream(Stream):
         """
         try:
             super()._write_record_message(as_dict(record))
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MappingError):
+        except (*UNFORESEEN, MappingError):
             msg = (
                 f"A stream map of '{self.name}' fails on a record: its expressions must deal with "
                 "fields that are null or missing, as all but the key are in rows marked as "

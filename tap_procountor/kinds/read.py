@@ -182,12 +182,11 @@ class ReadStream(ProcountorStream):
             except (RecordError, *UNFORESEEN) as error:
                 self.reject(self, company, Rejection.of(text, as_record_error(error)))
                 continue
-            number = record.get("id")
             yield record
             for stream, (sound, faulty) in rows:
                 self._write_rows(stream, company, sound)
                 for row, fault in faulty:
-                    self.reject(stream, company, Rejection.of(row, fault, number))
+                    self.reject(stream, company, Rejection.of(row, fault, record.get("id")))
 
     def _check_repetition(self, texts: dict[Key, bytes], record: Record, text: bytes) -> None:
         """Accept a record that has come before only if it has not changed meanwhile.

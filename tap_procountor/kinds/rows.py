@@ -8,7 +8,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_procountor.convert import Checked, Record, RecordConverter, as_fields, as_record_error
+from tap_procountor.convert import Checked, Record, RecordConverter, as_record_error
 from tap_procountor.errors import UNFORESEEN, RecordError
 from tap_procountor.kinds.base import ProcountorStream
 from tap_procountor.report import StreamRemarks
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from tap_procountor.kinds.incremental import IncrementalStream
     from tap_procountor.kinds.read import ReadStream
     from tap_procountor.reading.batches import Batch
+
+
+_FAULTS = (RecordError, *UNFORESEEN)
 
 
 class RowStream(ProcountorStream):
@@ -70,9 +73,9 @@ class RowStream(ProcountorStream):
             rows.extend(self.rows(owner, record))
         except UNFORESEEN as error:
             self._faulty.append((record.get(self.field), as_record_error(error)))
-        if not self._have_keys(rows):
+        if rows and not self._have_keys(rows):
             rows = [*self._with_keys(rows)]
-        return rows, [*self._faulty]
+        return rows, [*self._faulty] if self._faulty else []
 
     def _have_keys(self, rows: list[dict[str, Any]]) -> bool:
         """Tell whether each row has a key of its own, as nearly all have."""
@@ -115,12 +118,13 @@ class RowStream(ProcountorStream):
         """Whether two rows of a record that have the same key are one and the same thing."""
         return False
 
-    def made(self, inherited: dict[str, Any], item: Record | None) -> Iterator[dict[str, Any]]:
-        """Yield the row that is made of an item; none if it cannot be, which is noted."""
+    def made(self, inherited: dict[str, Any], item: Record | None) -> tuple[dict[str, Any], ...]:
+        """Return the row that is made of an item; none if it cannot be, which is noted."""
         try:
-            yield self.row(inherited, item)
-        except (RecordError, *UNFORESEEN) as error:
+            return (self.row(inherited, item),)
+        except _FAULTS as error:
             self._faulty.append((item, as_record_error(error)))
+            return ()
 
     def row(self, inherited: dict[str, Any], item: Record | None) -> dict[str, Any]:
         """Make a row; fields that the specification does not know move out of the root.
@@ -131,18 +135,22 @@ class RowStream(ProcountorStream):
         if item is None:
             msg = "The API sent null where a row should be."
             raise RecordError(msg)
-        if isinstance(item, Fields | Checked):
-            fields = as_fields(item)
-            additional = {}
+        additional = None
+        if isinstance(item, Fields):
+            fields = item.to_dict()
+        elif isinstance(item, Checked):
+            fields = {**item}
         else:
             # It stood in a field that the specification does not know.
-            fields = as_fields(self._convert_item(item))
-            additional = fields.pop(ADDITIONAL_FIELDS, {})
+            fields = self._convert_item(item).to_dict()
+            additional = fields.pop(ADDITIONAL_FIELDS, None)
         if not fields.keys() <= self._own_fields:
-            additional |= {name: fields.pop(name) for name in fields.keys() - self._own_fields}
+            unknown = {name: fields.pop(name) for name in fields.keys() - self._own_fields}
+            additional = (additional or {}) | unknown
         if additional:
             fields[ADDITIONAL_FIELDS] = additional
-        return fields | inherited
+        fields.update(inherited)
+        return fields
 
     @cached_property
     def _faulty(self) -> list[tuple[Any, RecordError]]:

@@ -74,11 +74,6 @@ class ListPage(msgspec.Struct, Generic[Item]):
 class Results(ListPage[Raw]):
     """A page of a list, its rows as text."""
 
-    @property
-    def texts(self) -> list[Raw]:
-        """The rows."""
-        return self.rows
-
 
 class _Identified(msgspec.Struct):
     id: int
@@ -110,10 +105,10 @@ def whole_list(body: bytes, path: str) -> list[Raw]:
     if body.lstrip().startswith(b"["):
         return _raws_decoder.decode(body)
     page = results_in(body, path)
-    if page.meta and page.meta.total not in {None, len(page.texts)}:
-        msg = f"The list {path} has {page.meta.total} rows, but {len(page.texts)} came."
+    if page.meta and page.meta.total not in {None, len(page.rows)}:
+        msg = f"The list {path} has {page.meta.total} rows, but {len(page.rows)} came."
         raise ApiError(msg)
-    return page.texts
+    return page.rows
 
 
 def results_in(body: bytes, path: str) -> Results:

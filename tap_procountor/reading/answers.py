@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from tap_procountor.client import decode
-from tap_procountor.convert import Rejection
+from tap_procountor.convert import FIRST_ID, Rejection
 from tap_procountor.errors import ApiError, RecordError
 from tap_procountor.structs import LARGEST_ID
 
@@ -80,14 +79,13 @@ class _Identified(msgspec.Struct):
 
 
 _id_decoder = msgspec.json.Decoder(_Identified)
-_FIRST_ID = re.compile(rb'\{"id":(\d+)[,}]')
 _raws_decoder = msgspec.json.Decoder(list[Raw])
 _results_decoder = msgspec.json.Decoder(Results)
 
 
 def id_of(text: Raw) -> int:
     """Return the id of an object, which nearly always stands first."""
-    first = _FIRST_ID.match(text)
+    first = FIRST_ID.match(text)
     return int(first[1]) if first else _id_decoder.decode(text).id
 
 

@@ -43,7 +43,8 @@ _AT_ONCE = 50
 _PLACE = re.compile(r"at `\$\.?(.*?)`")
 #: What it says of an integer that does not fit into 64 bits.
 _OUT_OF_RANGE = re.compile(r"Expected `int` [<>]=|out of range")
-_FIRST_ID = re.compile(rb'\{\s*"id"\s*:\s*(\d{1,18})\s*[,}]')
+#: The id of an object, which nearly always stands first.
+FIRST_ID = re.compile(rb'\{\s*"id"\s*:\s*(\d{1,18})\s*[,}]')
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -111,7 +112,7 @@ class Rejection(NamedTuple):
             document = decode(text)
             text = _encoder.encode(document)
         except UNFORESEEN:
-            first = _FIRST_ID.match(text)
+            first = FIRST_ID.match(text)
             document = {"id": int(first[1])} if first else None
         number = document.get("id") if isinstance(document, dict) else None
         # The log names it: whatever else stands there may be data.

@@ -117,15 +117,16 @@ class Mender:
         if properties is None:
             return value
         start = f"{path}." if path else ""
-        if any(map(_NO_NAME.search, value)):
-            self._note(path, "names with characters that are replaced by '_'")
-            value = _with_names(value)
-        for name in value:
-            if name not in properties:
-                properties[name] = UNKNOWN
-                self.unknown.append(f"{start}{name}")
+        if not value.keys() <= properties.keys():
+            if any(map(_NO_NAME.search, value)):
+                self._note(path, "names with characters that are replaced by '_'")
+                value = _with_names(value)
+            for name in value:
+                if name not in properties:
+                    properties[name] = UNKNOWN
+                    self.unknown.append(f"{start}{name}")
         return {
-            name: self._mended(item, properties[name], f"{start}{name}")
+            name: None if item is None else self._mended(item, properties[name], f"{start}{name}")
             for name, item in value.items()
         }
 

@@ -177,7 +177,8 @@ def test_a_field_that_always_comes_in_another_form_is_accepted_and_said_once(
     def alter(answer: Any) -> None:
         for invoice in answer if isinstance(answer, list) else [answer]:
             invoice["deliveryEndDate"], invoice["sum"] = "", str(invoice["sum"])
-            invoice["odd"] = {"partId": 1}
+            # No NUL, but a backslash before a "u".
+            invoice["odd"] = {"partId": "\\u0000" if invoice["id"] == others[-1] else 1}
             invoice["isOffer"] = "perhaps" if invoice["id"] == first else invoice["isOffer"]
 
     proxy.altering("/invoices/[0-9,]+", alter)
@@ -186,10 +187,13 @@ def test_a_field_that_always_comes_in_another_form_is_accepted_and_said_once(
     assert rows.keys() == {*others}
     for row in without(truth(sandbox, "invoices"), first):
         fields = {"delivery_end_date": None, "sum": row["sum"]}
-        fields["additional_fields"] = row.get("additional_fields", {}) | {"odd": {"part_id": 1}}
+        fields["additional_fields"] = row.get("additional_fields", {}) | {
+            "odd": {"part_id": "\\u0000" if row["id"] == others[-1] else 1}
+        }
         assert rows[row["id"]] == row | fields
     assert len(warnings(run, "a text where a number is expected")) == 1
     assert len(warnings(run, "the API sends the field 'odd'")) == 1
+    assert not warnings(run, "NUL")
     (rejected,) = run.records("rejected_records")
     assert rejected["record_key"] == f"id {first}"
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from tap_procountor.client import decode
-from tap_procountor.convert import Rejection
+from tap_procountor.convert import FIRST_ID, Rejection
 from tap_procountor.errors import ApiError, RecordError
 from tap_procountor.structs import LARGEST_ID
 
@@ -74,25 +73,19 @@ class ListPage(msgspec.Struct, Generic[Item]):
 class Results(ListPage[Raw]):
     """A page of a list, its rows as text."""
 
-    @property
-    def texts(self) -> list[Raw]:
-        """The rows."""
-        return self.rows
-
 
 class _Identified(msgspec.Struct):
     id: int
 
 
 _id_decoder = msgspec.json.Decoder(_Identified)
-_FIRST_ID = re.compile(rb'\{"id":(\d+)[,}]')
 _raws_decoder = msgspec.json.Decoder(list[Raw])
 _results_decoder = msgspec.json.Decoder(Results)
 
 
 def id_of(text: Raw) -> int:
     """Return the id of an object, which nearly always stands first."""
-    first = _FIRST_ID.match(text)
+    first = FIRST_ID.match(text)
     return int(first[1]) if first else _id_decoder.decode(text).id
 
 
@@ -110,10 +103,10 @@ def whole_list(body: bytes, path: str) -> list[Raw]:
     if body.lstrip().startswith(b"["):
         return _raws_decoder.decode(body)
     page = results_in(body, path)
-    if page.meta and page.meta.total not in {None, len(page.texts)}:
-        msg = f"The list {path} has {page.meta.total} rows, but {len(page.texts)} came."
+    if page.meta and page.meta.total not in {None, len(page.rows)}:
+        msg = f"The list {path} has {page.meta.total} rows, but {len(page.rows)} came."
         raise ApiError(msg)
-    return page.texts
+    return page.rows
 
 
 def results_in(body: bytes, path: str) -> Results:

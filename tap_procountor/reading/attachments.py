@@ -330,7 +330,7 @@ class AttachmentSearch:
         documents, results = self._company.get(SEARCH_PATH, params, _documents_in)
         rows = {
             document.id: bytes(text)
-            for document, text in zip(documents, results.texts, strict=True)
+            for document, text in zip(documents, results.rows, strict=True)
             if document.id is not None
         }
         ids = list(rows)
@@ -341,7 +341,7 @@ class AttachmentSearch:
             )
             raise ApiError(msg)
         meta = results.meta or Meta()
-        is_short = len(results.texts) < min(meta.size or PAGE_SIZE, PAGE_SIZE)
+        is_short = len(results.rows) < min(meta.size or PAGE_SIZE, PAGE_SIZE)
         # As in all lists, a short page need not be the last unless there is a total.
         is_last = not ids or (is_short and meta.total is not None)
         return _Page(first, _BEYOND_ALL_IDS if is_last else ids[-1] + 1, rows, time.monotonic())

@@ -101,7 +101,7 @@ class Page:
 
     def texts(self) -> list[Raw]:
         """Return the text of each row."""
-        texts = results_in(self.body, self._path).texts
+        texts = results_in(self.body, self._path).rows
         if self._is_salvaged:
             texts = list(by_id(texts, []).values())
         return [texts[place] for place in self._places]
@@ -132,7 +132,7 @@ class Page:
         """Take the rows that can be used from a page with others."""
         self._is_salvaged = True
         results = results_in(self.body, self._path)
-        texts = by_id(results.texts, self.rejected, self.repeated)
+        texts = by_id(results.rows, self.rejected, self.repeated)
         dates = (decode(text).get("receiptDate") for text in texts.values())
         rows = [
             Row(number, date if isinstance(date, str) else None)

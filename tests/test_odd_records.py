@@ -271,6 +271,8 @@ def test_what_is_no_event_costs_only_itself(proxy: Proxy, tmp_path: Path) -> Non
     assert run.exit_code == 1
     rows = Target().load(run).rows("bank_statement_events")
     assert rows == Target().load(whole).rows("bank_statement_events")
+    files = [row["id"] for row in Target().load(run).rows("attachments")]
+    assert files == [row["id"] for row in Target().load(whole).rows("attachments")]
     rejected = [(one["stream"], one["reason"]) for one in run.records("rejected_records")]
     assert sorted(rejected) == [
         ("bank_statement_events", f"The API sent {what}.")
@@ -281,7 +283,7 @@ def test_what_is_no_event_costs_only_itself(proxy: Proxy, tmp_path: Path) -> Non
     ]
 
 
-BANK = ("bank_statements", "bank_statement_events", "rejected_records")
+BANK = ("bank_statements", "bank_statement_events", "attachments", "rejected_records")
 
 
 def test_a_dimension_item_that_comes_three_times_is_summed_exactly(

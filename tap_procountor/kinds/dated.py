@@ -152,7 +152,7 @@ class DetailedDatedStream(DatedStream):
             lambda row, error: Batch([], [row[0]], rejected=[Rejection.of(row[1], error)]),
         )
         for batch in pages:
-            yield Batch([], rejected=batch.rejected, total=batch.total)
+            yield batch._replace(documents=[], listed=[])
             rows = zip(batch.listed, map(parsed, batch.documents), strict=True)
             attempts = company.threads.map(details, rows)
             yield from isolated(attempts, may_all_fail=may_all_fail)

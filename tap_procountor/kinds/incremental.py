@@ -378,7 +378,13 @@ class IncrementalStream(ReadStream):
     @staticmethod
     def _batch_of(page: Page) -> Batch:
         documents = Documents([(text,) for text in page.texts()])
-        return Batch(documents, page.listed, rejected=page.rejected, total=page.total)
+        return Batch(
+            documents,
+            page.listed,
+            rejected=page.rejected,
+            total=page.total,
+            repeated=len(page.repeated),
+        )
 
 
 class DocumentStream(IncrementalStream):

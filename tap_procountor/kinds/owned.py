@@ -120,12 +120,24 @@ class _Owners(NamedTuple):
         listed: What must be known of them.
         rejected: Owners without an id.
         total: How many owners the list has, if the API says so.
+        repeated: How many rows of the list's page came before in the same words.
     """
 
     rows: list[Raw]
     listed: Sequence[Row]
     rejected: Sequence[Rejection]
     total: int | None
+    repeated: int
+
+    def batch(self, documents: Sequence[bytes] = (), rejected: Sequence[Rejection] = ()) -> Batch:
+        """Return what has become of them."""
+        return Batch(
+            documents,
+            self.listed,
+            rejected=[*self.rejected, *rejected],
+            total=self.total,
+            repeated=self.repeated,
+        )
 
 
 class OwnedStream(_RowsOf, IncrementalStream):
@@ -195,29 +207,24 @@ class OwnedStream(_RowsOf, IncrementalStream):
 
     def _chunks(self, page: Page) -> Iterator[_Owners]:
         rows, listed = iter(page.texts()), iter(page.listed)
-        rejected = page.rejected
+        rejected, repeated = page.rejected, len(page.repeated)
         while (chunk := [*islice(rows, self.owners_per_request)]) or rejected:
-            yield _Owners(chunk, [*islice(listed, len(chunk))], rejected, page.total)
-            rejected = []
+            yield _Owners(chunk, [*islice(listed, len(chunk))], rejected, page.total, repeated)
+            rejected, repeated = [], 0
 
     def _batch(self, company: Company, owners: _Owners, *, may_all_fail: bool) -> Batch:
         batch = Batch([])
         if owners.rows:
             several = [*map(self._reduced, owners.rows)]
             batch = self.rows_of_several(company, several, may_all_fail=may_all_fail)
-        return batch._replace(
-            documents=[*map(as_text, batch.documents)],
-            listed=owners.listed,
-            rejected=[*owners.rejected, *batch.rejected],
-            total=owners.total,
-        )
+        whole = owners.batch([*map(as_text, batch.documents)], batch.rejected)
+        return whole._replace(vanished=batch.vanished)
 
     @staticmethod
     def _rejected_owners(owners: _Owners, error: RecordError) -> Batch:
         """Reject owners whose rows fail for good."""
         numbers = [row.id for row in owners.listed]
-        rejected = [Rejection.of({"id": number}, error) for number in numbers]
-        return Batch([], owners.listed, rejected=[*owners.rejected, *rejected], total=owners.total)
+        return owners.batch(rejected=[Rejection.of({"id": number}, error) for number in numbers])
 
     def _reduced(self, text: Raw) -> Source:
         """Return what is needed of an owner: all of hundreds, in each thread, takes much memory."""

@@ -170,7 +170,14 @@ class DocumentList:
         error = RecordError(f"Its details did not come from {self._path}.")
         rejected += [Rejection.of(bytes(lacking[number]), error) for number in sorted(still_listed)]
         vanished = [number for number in lacking if number not in still_listed]
-        return Batch(Documents(sources), page.listed, vanished, rejected, page.total)
+        return Batch(
+            Documents(sources),
+            page.listed,
+            vanished,
+            rejected,
+            page.total,
+            repeated=len(page.repeated),
+        )
 
     @staticmethod
     def _by_id(texts: list[Raw], rejected: list[Rejection]) -> dict[int, Raw]:

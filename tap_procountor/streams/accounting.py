@@ -189,10 +189,13 @@ class LedgerTransactionDimensions(RowStream):
         """Yield the dimension items of each transaction of a receipt."""
         inherited = self.inherited(record)
         for transaction in filter(None, record.get("transactions") or ()):
+            items = transaction.get(self.field)
+            if not items:
+                continue
             inherited["ledger_transaction_id"] = transaction.get("id")
             rows: dict[Key, dict[str, Any]] = {}
             amounts: defaultdict[Key, list[Raw | None]] = defaultdict(list)
-            for item in transaction.get(self.field) or ():
+            for item in items:
                 inherited["dimension_item_id"] = item and item.get("item_id")
                 for row in self.made(inherited, item):
                     key = (row.get("dimension_id"), row["dimension_item_id"])

@@ -165,7 +165,7 @@ def holders(stream: str, record: Record) -> Iterator[tuple[str, Record]]:
     if stream != BankStatements.name:
         yield stream, record
     for _, event in with_parents(record.get("events") or ()):
-        if event is not None:
+        if isinstance(event, dict):
             yield BankStatementEvents.name, event | {"company_id": record["company_id"]}
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from proxy import Proxy
+
     from tap_procountor.sandbox.company import Company
 
 Config = dict[str, Any]
@@ -252,6 +254,33 @@ def test_lines_that_are_gone_are_declared_deleted(
     fresh = run_tap(tmp_path, settings, catalog=catalog)
     assert rows == Target().load(fresh).rows("report_ledger_accounts")
     assert len(rows) < len(first.records("report_ledger_accounts"))
+
+
+@pytest.mark.parametrize("first_day", ["01", "02"])
+def test_a_line_that_one_answer_lacks_is_not_declared_deleted(
+    proxy: Proxy, tmp_path: Path, first_day: str
+) -> None:
+    """Neither where the periods of the answers are not those that were asked for."""
+    lacking = 0
+
+    def alter(content: Any) -> None:
+        nonlocal lacking
+        for period in content["reportData"]["periods"]:
+            period["startDate"] = period["startDate"][:8] + first_day
+            if lacking:
+                lacking -= 1
+                period["rows"].pop()
+
+    proxy.altering("/reports/ledgeraccounts", alter)
+    catalog = selecting("report_ledger_accounts")
+    first = run_tap(tmp_path, proxy.config(), catalog=catalog)
+    lacking = 1
+    second = run_tap(tmp_path, proxy.config(), catalog=catalog, state=first.state)
+    assert second.exit_code == 0, second.log
+    assert len(second.records("report_ledger_accounts")) < len(
+        first.records("report_ledger_accounts")
+    )
+    assert not [r for r in second.records("report_ledger_accounts") if "_sdc_deleted_at" in r]
 
 
 def test_lines_of_years_no_longer_read_stay(config: Config, tmp_path: Path) -> None:

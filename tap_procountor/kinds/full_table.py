@@ -34,7 +34,7 @@ class FullTableStream(ReadStream):
     def __init__(self, tap: TapProcountor) -> None:
         super().__init__(tap)
         #: Of the company whose records are written: the keys of its rows so far, and those that
-        #: are in the target, in this table and those of its rows.
+        #: were in the target before, in this table and those of its rows.
         self._seen: Keys = {}
         self._known: Keys = {}
 
@@ -47,8 +47,7 @@ class FullTableStream(ReadStream):
         """Yield a company's records, then tombstones for those that the last run had."""
         company = self._tap.companies[(context or {})["company_id"]]
         self._seen = {table: set() for table in self._tables}
-        if self.keeps_keys:
-            self._known = {table: self._known_keys(table, company) for table in self._tables}
+        self._known = {}
         yield from super().get_records(context)
         is_complete = all(
             # A rejected record is not gone, but which one it is cannot be told.
@@ -68,7 +67,7 @@ class FullTableStream(ReadStream):
             return
         is_new = False
         for table, keys in self._keys_in(company, batch).items():
-            if new := keys - self._known[table] - self._seen[table]:
+            if new := keys - self._known_before(company)[table] - self._seen[table]:
                 is_new = True
                 table.state_of(company).setdefault("written_keys", []).append(pack_keys(new))
             self._seen[table] |= keys
@@ -92,6 +91,12 @@ class FullTableStream(ReadStream):
         # Records without a part of their key are not written.
         return {table: {key for key in some if None not in key} for table, some in keys.items()}
 
+    def _known_before(self, company: Company) -> Keys:
+        """Return the keys that were in the target; not to be asked for before the first batch."""
+        if not self._known:
+            self._known = {table: self._known_keys(table, company) for table in self._tables}
+        return self._known
+
     def _known_keys(self, table: ProcountorStream, company: Company) -> set[Key]:
         """Return the keys that are in the target, as far as this run compares them."""
         state = table.state_of(company)
@@ -100,7 +105,7 @@ class FullTableStream(ReadStream):
 
     def _missing(self, company: Company) -> Iterator[Record]:
         """Yield or write tombstones for the rows that are gone, then keep the keys."""
-        known = self._known
+        known = self._known_before(company)
         missing = {table: known[table] - self._seen[table] for table in self._tables}
         try:
             gone = self._confirmed_gone(company, missing) if any(missing.values()) else missing

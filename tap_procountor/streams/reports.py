@@ -71,10 +71,15 @@ class ReportStream(FullTableStream):
         return self._tap.keeps_ids(of_all_streams=False)
 
     def read_again(self, company: Company, missing: set[Key]) -> Iterator[Batch]:
-        """Ask for the reports in whose periods lines are missing."""
+        """Ask for the reports in whose periods lines are missing.
+
+        For all of them, if one of these periods was not asked for but came in an answer.
+        """
+        questions = list(self._questions(company))
         periods = {Span(*key[:2]) for key in missing}
-        for question in self._questions(company):
-            if self._span_of(question) in periods:
+        is_known = periods <= set(map(self._span_of, questions))
+        for question in questions:
+            if not is_known or self._span_of(question) in periods:
                 yield self._ask(company, question)
 
     def _known_keys(self, table: ProcountorStream, company: Company) -> set[Key]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_procountor.census import Key, pack_keys, unpack_keys
 from tap_procountor.convert import Rejection
-from tap_procountor.errors import NotFoundError, ProcountorError, RecordError
+from tap_procountor.errors import NotFoundError, ProcountorError, RecordError, none_if_unknown
 from tap_procountor.kinds.base import ProcountorStream
 from tap_procountor.kinds.read import ReadStream
 from tap_procountor.reading.answers import Source, records_in
@@ -263,8 +263,7 @@ class DetailedStream(PagedStream):
     def read_again(self, company: Company, missing: set[Key]) -> Iterator[Batch]:
         """Ask for the details of those that are missing."""
         for (number,) in sorted(missing):
-            try:
-                yield Batch([company.get(f"{self.path}/{number}")])
-            except NotFoundError as error:
-                if not error.is_from_api:
-                    raise
+            found = []
+            with none_if_unknown():
+                found.append(company.get(f"{self.path}/{number}"))
+            yield Batch(found)

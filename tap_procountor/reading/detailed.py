@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from tap_procountor.convert import Rejection
-from tap_procountor.errors import ApiError, NotFoundError, RecordError
+from tap_procountor.errors import ApiError, RecordError, none_if_unknown
 from tap_procountor.reading.answers import as_array, by_id, id_of
 from tap_procountor.reading.batches import PAGE_SIZE, Batch, Documents
 from tap_procountor.reading.isolation import ask_in_halves
@@ -61,12 +61,9 @@ def details_of(
 
     def ask(some: Sequence[int], max_tries: int | None) -> list[Raw]:
         batch = f"{path}/{','.join(map(str, some))}"
-        try:
-            texts: list[Raw] = company.get(batch, parse=as_array, max_tries=max_tries)
-        except NotFoundError as error:
-            if not error.is_from_api:
-                raise
-            return []
+        texts: list[Raw] = []
+        with none_if_unknown():
+            texts = company.get(batch, parse=as_array, max_tries=max_tries)
         return texts
 
     if not ids:

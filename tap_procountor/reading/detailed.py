@@ -63,7 +63,7 @@ def details_of(
         batch = f"{path}/{','.join(map(str, some))}"
         texts: list[Raw] = []
         with none_if_unknown():
-            texts = company.get(batch, parse=as_array, max_tries=max_tries)
+            texts += company.get(batch, parse=as_array, max_tries=max_tries)
         return texts
 
     if not ids:

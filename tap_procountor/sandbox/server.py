@@ -14,6 +14,8 @@ from .arrivals import ListeningSocket, last_arrival
 from .gateway import ARRIVAL, TRANSPORT
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from .sandbox import Sandbox
@@ -71,6 +73,16 @@ class _Uvicorn(uvicorn.Server):
         self._ended = asyncio.Event()
         self.ready.set()
         await self._ended.wait()
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Close what is still connected, too: a request may be under way that nobody waits for."""
+        connections = {*self.server_state.connections}
+        await super().shutdown(sockets)
+        # One that was just being accepted is there by now.
+        for connection in connections | self.server_state.connections:
+            connection.transport.abort()
+        # Transports are closed in the next round of the loop, which ends with this.
+        await asyncio.sleep(0)
 
     def end(self) -> None:
         """End the server, from another thread."""

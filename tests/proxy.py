@@ -56,6 +56,17 @@ class Answer(NamedTuple):
         return self._replace(body=_encoder.encode(content))
 
 
+def without(number: int) -> Callable[[Any], Any]:
+    """Return what alters a page of a list so that it lacks an id, and its total as well."""
+
+    def alter(content: Any) -> Any:
+        rows = [row for row in content["results"] if row["id"] != number]
+        content["meta"]["totalCount"] -= len(content["results"]) - len(rows)
+        return content | {"results": rows}
+
+    return alter
+
+
 class Proxy:
     """Passes requests on, unless ``before`` answers them; ``after`` may alter the answers.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from proxy import Answer, Proxy, Question
+from proxy import Answer, Proxy, Question, without
 from support import Record, Target, truth
 from test_deletions import Warehouse, receipt_of, tombstones, with_receipt
 
@@ -88,15 +88,6 @@ def test_a_document_edited_behind_the_sweep_has_one_receipt(
     open_books.before = lambda _: None
     warehouse.run()
     assert warehouse.current("ledger_receipts") == truth(open_books.sandbox, "ledger_receipts")
-
-
-def without(number: int) -> Any:
-    def alter(content: Any) -> Any:
-        rows = [row for row in content["results"] if row["id"] != number]
-        content["meta"]["totalCount"] -= len(content["results"]) - len(rows)
-        return content | {"results": rows}
-
-    return alter
 
 
 def test_a_receipt_that_one_list_lacks_although_it_exists_stays(

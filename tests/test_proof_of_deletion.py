@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from proxy import NOT_FOUND, Answer, Proxy, Question
+from proxy import NOT_FOUND, Answer, Proxy, Question, without
 from support import Record, Run, editable, run_tap, selecting, truth
 from test_deletions import LEDGER, Warehouse, receipt_of, tombstones, with_receipt
 
@@ -170,10 +170,7 @@ def test_another_user_with_personal_limits_is_a_change_of_rights(
         if question.path == "/sessioninfo":
             return answer.having(answer.content | {"userId": 999})
         if question.path == "/ledgerreceipts":
-            content = answer.content
-            rows = [row for row in content["results"] if row["id"] != receipt]
-            content["meta"]["totalCount"] -= len(content["results"]) - len(rows)
-            return answer.having(content | {"results": rows})
+            return answer.having(without(receipt)(answer.content))
         if question.path == f"/ledgerreceipts/{receipt}":
             return Answer(404, body=NOT_FOUND)
         return answer
@@ -240,13 +237,7 @@ def test_a_person_that_the_list_lacks_but_that_exists_is_not_declared_deleted(
     warehouse.run()
     hidden, deleted = (row["id"] for row in warehouse.current("persons")[:2])
     sandbox.companies[0].delete("persons", deleted)
-
-    def without(content: Any) -> Any:
-        content["results"] = [row for row in content["results"] if row["id"] != hidden]
-        content["meta"]["totalCount"] -= 1
-        return content
-
-    proxy.altering("/persons", without)
+    proxy.altering("/persons", without(hidden))
     run = warehouse.run()
     assert tombstones(run, "persons") == {deleted}
     proxy.after = lambda _, answer: answer
@@ -266,6 +257,22 @@ def test_a_row_of_a_register_that_one_answer_lacks_is_not_declared_deleted(
     assert run.exit_code == 0, run.log
     assert not tombstones(run, "dimensions")
     assert not tombstones(run, "dimension_items")
+
+
+def test_a_row_that_the_details_of_its_owner_lack_once_is_not_declared_deleted(
+    proxy: Proxy, tmp_path: Path
+) -> None:
+    streams = ("salary_slips", "salary_slip_rows")
+    warehouse = Warehouse(tmp_path, proxy.config(deletion_check="full"), *streams)
+    warehouse.run()
+
+    def shorten(content: Any) -> None:
+        content[0]["rows"].pop()
+
+    proxy.altering("/payrolls/salaryslips/[0-9,]+", shorten, times=1)
+    run = warehouse.run()
+    assert run.exit_code == 0, run.log
+    assert not tombstones(run, "salary_slip_rows")
 
 
 def test_a_document_edited_while_the_ledger_is_read_keeps_a_receipt(
@@ -441,13 +448,7 @@ def test_full_reads_what_the_target_lacks_however_old_it_is(
 ) -> None:
     path = f"/{stream.replace('_', '')}"
     hidden = truth(sandbox, stream)[3]["id"]
-
-    def hide(content: Any) -> Any:
-        rows = [row for row in content["results"] if row["id"] != hidden]
-        content["meta"]["totalCount"] -= len(content["results"]) - len(rows)
-        return content | {"results": rows}
-
-    proxy.altering(path, hide)
+    proxy.altering(path, without(hidden))
     warehouse = Warehouse(tmp_path, proxy.config(deletion_check="full", lookback=0), stream)
     warehouse.run()
     assert hidden not in {row["id"] for row in warehouse.current(stream)}

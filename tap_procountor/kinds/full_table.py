@@ -135,7 +135,9 @@ class FullTableStream(ReadStream):
             ProcountorError: If that cannot be told.
         """
         still_there = {table: set[Key]() for table in missing}
-        for batch in self.read_again(company, missing[self]):
+        # Keys of rows inside records begin with those of the records.
+        owners = {key[:1] for table, keys in missing.items() if table is not self for key in keys}
+        for batch in self.read_again(company, missing[self] | owners):
             for table, keys in self._keys_in(company, batch).items():
                 still_there[table] |= keys
         return {table: keys - still_there[table] for table, keys in missing.items()}

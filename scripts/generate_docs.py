@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 from stream_pages import pages
 
 from tap_procountor.coverage import NOT_READ, READ_BY_THE_TAP, readers
-from tap_procountor.kinds.downloading import DownloadStream
-from tap_procountor.kinds.incremental import IncrementalStream
-from tap_procountor.kinds.read import ReadStream
-from tap_procountor.kinds.rows import RowStream
 from tap_procountor.settings import SETTINGS
-from tap_procountor.streams import STREAM_TYPES
+from tap_procountor.streams.base.downloading import DownloadStream
+from tap_procountor.streams.base.incremental import IncrementalStream
+from tap_procountor.streams.base.read import ReadStream
+from tap_procountor.streams.base.rows import RowStream
+from tap_procountor.streams.registry import STREAM_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_procountor.kinds.base import ProcountorStream
+    from tap_procountor.streams.base.stream import ProcountorStream
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

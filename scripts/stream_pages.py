@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import inflection
 import yaml
 
-from tap_procountor.kinds.read import ReadStream
-from tap_procountor.kinds.rows import RowStream
-from tap_procountor.schema import DELETED_AT, Schema, snake_case
-from tap_procountor.streams import STREAM_TYPES
+from tap_procountor.records.schema import DELETED_AT, Schema, snake_case
+from tap_procountor.streams.base.read import ReadStream
+from tap_procountor.streams.base.rows import RowStream
+from tap_procountor.streams.registry import STREAM_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tap_procountor.kinds.base import ProcountorStream
+    from tap_procountor.streams.base.stream import ProcountorStream
 
     StreamType = type[ProcountorStream]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tap_procountor.schema import SPECIFICATION
-from tap_procountor.streams import STREAM_TYPES
+from tap_procountor.records.schema import SPECIFICATION
+from tap_procountor.streams.registry import STREAM_TYPES
 
 if TYPE_CHECKING:
-    from tap_procountor.kinds.base import ProcountorStream
+    from tap_procountor.streams.base.stream import ProcountorStream
 
 #: What the tap asks for its own purposes.
 READ_BY_THE_TAP = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_procountor.client import Answer
+    from tap_procountor.api.client import Answer
 
 logger = logging.getLogger("tap-procountor.errors")
 

@@ -19,44 +19,44 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 
 from tap_procountor import settings
-from tap_procountor.client import ProcountorClient
-from tap_procountor.command_line import SAID_FOR_PEOPLE, CommandLine
-from tap_procountor.companies import Company, open_companies
-from tap_procountor.connection_test import look, table
-from tap_procountor.deletions import DeletionGuard
+from tap_procountor.api.client import ProcountorClient
+from tap_procountor.api.clock import ApiClock
+from tap_procountor.api.company import Company, open_companies
+from tap_procountor.check import look, table
+from tap_procountor.cli import SAID_FOR_PEOPLE, CommandLine
+from tap_procountor.downloads.store import FileStore, Quota
 from tap_procountor.errors import ConfigurationError, IncompleteError, ProcountorError
-from tap_procountor.files import FileStore, Quota
-from tap_procountor.kinds.incremental import DocumentStream, IncrementalStream
-from tap_procountor.kinds.read import ReadStream
-from tap_procountor.kinds.rows import RowStream
-from tap_procountor.kinds.unpaged import UnpagedIncrementalStream
 from tap_procountor.memory import relax_garbage_collection, share_memory
-from tap_procountor.output import (
+from tap_procountor.output.messages import (
     MessageWriter,
     OutputLostError,
     StateWriter,
     Terminated,
     say,
 )
-from tap_procountor.preflight import Examination, end_of_support, examine
-from tap_procountor.reading.ahead import ReadAhead
-from tap_procountor.reading.attachments import AttachmentSearch, KeptPages
-from tap_procountor.report import RunReport
-from tap_procountor.rights import USER, Changes, KnownRights, Rights, tells_rights
-from tap_procountor.state import check_state
-from tap_procountor.streams import STREAM_TYPES
+from tap_procountor.output.report import RunReport
+from tap_procountor.output.watch import watching
+from tap_procountor.permissions.preflight import Examination, end_of_support, examine
+from tap_procountor.permissions.rights import USER, Changes, KnownRights, Rights, tells_rights
+from tap_procountor.readers.attachment_search import AttachmentSearch, KeptPages
+from tap_procountor.readers.prefetch import ReadAhead
+from tap_procountor.state.bookmarks import Bookmark
+from tap_procountor.state.deletions import DeletionGuard
+from tap_procountor.state.validation import check_state
+from tap_procountor.streams.base.incremental import DocumentStream, IncrementalStream
+from tap_procountor.streams.base.read import ReadStream
+from tap_procountor.streams.base.rows import RowStream
+from tap_procountor.streams.base.unpaged import UnpagedIncrementalStream
+from tap_procountor.streams.registry import STREAM_TYPES
 from tap_procountor.streams.rejected import RejectedRecords
-from tap_procountor.times import ApiClock
-from tap_procountor.watch import watching
-from tap_procountor.windows import Bookmark
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from singer_sdk import Stream
 
-    from tap_procountor.convert import Rejection
-    from tap_procountor.kinds.base import ProcountorStream
+    from tap_procountor.records.converter import Rejection
+    from tap_procountor.streams.base.stream import ProcountorStream
 
 
 class TapProcountor(CommandLine):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from support import run_tap
 
-from tap_procountor.schema import SPECIFICATION, snake_case
-from tap_procountor.streams import STREAM_TYPES
+from tap_procountor.records.schema import SPECIFICATION, snake_case
+from tap_procountor.streams.registry import STREAM_TYPES
 from tap_procountor.tap import TapProcountor
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from support import (
     when_asked,
 )
 
-from tap_procountor.census import ascending, difference, pack, pack_keys, unpack, unpack_keys
 from tap_procountor.sandbox import Sandbox
+from tap_procountor.state.ids import ascending, difference, pack, pack_keys, unpack, unpack_keys
 
 if TYPE_CHECKING:
     from pathlib import Path

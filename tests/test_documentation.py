@@ -22,7 +22,7 @@ from support import Record, editable, truth
 from test_targets import Database, _as_written, assert_table_is, meltano_project, meltano_run
 
 from tap_procountor.sandbox import Sandbox
-from tap_procountor.streams import STREAM_TYPES
+from tap_procountor.streams.registry import STREAM_TYPES
 
 if TYPE_CHECKING:
     from tap_procountor.sandbox.company import Company

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_procountor.api.multipart import FileAnswer
+from tap_procountor.downloads.store import FileStore, Place, TooLargeError, safe_name
 from tap_procountor.errors import ApiError, ProcountorError, TransientError
-from tap_procountor.files import FileStore, Place, TooLargeError, safe_name
-from tap_procountor.multipart import FileAnswer
 from tap_procountor.sandbox.answers import multipart_answer
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ import pytest
 from proxy import NOT_FOUND, Answer
 from support import Record, Run, Target, parse, run_tap, selecting, truth, utc
 
-from tap_procountor import companies
-from tap_procountor.client import ProcountorClient
-from tap_procountor.reading import attachments
-from tap_procountor.reading.attachments import AttachmentSearch, KeptPages
+from tap_procountor.api import company as companies
+from tap_procountor.api.client import ProcountorClient
+from tap_procountor.readers import attachment_search as attachments
+from tap_procountor.readers.attachment_search import AttachmentSearch, KeptPages
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.sandbox.books.attachments import OF_NO_DOCUMENT
 from tap_procountor.sandbox.books.pictures import pages, picture

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tap_procountor import limiter as limiter_module
+from tap_procountor.api import rate_limit as limiter_module
+from tap_procountor.api.rate_limit import RateLimiter
 from tap_procountor.errors import ApiError
-from tap_procountor.limiter import RateLimiter
 from tap_procountor.settings import requests_per_second
 
 

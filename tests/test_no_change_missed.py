@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from proxy import JSON, Answer, Proxy, Question
 from support import Record, Run, Target, current_rows, editable, parse, selecting, truth
 
-from tap_procountor import companies
+from tap_procountor.api import company as companies
 from tap_procountor.errors import ProcountorError
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.tap import TapProcountor

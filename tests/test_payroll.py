@@ -18,7 +18,7 @@ from support import (
 )
 
 from tap_procountor.sandbox import Sandbox
-from tap_procountor.streams import STREAM_TYPES
+from tap_procountor.streams.registry import STREAM_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

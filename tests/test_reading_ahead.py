@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from tap_procountor.reading.ahead import Part, ReadAhead, in_turn
-from tap_procountor.reading.batches import PAGE_SIZE, Batch, Row
-from tap_procountor.threads import RequestThreads
-from tap_procountor.windows import Window
+from tap_procountor.api.workers import RequestThreads
+from tap_procountor.readers.batch import PAGE_SIZE, Batch, Row
+from tap_procountor.readers.prefetch import Part, ReadAhead, in_turn
+from tap_procountor.state.bookmarks import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_procountor.companies import Company
-    from tap_procountor.kinds.read import ReadStream
+    from tap_procountor.api.company import Company
+    from tap_procountor.streams.base.read import ReadStream
 
 
 class Items:

@@ -19,8 +19,8 @@ from support import (
     selecting,
 )
 
-from tap_procountor.periods import Span, months_of
 from tap_procountor.sandbox import Sandbox
+from tap_procountor.streams.base.periods import Span, months_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import Target, run_tap, selecting, truth
 
-from tap_procountor.client import ProcountorClient
-from tap_procountor.gate import Gate
+from tap_procountor.api.client import ProcountorClient
+from tap_procountor.api.gate import Gate
 from tap_procountor.sandbox import Sandbox
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import pytest
 from proxy import Answer
 from support import SPECIFICATION, Target, run_tap, selecting, truth
 
-from tap_procountor.kinds.read import ReadStream
+from tap_procountor.permissions.access import Access
 from tap_procountor.sandbox import Sandbox
-from tap_procountor.streams import STREAM_TYPES
+from tap_procountor.streams.base.read import ReadStream
 from tap_procountor.streams.company import SwedishFactoringContracts as Swedish
-from tap_procountor.verdicts import Access
+from tap_procountor.streams.registry import STREAM_TYPES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,13 +12,13 @@ from urllib.parse import urlencode
 import pytest
 from support import all_at_once, exit_code_of, selecting, start_command
 
-from tap_procountor.client import ProcountorClient
-from tap_procountor.companies import Company
+from tap_procountor.api.client import ProcountorClient
+from tap_procountor.api.company import Company
+from tap_procountor.api.session import Request
 from tap_procountor.errors import ProcountorError
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.settings import SETTINGS
 from tap_procountor.tap import TapProcountor
-from tap_procountor.transport import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import Record, editable, run_tap, selecting
 
-from tap_procountor.census import pack, pack_keys
 from tap_procountor.errors import ConfigurationError
 from tap_procountor.sandbox import Sandbox
-from tap_procountor.state import VERSION, check_state
+from tap_procountor.state.ids import pack, pack_keys
+from tap_procountor.state.validation import VERSION, check_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support import utc
 
-from tap_procountor.times import ApiClock, format_utc
+from tap_procountor.api.clock import ApiClock, format_utc
 
 ZONES = ("Europe/Helsinki", "UTC", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kolkata")
 CLOCKS = {zone: ApiClock(zone) for zone in ZONES}

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.census import Census
-from tap_procountor.kinds.full_table import SingleCallStream
-from tap_procountor.kinds.ledger import LedgerStream
-from tap_procountor.kinds.rows import RowStream
-from tap_procountor.kinds.unpaged import UnpagedIncrementalStream
-from tap_procountor.schema import DATE_TIME, INTEGER, STRING, RecordSchema
-from tap_procountor.structs import total
-from tap_procountor.verdicts import Access
+from tap_procountor.permissions.access import Access
+from tap_procountor.records.schema import DATE_TIME, INTEGER, STRING, RecordSchema
+from tap_procountor.records.structs import total
+from tap_procountor.state.ids import Census
+from tap_procountor.streams.base.full_table import SingleCallStream
+from tap_procountor.streams.base.ledger import LedgerStream
+from tap_procountor.streams.base.rows import RowStream
+from tap_procountor.streams.base.unpaged import UnpagedIncrementalStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from msgspec import Raw
 
-    from tap_procountor.census import Key
-    from tap_procountor.convert import Record
-    from tap_procountor.kinds.read import ReadStream
+    from tap_procountor.records.converter import Record
+    from tap_procountor.state.ids import Key
+    from tap_procountor.streams.base.read import ReadStream
 
 
 class FiscalYears(SingleCallStream):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.convert import as_fields
-from tap_procountor.kinds.dated import DatedStream
-from tap_procountor.kinds.full_table import DetailedStream
-from tap_procountor.kinds.rows import RowStream
-from tap_procountor.schema import DATE, INTEGER, RecordSchema
-from tap_procountor.structs import Fields
-from tap_procountor.verdicts import Access
+from tap_procountor.permissions.access import Access
+from tap_procountor.records.converter import as_fields
+from tap_procountor.records.schema import DATE, INTEGER, RecordSchema
+from tap_procountor.records.structs import Fields
+from tap_procountor.streams.base.dated import DatedStream
+from tap_procountor.streams.base.full_table import DetailedStream
+from tap_procountor.streams.base.rows import RowStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tap_procountor.convert import Record
-    from tap_procountor.kinds.read import ReadStream
+    from tap_procountor.records.converter import Record
+    from tap_procountor.streams.base.read import ReadStream
 
 _BANK = Access(any_of=("payments.bankStatementAndReferencePayment",))
 

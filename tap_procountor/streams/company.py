@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.kinds.full_table import (
+from tap_procountor.permissions.access import Access
+from tap_procountor.records.schema import INTEGER, STRING, RecordSchema, ValueSchema
+from tap_procountor.streams.base.full_table import (
     DetailedStream,
     PagedStream,
     SingleCallStream,
     ValuesStream,
 )
-from tap_procountor.schema import INTEGER, STRING, RecordSchema, ValueSchema
-from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_procountor.client import Params
-    from tap_procountor.companies import Company
-    from tap_procountor.reading.answers import Source
-    from tap_procountor.reading.batches import Batch
+    from tap_procountor.api.client import Params
+    from tap_procountor.api.company import Company
+    from tap_procountor.readers.batch import Batch
+    from tap_procountor.readers.list_page import Source
 
 _COMPANY_INFO = Access(any_of=("management.basicCompanyInfo",))
 

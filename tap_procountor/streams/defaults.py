@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from tap_procountor.kinds.owned import FullOwnedStream, OwnedStream
-from tap_procountor.schema import DATE_TIME, INTEGER, RecordSchema
+from tap_procountor.records.schema import DATE_TIME, INTEGER, RecordSchema
+from tap_procountor.streams.base.owned import FullOwnedStream, OwnedStream
 from tap_procountor.streams.registers import BusinessPartners, Persons, Products
 
 _OF_PARTNER = {"business_partner_id": INTEGER, "version": DATE_TIME}

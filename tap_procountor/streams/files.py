@@ -7,25 +7,25 @@ from fnmatch import fnmatchcase
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.convert import Rejection
+from tap_procountor.api.clock import format_utc
+from tap_procountor.downloads.store import Place, safe_name
 from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, RecordError
-from tap_procountor.files import Place, safe_name
-from tap_procountor.kinds.downloading import DownloadStream, FileStream, LeftOutError
-from tap_procountor.kinds.full_table import FullTableStream
-from tap_procountor.reading.answers import records_in
-from tap_procountor.reading.batches import PAUSE, Batch
-from tap_procountor.schema import DATE, DATE_TIME, DELETED_AT, INTEGER, STRING, RecordSchema
+from tap_procountor.permissions.access import Access
+from tap_procountor.readers.batch import PAUSE, Batch
+from tap_procountor.readers.list_page import records_in
+from tap_procountor.records.converter import Rejection
+from tap_procountor.records.schema import DATE, DATE_TIME, DELETED_AT, INTEGER, STRING, RecordSchema
+from tap_procountor.streams.base.downloading import DownloadStream, FileStream, LeftOutError
+from tap_procountor.streams.base.full_table import FullTableStream
 from tap_procountor.streams.invoicing import Attachments, Invoices, holders
-from tap_procountor.times import format_utc
-from tap_procountor.verdicts import Access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_procountor.census import Key
-    from tap_procountor.companies import Company
-    from tap_procountor.convert import Record
-    from tap_procountor.files import StoredFile
+    from tap_procountor.api.company import Company
+    from tap_procountor.downloads.store import StoredFile
+    from tap_procountor.records.converter import Record
+    from tap_procountor.state.ids import Key
 
 _FILE_FIELDS = {
     "size": INTEGER,

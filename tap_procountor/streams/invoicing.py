@@ -6,16 +6,13 @@ from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.convert import RecordConverter, Rejection
 from tap_procountor.errors import ForbiddenError, RecordError
-from tap_procountor.kinds.incremental import DocumentStream, IncrementalStream
-from tap_procountor.kinds.owned import BatchOwnedStream, OwnedStream
-from tap_procountor.kinds.read import ReadStream
-from tap_procountor.kinds.rows import RowStream
-from tap_procountor.reading.attachments import SEARCH_PATH, Found, attachment_ids
-from tap_procountor.reading.batches import PAUSE, Batch, Row
-from tap_procountor.report import StreamRemarks
-from tap_procountor.schema import (
+from tap_procountor.output.report import StreamRemarks
+from tap_procountor.permissions.access import Access, Finding, Verdict
+from tap_procountor.readers.attachment_search import SEARCH_PATH, Found, attachment_ids
+from tap_procountor.readers.batch import PAUSE, Batch, Row
+from tap_procountor.records.converter import RecordConverter, Rejection
+from tap_procountor.records.schema import (
     ADDITIONAL_FIELDS,
     DATE_TIME,
     INTEGER,
@@ -30,15 +27,18 @@ from tap_procountor.streams.banking import (
     ReferencePayments,
     with_parents,
 )
+from tap_procountor.streams.base.incremental import DocumentStream, IncrementalStream
+from tap_procountor.streams.base.owned import BatchOwnedStream, OwnedStream
+from tap_procountor.streams.base.read import ReadStream
+from tap_procountor.streams.base.rows import RowStream
 from tap_procountor.streams.registers import BusinessPartners
-from tap_procountor.verdicts import Access, Finding, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_procountor.companies import Company
-    from tap_procountor.convert import Record
-    from tap_procountor.reading.answers import Source
+    from tap_procountor.api.company import Company
+    from tap_procountor.readers.list_page import Source
+    from tap_procountor.records.converter import Record
     from tap_procountor.tap import TapProcountor
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tap_procountor.kinds.dated import DatedStream, DetailedDatedStream
-from tap_procountor.schema import RecordSchema
-from tap_procountor.verdicts import Access
+from tap_procountor.permissions.access import Access
+from tap_procountor.records.schema import RecordSchema
+from tap_procountor.streams.base.dated import DatedStream, DetailedDatedStream
 
 _PAYMENT = Access(any_of=("payments.payment",))
 

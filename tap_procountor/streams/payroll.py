@@ -9,26 +9,26 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_procountor.errors import none_if_unknown
-from tap_procountor.kinds.batched import BatchedStream
-from tap_procountor.kinds.full_table import (
+from tap_procountor.permissions.access import Access
+from tap_procountor.readers.batch import Batch
+from tap_procountor.readers.list_page import records_in
+from tap_procountor.records.schema import INTEGER, STRING, RecordSchema
+from tap_procountor.streams.base.batched import BatchedStream
+from tap_procountor.streams.base.full_table import (
     DetailedStream,
     FullTableStream,
     PagedStream,
     SingleCallStream,
 )
-from tap_procountor.kinds.owned import FullOwnedStream
-from tap_procountor.kinds.read import ReadStream
-from tap_procountor.kinds.rows import RowStream
-from tap_procountor.reading.answers import records_in
-from tap_procountor.reading.batches import Batch
-from tap_procountor.schema import INTEGER, STRING, RecordSchema
-from tap_procountor.verdicts import Access
+from tap_procountor.streams.base.owned import FullOwnedStream
+from tap_procountor.streams.base.read import ReadStream
+from tap_procountor.streams.base.rows import RowStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tap_procountor.companies import Company
-    from tap_procountor.reading.answers import Source
+    from tap_procountor.api.company import Company
+    from tap_procountor.readers.list_page import Source
 
 _SETTINGS = Access(any_of=("salaries.payroll",), module="payroll")
 _SALARIES = Access(

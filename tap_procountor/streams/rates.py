@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.kinds.full_table import SingleCallStream, ValuesStream
-from tap_procountor.reading.answers import records_in
-from tap_procountor.schema import DATE, INTEGER, STRING, RecordSchema, ValueSchema
-from tap_procountor.verdicts import Access
+from tap_procountor.permissions.access import Access
+from tap_procountor.readers.list_page import records_in
+from tap_procountor.records.schema import DATE, INTEGER, STRING, RecordSchema, ValueSchema
+from tap_procountor.streams.base.full_table import SingleCallStream, ValuesStream
 
 if TYPE_CHECKING:
-    from tap_procountor.client import Params
-    from tap_procountor.reading.answers import Source
+    from tap_procountor.api.client import Params
+    from tap_procountor.readers.list_page import Source
 
 #: ``/currencies/latest`` takes a number, ``/currencies/exchangerate`` the name.
 _RATE_TYPES = {

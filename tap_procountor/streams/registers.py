@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tap_procountor.kinds.full_table import DetailedStream, PagedStream, SingleCallStream
-from tap_procountor.kinds.incremental import DocumentStream, IncrementalStream
-from tap_procountor.schema import RecordSchema
-from tap_procountor.verdicts import Access
+from tap_procountor.permissions.access import Access
+from tap_procountor.records.schema import RecordSchema
+from tap_procountor.streams.base.full_table import DetailedStream, PagedStream, SingleCallStream
+from tap_procountor.streams.base.incremental import DocumentStream, IncrementalStream
 
 _PRODUCT_REGISTERS = Access(
     parts={

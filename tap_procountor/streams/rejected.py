@@ -5,17 +5,17 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.kinds.base import ProcountorStream
-from tap_procountor.schema import DATE_TIME, STRING, RecordSchema
-from tap_procountor.times import format_utc
+from tap_procountor.api.clock import format_utc
+from tap_procountor.records.schema import DATE_TIME, STRING, RecordSchema
+from tap_procountor.streams.base.stream import ProcountorStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from singer_sdk.helpers.types import Context
 
-    from tap_procountor.companies import Company
-    from tap_procountor.convert import Rejection
+    from tap_procountor.api.company import Company
+    from tap_procountor.records.converter import Rejection
 
 
 class RejectedRecords(ProcountorStream):

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from tap_procountor.errors import ApiError, none_if_unknown
-from tap_procountor.kinds.full_table import FullTableStream
-from tap_procountor.periods import Span, months_of
-from tap_procountor.reading.answers import Source, records_in
-from tap_procountor.reading.batches import Batch
-from tap_procountor.schema import DATE, INTEGER, STRING, RecordSchema
-from tap_procountor.verdicts import Access
+from tap_procountor.permissions.access import Access
+from tap_procountor.readers.batch import Batch
+from tap_procountor.readers.list_page import Source, records_in
+from tap_procountor.records.schema import DATE, INTEGER, STRING, RecordSchema
+from tap_procountor.streams.base.full_table import FullTableStream
+from tap_procountor.streams.base.periods import Span, months_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_procountor.census import Key
-    from tap_procountor.client import Params
-    from tap_procountor.companies import Company
-    from tap_procountor.kinds.base import ProcountorStream
+    from tap_procountor.api.client import Params
+    from tap_procountor.api.company import Company
+    from tap_procountor.state.ids import Key
+    from tap_procountor.streams.base.stream import ProcountorStream
 
 #: Receipts of these statuses, and those that have none, are the official bookkeeping. Without the
 #: list the API would choose by the company's rights.

@@ -25,7 +25,7 @@ from singer_sdk import typing as th
 from singer_sdk.authenticators import OAuthAuthenticator
 from singer_sdk.pagination import BaseAPIPaginator
 
-from tap_procountor.schema import RecordSchema
+from tap_procountor.records.schema import RecordSchema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sandbox_client import Client, running
 
-from tap_procountor.multipart import FileAnswer
+from tap_procountor.api.multipart import FileAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

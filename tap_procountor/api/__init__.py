@@ -1,0 +1,1 @@
+"""HTTP: how the API is asked, and nothing of Singer."""

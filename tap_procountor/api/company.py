@@ -1,0 +1,252 @@
+"""The companies of a run: one per API key."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tap_procountor.api.client import ProcountorClient, decode, server_time
+from tap_procountor.errors import (
+    UNFORESEEN,
+    ApiError,
+    ConfigurationError,
+    ProcountorError,
+    misunderstood,
+)
+from tap_procountor.records.structs import LARGEST_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_procountor.api.auth import CompanyAuthenticator
+    from tap_procountor.api.client import Params, Parse, Receiver, Usage
+    from tap_procountor.api.workers import RequestThreads
+    from tap_procountor.output.report import RunReport
+
+
+#: Clocks that are this far apart are worth a warning.
+_OFF = timedelta(hours=1)
+#: If they are this far apart, neither is believed; less if the lookback would not make up for it.
+_FAR_OFF = timedelta(days=1)
+
+#: What several parts of a run need; each asks for nothing else there.
+_SHARED_RESOURCES = {"/company/usagesettings", "/fiscalyears", "/vats/default"}
+
+
+def our_time() -> datetime:
+    """Return the time by this machine's clock."""
+    return datetime.now(UTC)
+
+
+class _SharedAnswers:
+    """Answers that several parts of a run need, possibly at the same time: each is asked for once.
+
+    A failure is not kept: whoever comes later asks again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[str, Future[Any]] = {}
+
+    def get(self, path: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - any JSON
+        """Return the answer; raises what asking raises."""
+        with self._lock:
+            is_first = path not in self._answers
+            answer = self._answers.setdefault(path, Future())
+        if is_first:
+            try:
+                answer.set_result(ask())
+            except BaseException as error:
+                del self._answers[path]
+                answer.set_exception(error)
+                raise
+        return answer.result()
+
+
+@dataclass(frozen=True)
+class Company:
+    """A company (Procountor: environment) and the way to its data.
+
+    Attributes:
+        id: Procountor's id; ids of everything else are unique only within a company.
+        name: Its name, for people.
+        user_id: The key's user, if the API says who that is.
+        server_time: When the run began for this company, by the server's clock.
+        our_time: The same by ours.
+        far_off: How far apart they must be for neither to be believed.
+        country: Its country in English upper case (``FINLAND``), if it is said.
+        discusses_invoices: Whether the discussion of invoices is in use; None if it is not said.
+        usage: Where the requests made through this object are counted.
+    """
+
+    id: int
+    name: str
+    server_time: datetime
+    our_time: datetime
+    far_off: timedelta
+    country: str | None
+    discusses_invoices: bool | None
+    user_id: int | None
+    client: ProcountorClient = field(repr=False)
+    _auth: CompanyAuthenticator = field(repr=False)
+    usage: Usage | None = None
+    _shared: _SharedAnswers = field(default_factory=_SharedAnswers, repr=False)
+
+    @classmethod
+    def open(cls, client: ProcountorClient, api_key: str, far_off: timedelta = _FAR_OFF) -> Company:
+        """Ask which company a key opens.
+
+        Args:
+            client: Asks.
+            api_key: The key.
+            far_off: How far apart the server's clock and ours must be for neither to be believed.
+
+        Raises:
+            ProcountorError: If the key opens none.
+        """
+        auth = client.authenticator(api_key)
+        answer = client.get(auth, "/sessioninfo")
+        session = answer.content
+        number = session.get("companyId") if isinstance(session, dict) else None
+        if type(number) is not int or not 0 < number <= LARGEST_ID:
+            msg = "The API's /sessioninfo names no company: check api_url."
+            raise ApiError(msg)
+        settings = session.get("companySettings")
+        return cls(
+            number,
+            str(session.get("name")),
+            server_time(answer),
+            our_time(),
+            far_off,
+            session.get("country"),
+            settings.get("invoiceDiscussionEnabled") if isinstance(settings, dict) else None,
+            session.get("userId"),
+            client,
+            auth,
+        )
+
+    @property
+    def opened(self) -> datetime:
+        """When the run began for this company; what changes later is left to the next run.
+
+        This is the server's time. If ours is far off, nobody knows which is right, and the later
+        one counts.
+        """
+        return max(self._possible_times)
+
+    @property
+    def agreed(self) -> datetime:
+        """When the run began at the earliest: no bookmark goes beyond what both clocks allow."""
+        return min(self._possible_times)
+
+    @property
+    def _possible_times(self) -> tuple[datetime, ...]:
+        is_far_off = abs(self.server_time - self.our_time) >= self.far_off
+        return (self.server_time, self.our_time) if is_far_off else (self.server_time,)
+
+    @property
+    def threads(self) -> RequestThreads:
+        """Where requests run several at once."""
+        return self.client.threads
+
+    def counting(self, usage: Usage) -> Company:
+        """Return the same company with its requests counted."""
+        return replace(self, usage=usage)
+
+    def get(
+        self,
+        path: str,
+        params: Params | None = None,
+        parse: Parse = decode,
+        max_tries: int | None = None,
+    ) -> Any:  # noqa: ANN401
+        """Return one of the company's resources, parsed; see ``ProcountorClient.get``."""
+
+        def ask() -> Any:  # noqa: ANN401
+            return self.client.get(self._auth, path, params, self.usage, parse, max_tries).content
+
+        is_shared = path in _SHARED_RESOURCES and not params and parse is decode
+        return self._shared.get(path, ask) if is_shared else ask()
+
+    def download(self, path: str, receive: Receiver, params: Params | None = None) -> Any:  # noqa: ANN401
+        """Get one of the company's files; see ``ProcountorClient.download``."""
+        return self.client.download(self._auth, path, receive, params, self.usage)
+
+    def post(self, path: str, body: Params) -> Any:  # noqa: ANN401 - any JSON
+        """Post a question that only reads, and parse the answer; see ``ProcountorClient.post``."""
+        return self.client.post(self._auth, path, body, self.usage).content
+
+
+def open_companies(
+    client: ProcountorClient, keys: list[str], report: RunReport, lookback: timedelta
+) -> dict[int, Company]:
+    """Ask which companies the keys open; a key that opens none does not stop the others.
+
+    Args:
+        client: Asks.
+        keys: The keys.
+        report: Is told of keys that open no company, and of a clock that is wrong.
+        lookback: What incremental reads overlap by.
+
+    Raises:
+        ProcountorError: If no key opens a company, if two open the same one, or if the connection
+            cannot be made as the environment wants it.
+    """
+    far_off = min(max(lookback, _OFF), _FAR_OFF)
+    companies: dict[int, Company] = {}
+    names: dict[int, str] = {}
+    errors: list[ProcountorError] = []
+    for position, outcome in enumerate(client.threads.map(partial(_open, client, far_off), keys)):
+        key_name = f"api_keys[{position}]" if len(keys) > 1 else "api_key"
+        if isinstance(outcome, ProcountorError):
+            errors.append(outcome)
+            if len(keys) > 1:
+                report.company_failed(key_name, outcome)
+            continue
+        if outcome.id in companies:
+            msg = (
+                f"{names[outcome.id]} and {key_name} open the same company ({outcome.id}): "
+                "remove one of them."
+            )
+            raise ConfigurationError(msg)
+        companies[outcome.id] = outcome
+        names[outcome.id] = key_name
+    if not companies:
+        raise errors[0]
+    clocks = [company.server_time - company.our_time for company in companies.values()]
+    _report_clock(max(clocks, key=abs), far_off, report)
+    return companies
+
+
+def _report_clock(ahead: timedelta, far_off: timedelta, report: RunReport) -> None:
+    """Warn if the server's clock and ours do not agree."""
+    if abs(ahead) < _OFF:
+        return
+    hours = abs(ahead) / _OFF
+    apart = (
+        f"By its Date header, the server's clock is {hours:,.0f} hours "
+        f"{'ahead of' if ahead > timedelta() else 'behind'} this machine's: correct the one that "
+        "is wrong."
+    )
+    if abs(ahead) >= far_off:
+        apart += (
+            " Until then bookmarks go no further than the earlier of the two, and more is read "
+            "again."
+        )
+    report.warn(apart)
+
+
+def _open(client: ProcountorClient, far_off: timedelta, api_key: str) -> Company | ProcountorError:
+    try:
+        return Company.open(client, api_key, far_off)
+    except ConfigurationError:
+        # The proxy or the certificates, for all of them.
+        raise
+    except ProcountorError as error:
+        return error
+    except UNFORESEEN as error:
+        return misunderstood(error)

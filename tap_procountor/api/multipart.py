@@ -1,0 +1,153 @@
+"""Files inside answers, taken apart while they arrive.
+
+Attachments and pictures of invoices come as ``multipart/mixed``: what the API says about the file,
+as JSON, then its bytes. Other files are the body itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from tap_procountor.api.client import decode
+from tap_procountor.errors import ApiError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_METADATA, _FILE = 1, 2
+#: Far more than the metadata of a file need.
+_LONGEST_METADATA = 1024 * 1024
+#: Encodings of a part that leave its bytes as they are.
+_PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary"})
+
+
+class FileAnswer:
+    """A file that arrives; iterate over it once to get its bytes, piece by piece.
+
+    Args:
+        headers: The answer's headers, to be looked up in any case.
+        pieces: The answer's body.
+
+    Attributes:
+        metadata: What the API says about the file; known before the first piece comes.
+        mime_type: The type that came with the bytes.
+    """
+
+    def __init__(self, headers: Mapping[str, str], pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self.metadata: dict[str, Any] = {}
+        kind, options = parse_options_header(headers.get("Content-Type", ""))
+        self._boundary = options.get(b"boundary") if kind.startswith(b"multipart/") else None
+        self.mime_type = kind.decode("latin-1") or None
+        # The connection tells if such a body breaks off.
+        self._has_end = "Content-Length" in headers or "Transfer-Encoding" in headers
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the bytes.
+
+        Raises:
+            TransientError: If the file breaks off before its end.
+            ApiError: If the answer is not made as it should be.
+        """
+        return self._part() if self._boundary else self._body()
+
+    def _body(self) -> Iterator[bytes]:
+        if not self._has_end:
+            msg = "A file came without its length: whether it is complete cannot be told."
+            raise ApiError(msg)
+        return self._pieces
+
+    def _part(self) -> Iterator[bytes]:
+        assert self._boundary  # noqa: S101 - for the type checker
+        parts = _Parts(self._boundary)
+        for piece in self._pieces:
+            chunks = parts.split(piece)
+            if parts.number >= _FILE and not self.metadata:
+                self.metadata = parts.metadata()
+                self.mime_type = parts.mime_type
+            yield from chunks
+        if not parts.is_complete:
+            msg = "A file broke off before its end."
+            raise TransientError(msg)
+        if parts.number != _FILE:
+            msg = "The answer of a file is not as documented: it has not two parts."
+            raise ApiError(msg)
+
+
+class _Parts:
+    """Splits the pieces of a multipart body.
+
+    Attributes:
+        number: Which part is being read, from 1.
+        is_complete: Whether the last boundary has come.
+        mime_type: The type of the second part.
+    """
+
+    def __init__(self, boundary: bytes) -> None:
+        self.number = 0
+        self.is_complete = False
+        self.mime_type: str | None = None
+        self._metadata = bytearray()
+        self._chunks: list[bytes] = []
+        self._name = bytearray()
+        self._value = bytearray()
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
+                "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+                "on_header_end": self._end_header,
+                "on_part_data": self._take,
+                "on_end": self._end,
+            },
+        )
+
+    def split(self, piece: bytes) -> list[bytes]:
+        """Return what a piece holds of the file."""
+        self._chunks = []
+        try:
+            self._parser.write(piece)
+        except MultipartParseError:
+            msg = "A file came in parts that cannot be told apart."
+            raise TransientError(msg) from None
+        return self._chunks
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the first part, parsed; empty if it is no JSON object."""
+        try:
+            metadata = decode(bytes(self._metadata))
+        except msgspec.DecodeError:
+            return {}
+        return metadata if isinstance(metadata, dict) else {}
+
+    def _begin(self) -> None:
+        self.number += 1
+
+    def _end(self) -> None:
+        self.is_complete = True
+
+    def _end_header(self) -> None:
+        name, value = (text.decode("latin-1").strip() for text in (self._name, self._value))
+        self._name.clear()
+        self._value.clear()
+        if self.number != _FILE:
+            return
+        if name.lower() == "content-type":
+            self.mime_type = parse_options_header(value)[0].decode("latin-1")
+        if name.lower() == "content-transfer-encoding" and value.lower() not in _PLAIN_ENCODINGS:
+            msg = "A file came in an encoding that this version of the tap does not know."
+            raise ApiError(msg)
+
+    def _take(self, data: bytes, start: int, end: int) -> None:
+        if self.number == _METADATA:
+            self._metadata += data[start:end]
+            if len(self._metadata) > _LONGEST_METADATA:
+                msg = "The answer of a file is not as documented: its first part is too long."
+                raise ApiError(msg)
+        elif self.number == _FILE:
+            self._chunks.append(data[start:end])

@@ -1,0 +1,73 @@
+"""What ``--test`` does: look at each selected stream of each company, and say what it finds."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from typing import TYPE_CHECKING
+
+from tap_procountor.errors import ForbiddenError, ProcountorError
+from tap_procountor.permissions.access import Finding, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from tap_procountor.api.company import Company
+    from tap_procountor.permissions.rights import Rights
+    from tap_procountor.streams.base.read import ReadStream
+
+Findings = dict[tuple[int, str], Finding]
+
+
+def look(
+    companies: Collection[Company],
+    streams: Collection[ReadStream],
+    rights: dict[int, Rights],
+    concurrency: int,
+) -> Findings:
+    """Ask every stream of every company for as little as possible.
+
+    Args:
+        companies: The companies.
+        streams: The streams.
+        rights: The users' rights by company.
+        concurrency: How many at once.
+
+    Returns:
+        What was found, by company and stream.
+    """
+
+    def one(part: tuple[Company, ReadStream]) -> Finding:
+        company, stream = part
+        return _finding(stream, company, rights[company.id])
+
+    parts = list(product(companies, streams))
+    # In threads of their own: reading may use the client's.
+    threads = ThreadPoolExecutor(concurrency)
+    try:
+        findings = [*threads.map(one, parts)]
+    finally:
+        # Whoever stops it does not wait for answers.
+        threads.shutdown(wait=False, cancel_futures=True)
+    names = [(company.id, stream.name) for company, stream in parts]
+    return dict(zip(names, findings, strict=True))
+
+
+def table(company: Company, findings: Findings) -> Iterator[str]:
+    """Yield the lines of a company's table."""
+    own = {stream: found for (number, stream), found in findings.items() if number == company.id}
+    width = max(map(len, own), default=0)
+    yield f"Company {company.id}: {company.name}"
+    for stream, finding in own.items():
+        verdict = f"{finding.verdict:<{max(map(len, Verdict))}}"
+        yield f"  {stream:<{width}}  {verdict}  {finding.advice or ''}".rstrip()
+
+
+def _finding(stream: ReadStream, company: Company, rights: Rights) -> Finding:
+    try:
+        is_empty = stream.is_empty(company)
+    except ForbiddenError as refusal:
+        return stream.access.refused(rights, str(refusal))
+    except ProcountorError as fault:
+        return Finding(Verdict.FAILED, str(fault))
+    return stream.access.judge(rights, is_empty=is_empty)

@@ -1,0 +1,303 @@
+"""The command: its options, its input, and errors said in one sentence."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import sys
+from abc import abstractmethod
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from traceback import format_tb
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+import msgspec
+from click.exceptions import ClickException, Exit
+from dotenv import find_dotenv, load_dotenv
+from singer_sdk import Tap
+from singer_sdk.exceptions import ConfigValidationError, MappingError
+from singer_sdk.helpers._classproperty import classproperty
+
+from tap_procountor import settings
+from tap_procountor.errors import ConfigurationError, ProcountorError
+from tap_procountor.output.messages import OutputLostError, Terminated, check_output, say
+from tap_procountor.state.validation import unwrapped
+from tap_procountor.streams.registry import STREAM_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import click
+
+#: Errors whose text is made for people and quotes no value; the SDK's speak of stream maps.
+SAID_FOR_PEOPLE = (ProcountorError, MappingError)
+
+
+class CommandLine(Tap):
+    """The SDK's command, with what it lets pass checked and what it says wrongly said."""
+
+    @classmethod
+    def invoke(
+        cls,
+        *,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
+        **options: Any,  # noqa: ANN401 - the SDK's
+    ) -> None:
+        """Run the tap."""
+        with cls._one_sentence_errors():
+            super().invoke(
+                state=_as_file(_state_in(state) if state else None),
+                catalog=_as_file(_catalog_in(catalog) if catalog else None),
+                **options,
+            )
+
+    @classmethod
+    def print_about(cls, output_format: str | None = None) -> None:
+        """Print what the tap is and which settings it has."""
+        with redirect_stdout(io.StringIO()) as text:
+            super().print_about(output_format)
+        say(text.getvalue().rstrip("\n"))
+
+    def run_discovery(self) -> str:
+        """Print the catalog and return it."""
+        say(self.catalog_json_text)
+        return self.catalog_json_text
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401
+        """Read the configuration files; of a setting in several, the last one counts."""
+        with cls._one_sentence_errors():
+            given = super().cb_config(ctx, param, tuple(one for one in value if one == "ENV"))
+            for path in value:
+                if path != "ENV":
+                    given.config.update(_config_in(path))
+            return given
+
+    @classmethod
+    def cb_discover(
+        cls: type[CommandLine],
+        ctx: click.Context,
+        param: click.Option,
+        value: bool,  # noqa: FBT001 - click's
+    ) -> None:
+        """Write the catalog."""
+        with cls._one_sentence_errors():
+            super().cb_discover(ctx, param, value)
+
+    @classmethod
+    def cb_test(
+        cls: type[CommandLine], ctx: click.Context, param: click.Option, value: str
+    ) -> None:
+        """Test the connection: one light request per company, instead of a sync of all streams."""
+        with cls._one_sentence_errors():
+            if value != "all":
+                super().cb_test(ctx, param, value)
+                return
+            given = ctx.params["config"]
+            catalog = ctx.params.get("catalog")
+            tap = cls(
+                config=given.config,
+                parse_env_config=given.parse_env,
+                catalog=_catalog_in(catalog) if catalog else None,
+            )
+            tap.test_connection()
+        ctx.exit()
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the command; the catalog is read before ``--test`` runs, wherever it stands."""
+        command = super().get_singer_command()
+        for option in command.params:
+            option.is_eager |= option.name == "catalog"
+        return command
+
+    @abstractmethod
+    def test_connection(self) -> None:
+        """Look at every selected stream of every company, and print what can be read."""
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
+        """Settings from the environment, and those that it lacks from a ``.env`` file.
+
+        The SDK would let a ``.env`` that lies about win over the environment, take a switch that is
+        neither on nor off for off, and quote a wrong value, which may be a secret.
+        """
+        _load_dotenv()
+        cls.append_builtin_config(cls.config_jsonschema)
+        config: dict[str, Any] = {}
+        for name in cls.config_jsonschema["properties"]:
+            variable = f"{cls._env_var_prefix}{name.upper()}"
+            if variable in os.environ:
+                cls.logger.info("Reading the setting '%s' from the variable %s.", name, variable)
+                config[name] = os.environ[variable]
+        return config
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings.
+
+        The SDK's own check would accept misspelt settings and print the values of wrong ones, which
+        may be secrets.
+        """
+        self.append_builtin_config(self.config_jsonschema)
+        settings.normalize(self._config, self.config_jsonschema)
+        errors = list(settings.check(self._config, self.config_jsonschema))
+        if errors and raise_errors:
+            msg = "The settings cannot be used"
+            raise ConfigValidationError(msg, errors=errors)
+        return errors
+
+    @classmethod
+    @contextmanager
+    def _one_sentence_errors(cls) -> Iterator[None]:
+        """End the program with a sentence instead of a traceback."""
+        try:
+            check_output()
+            yield
+        except ConfigValidationError as error:
+            for sentence in error.errors:
+                cls.logger.error(sentence)  # noqa: TRY400
+            sys.exit(1)
+        except SAID_FOR_PEOPLE as error:
+            cls.logger.error("%s", error)  # noqa: TRY400
+            sys.exit(1)
+        except Terminated as stop:
+            cls.logger.error("Stopped by signal %d.", stop.signal_number)  # noqa: TRY400
+            logging.shutdown()
+            os._exit(128 + stop.signal_number)
+        except OutputLostError as error:
+            cls.logger.error("%s", error)  # noqa: TRY400
+            logging.shutdown()
+            # Neither for requests under way, nor to write what is still buffered.
+            os._exit(1)
+        except (ClickException, Exit):
+            raise
+        except Exception as error:  # noqa: BLE001 - nobody has thought of it
+            # Its text, and a traceback with it, may quote secrets or the company's data.
+            cls.logger.error(  # noqa: TRY400
+                "The tap has failed unexpectedly (%s): please report it with these lines.\n%s",
+                type(error).__name__,
+                "".join(format_tb(error.__traceback__)),
+            )
+            sys.exit(1)
+
+
+class _Selection(msgspec.Struct):
+    selected: bool | None = None
+    selected_by_default: bool | None = msgspec.field(name="selected-by-default", default=None)
+    inclusion: Literal["available", "automatic", "unsupported"] | None = None
+
+
+class _Metadata(msgspec.Struct):
+    breadcrumb: list[str]
+    metadata: _Selection
+
+
+class _CatalogEntry(msgspec.Struct):
+    """What the SDK takes from a stream's entry as it is, and may misread."""
+
+    tap_stream_id: str
+    selected: bool | None = None
+    schema: dict[str, Any] = {}
+    metadata: list[_Metadata] = []
+    key_properties: list[str] | None = None
+    replication_key: str | None = None
+    replication_method: str | None = None
+
+
+def _load_dotenv() -> None:
+    """Put what a ``.env`` file says into the environment, which wins."""
+    try:
+        load_dotenv(find_dotenv(usecwd=True), encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        msg = "The .env file is not in UTF-8: save it in UTF-8."
+        raise ConfigurationError(msg) from None
+    except FileNotFoundError:
+        msg = "The working folder no longer exists: change to one that does."
+        raise ConfigurationError(msg) from None
+    except OSError as error:
+        msg = f"The .env file cannot be read: {error.strerror}."
+        raise ConfigurationError(msg) from None
+
+
+def _config_in(path: str) -> dict[str, Any]:
+    try:
+        return _json_object(Path(path).read_bytes(), "config")
+    except OSError as error:
+        msg = f"The config file {path} cannot be read: {error.strerror}."
+        raise ConfigurationError(msg) from None
+
+
+def _catalog_in(file: IO[str]) -> dict[str, Any]:
+    """Return the catalog in a file, which names only streams that there are."""
+    catalog = _json_object(_bytes_in(file), "catalog")
+    entries = catalog.get("streams")
+    if not isinstance(entries, list):
+        msg = "The catalog file holds no Singer catalog: make one with --discover."
+        raise ConfigurationError(msg)
+    known = {vars(stream)["name"] for stream in STREAM_TYPES}
+    unknown = []
+    for entry in entries:
+        name = entry.get("tap_stream_id") if isinstance(entry, dict) else None
+        try:
+            msgspec.convert(entry, _CatalogEntry)
+        except msgspec.ValidationError as error:
+            msg = (
+                f"The catalog file holds no Singer catalog (stream '{name}': {error}): correct it, "
+                "or make one with --discover."
+            )
+            raise ConfigurationError(msg) from None
+        if name not in known:
+            unknown.append(str(name))
+    if unknown:
+        msg = f"The catalog contains unknown streams: {', '.join(sorted(unknown))}."
+        raise ConfigurationError(msg)
+    return catalog
+
+
+def _state_in(file: IO[str]) -> dict[str, Any]:
+    """Return the state in a file: the last one, if a target has written several."""
+    data = _bytes_in(file)
+    try:
+        return unwrapped(_json_object(data, "state"))
+    except ConfigurationError as error:
+        try:
+            *_, last = [_json_object(line, "state") for line in data.splitlines() if line.strip()]
+        except (ConfigurationError, ValueError):
+            raise error from None
+        return unwrapped(last)
+
+
+def _bytes_in(file: IO[str]) -> bytes:
+    """Return the bytes of a file, which click has opened in the encoding of the terminal."""
+    data: bytes = file.buffer.read()  # type: ignore[attr-defined]
+    return data
+
+
+def _as_file(value: dict[str, Any] | None) -> IO[str] | None:
+    """Return what the SDK reads a value from."""
+    return None if value is None else io.StringIO(json.dumps(value))
+
+
+def _json_object(data: bytes, kind: str) -> dict[str, Any]:
+    """Parse a file that holds a JSON object, with or without the mark that Windows begins it with.
+
+    Raises:
+        ConfigurationError: If it does not.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+        value = settings.parse_json(text)
+    except UnicodeDecodeError:
+        msg = f"The {kind} file is no valid JSON: it is not in UTF-8."
+        raise ConfigurationError(msg) from None
+    except (RecursionError, ValueError) as error:
+        why = error if text.strip() else "it is empty"
+        msg = f"The {kind} file is no valid JSON: {why}."
+        raise ConfigurationError(msg) from None
+    if not isinstance(value, dict):
+        msg = f"The {kind} file must hold a JSON object."
+        raise ConfigurationError(msg)
+    return value

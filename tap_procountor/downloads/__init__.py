@@ -1,0 +1,1 @@
+"""Files: where they are kept and which are still to be downloaded."""

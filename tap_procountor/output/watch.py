@@ -1,0 +1,81 @@
+"""Notices what the main thread cannot, whatever it is waiting for."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tap_procountor.output.messages import TARGET_HAS_ENDED, OutputLostError, Terminated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_procountor.output.messages import MessageWriter
+
+#: Between two looks.
+_PAUSE_SECONDS = 0.2
+#: What the main thread may take to end once the target has.
+_LONGEST_END_SECONDS = 1.2
+
+logger = logging.getLogger("tap-procountor.watch")
+
+
+@contextmanager
+def watching(writer: MessageWriter) -> Iterator[None]:
+    """Watch for two things meanwhile.
+
+    The target may end while nothing is being written to it: no write then says so. And the
+    exception of a signal may get lost, for Python drops those that are raised inside a finalizer:
+    the signal is then sent again.
+
+    Args:
+        writer: Writes the messages; told of what is noticed.
+    """
+    is_over = threading.Event()
+    report_unraisable = sys.unraisablehook
+    sys.unraisablehook = partial(_report_unraisable, report_unraisable)
+    is_main = threading.current_thread() is threading.main_thread()
+    # A caller may have put something else in the place of standard output, or it is Windows.
+    with suppress(AttributeError, OSError):
+        output = select.poll()
+        # For no event: that nobody reads any more is always reported.
+        output.register(sys.stdout.fileno(), 0)
+        if is_main:
+            arguments = (writer, output, is_over)
+            threading.Thread(target=_watch, args=arguments, name="watch", daemon=True).start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        sys.unraisablehook = report_unraisable
+
+
+def _report_unraisable(
+    report: Callable[[sys.UnraisableHookArgs], object], dropped: sys.UnraisableHookArgs
+) -> None:
+    """Report what Python drops, but for what is noticed here anyway."""
+    if not isinstance(dropped.exc_value, Terminated | OutputLostError):
+        report(dropped)
+
+
+def _watch(writer: MessageWriter, output: select.poll, is_over: threading.Event) -> None:
+    while not output.poll(_PAUSE_SECONDS * 1000):
+        if is_over.is_set():
+            return
+        if number := writer.forgotten_signal:
+            os.kill(os.getpid(), number)
+    if not (writer.is_lost or is_over.is_set()):
+        writer.target_has_ended = True
+        # The handler of signals interrupts the main thread.
+        os.kill(os.getpid(), signal.SIGTERM)
+    if not is_over.wait(_LONGEST_END_SECONDS):
+        logger.error(TARGET_HAS_ENDED)
+        logging.shutdown()
+        os._exit(1)

@@ -1,0 +1,172 @@
+"""What the key's user may read, and what has changed about it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tap_procountor.errors import ForbiddenError, NotFoundError
+from tap_procountor.state.ids import pack_keys, unpack_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_procountor.api.company import Company
+
+#: The levels of ``/users/rights``; an unknown one counts as the highest.
+_LEVELS = {"NOT_ENABLED": 0, "NO_ACCESS": 0, "VIEWING_RIGHTS": 1, "ALL_RIGHTS": 2}
+_HIGHEST_LEVEL = 2
+
+#: Switches that limit what is read: for them, on is less than off.
+_LIMITS = ("Only", "limitedDimensions")
+
+#: Settings of the company are kept beside the rights, under names that begin like this. None of
+#: them hides rows (they are the invoice channel, cash discounts, accounting by row).
+_SETTINGS = "usageSettings."
+
+#: Kept beside the rights as well: under a limit such as "personal only", another user sees others.
+USER = "userId"
+
+#: The API's constants. Any other text may be data, which belongs neither in the state nor the log.
+_CONSTANT = re.compile(r"[A-Z]+(_[A-Z]+)*")
+
+Right = str | bool
+Rights = dict[str, Right]
+
+
+def read_rights(company: Company) -> Rights:
+    """Return the user's rights by name, such as ``salaries.payroll``.
+
+    An older version of the API has none of them.
+    """
+    rights = dict(_flat(_read(company, "/users/rights").get("rights")))
+    known = {
+        name: right for name, right in rights.items() if str(right) in _LEVELS or is_limit(name)
+    }
+    return known | ({USER: str(company.user_id)} if known and company.user_id else {})
+
+
+def read_settings(company: Company) -> Rights:
+    """Return the company's settings by name, if the user may see them."""
+    return dict(_flat(_read(company, "/company/usagesettings"), _SETTINGS))
+
+
+def settings_in(rights: Rights) -> Rights:
+    """Return the company's settings among the rights."""
+    return {name: value for name, value in rights.items() if name.startswith(_SETTINGS)}
+
+
+def tells_rights(rights: Rights) -> bool:
+    """Tell whether there are rights beside the company's settings."""
+    return len(rights) > len(settings_in(rights))
+
+
+def is_granted(rights: Rights, name: str) -> bool:
+    """Tell whether a right to look is granted; one that is not told counts as granted."""
+    return _LEVELS.get(str(rights.get(name)), _HIGHEST_LEVEL) > 0
+
+
+def is_limit(name: str) -> bool:
+    """Tell whether a right is a switch that narrows what is seen."""
+    return name.endswith(_LIMITS)
+
+
+class Changes(NamedTuple):
+    """What has changed between two readings of the rights.
+
+    Attributes:
+        text: All of it, as ``salaries.payroll (ALL_RIGHTS, now NO_ACCESS)``; empty if nothing.
+        lost: The rights that are less than before: rows may be hidden that were not.
+        gained: Those that are more than before: rows may come to light that were hidden.
+    """
+
+    text: str
+    lost: tuple[str, ...]
+    gained: tuple[str, ...]
+
+    @classmethod
+    def between(cls, before: Rights, now: Rights) -> Changes:
+        """Compare two readings; of rights that are known for the first time, nothing is said."""
+        names = sorted(before.keys() | now.keys())
+        lost = [name for name in names if before and _is_less(name, before, now)]
+        # Missing from one reading, a right is not gained when it is back in the next.
+        gained = [name for name in names if name in before and _is_less(name, now, before)]
+        text = ", ".join(
+            f"{name} ({before.get(name, 'not told')}, now {now.get(name, 'not told')})"
+            for name in names
+            if before.get(name) != now.get(name) and (name in before or name != USER)
+        )
+        return cls(text if before else "", tuple(lost), tuple(gained))
+
+
+class KnownRights:
+    """The rights that the rows in the target were read with, inside the state of a company.
+
+    ``rights`` are the highest so far, until a person confirms that lower ones are meant: rows that
+    these hide were not deleted. ``rights_seen`` are those of the last run, where they differ: what
+    was hidden then must be read once it can be seen again.
+
+    Args:
+        state: The writable part of the state.
+    """
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self._state = state
+
+    @property
+    def highest(self) -> Rights:
+        """The rights that deletions are judged by; empty if none are known."""
+        return self._unpacked("rights")
+
+    @property
+    def last(self) -> Rights:
+        """The rights of the last run."""
+        return self._unpacked("rights_seen") or self.highest
+
+    def keep(self, now: Rights, *, is_confirmed: bool) -> None:
+        """Keep what was read; lower rights replace higher ones only if a person confirms it."""
+        before = self.highest
+        lost = () if is_confirmed else Changes.between(before, now).lost
+        # A limit that was not known before was not on.
+        highest = now | {name: before.get(name, False) for name in lost}
+        self._state["rights"] = pack_keys(highest.items())
+        self._state.pop("rights_seen", None)
+        if highest != now:
+            self._state["rights_seen"] = pack_keys(now.items())
+
+    def _unpacked(self, name: str) -> Rights:
+        return dict(unpack_keys(self._state[name])) if name in self._state else {}
+
+
+def _is_less(name: str, before: Rights, now: Rights) -> bool:
+    """Tell whether less can be read by a right than before."""
+    if name == USER:
+        is_limited = any(one.get(limit) is True for one in (before, now) for limit in one)
+        return name in before and name in now and before[name] != now[name] and is_limited
+    if name.startswith(_SETTINGS):
+        # Their values hide nothing; but who could read them and cannot any more has lost a right.
+        return name in before and not settings_in(now)
+    if name not in before:
+        return is_limit(name) and now[name] is True
+    if name not in now:
+        return True
+    was, is_now = before[name], now[name]
+    if isinstance(was, bool) or isinstance(is_now, bool):
+        return was != is_now and bool(is_now) is is_limit(name)
+    return _LEVELS.get(is_now, _HIGHEST_LEVEL) < _LEVELS.get(was, _HIGHEST_LEVEL)
+
+
+def _read(company: Company, path: str) -> dict[str, Any]:
+    try:
+        answer = company.get(path)
+    except (ForbiddenError, NotFoundError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Right]]:  # noqa: ANN401 - any JSON
+    for name, item in value.items() if isinstance(value, dict) else ():
+        if isinstance(item, dict):
+            yield from _flat(item, f"{prefix}{name}.")
+        elif isinstance(item, bool) or (isinstance(item, str) and _CONSTANT.fullmatch(item)):
+            yield f"{prefix}{name}", item

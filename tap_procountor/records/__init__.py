@@ -1,0 +1,1 @@
+"""From the API's objects to records: schemas from the specification, conversion, rejection."""

@@ -1,0 +1,135 @@
+"""Values that come in another form than the specification says, but with the same content."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from tap_procountor.records.schema import Schema, kind_of, unwrapped
+from tap_procountor.records.structs import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,149})(\.[0-9]{1,149})?")
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)[T ]00:00(:00([.,]0+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
+
+#: What msgspec takes in no name of a field.
+_NO_NAME = re.compile(r'[\x00-\x1f"\\]')
+
+
+def _with_names(value: dict[str, Any]) -> dict[str, Any]:
+    """Replace what no field of ours can have in its name, but never put two names into one."""
+    renamed: dict[str, Any] = {}
+    for name, item in value.items():
+        plain = _NO_NAME.sub("_", name)
+        while plain != name and (plain in value or plain in renamed):
+            plain += "_"
+        renamed[plain] = item
+    return renamed
+
+
+def _text_of_number(value: Decimal) -> str | None:
+    text = str(value)
+    return text if _NUMBER.fullmatch(text) else None
+
+
+def _integer_of_number(value: Decimal) -> int | None:
+    is_near = value.adjusted() < 19  # noqa: PLR2004 - the digits of 64 bits
+    return int(value) if is_near and value == value.to_integral_value() else None
+
+
+def _integer_of_text(value: str) -> int | None:
+    return int(value) if _INTEGER.fullmatch(value) else None
+
+
+def _number_of_text(value: str) -> Decimal | None:
+    return Decimal(value) if _NUMBER.fullmatch(value) else None
+
+
+def _date_of_time(value: str) -> str | None:
+    match = _MIDNIGHT.fullmatch(value)
+    return match[1] if match else None
+
+
+#: What is wanted and what came; returns None if something would be lost.
+_WAYS: dict[tuple[str, type], tuple[str, Callable[[Any], Any]]] = {
+    ("string", int): ("a number where a text is expected", str),
+    ("string", Decimal): ("a number where a text is expected", _text_of_number),
+    ("integer", str): ("a text where an integer is expected", _integer_of_text),
+    ("integer", Decimal): ("decimals where an integer is expected", _integer_of_number),
+    ("number", str): ("a text where a number is expected", _number_of_text),
+    ("boolean", str): (
+        "a text where true or false is expected",
+        {"true": True, "false": False}.get,
+    ),
+    ("date", str): ("a time where a date is expected", _date_of_time),
+}
+
+
+class Mender:
+    """Brings parsed objects into the form that their schema says, where nothing is lost thereby.
+
+    Whatever it leaves as it is is for the check to refuse. Fields that the schema does not know are
+    added to it.
+
+    Args:
+        schema: The schema of the objects.
+
+    Attributes:
+        unknown: Paths of the fields that the newest object has taught.
+        is_changed: Whether it has been changed at all.
+        differences: Path and sentence of each value of the newest object that has been changed.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self.unknown: list[str] = []
+        self.is_changed = False
+        self.differences: list[tuple[str, str]] = []
+
+    def mend(self, source: Any) -> Any:  # noqa: ANN401 - any JSON
+        """Return an object in the form that its schema says."""
+        self.unknown, self.is_changed, self.differences = [], False, []
+        return self._mended(source, self._schema, "")
+
+    def _mended(self, value: Any, schema: Schema, path: str) -> Any:  # noqa: ANN401
+        schema = unwrapped(schema)
+        if isinstance(value, list):
+            items = schema.get("items")
+            return [self._mended(item, items, path) for item in value] if items else value
+        if isinstance(value, dict):
+            return self._mended_object(value, schema, path)
+        if value == "" and kind_of(schema) == "date":
+            self.is_changed = True
+            return None
+        sentence, way = _WAYS.get((kind_of(schema), type(value)), ("", None))
+        mended = way(value) if way else None
+        if mended is None:
+            return value
+        self._note(path, sentence)
+        return mended
+
+    def _mended_object(self, value: dict[str, Any], schema: Schema, path: str) -> dict[str, Any]:
+        properties = schema.get("properties")
+        if properties is None:
+            return value
+        start = f"{path}." if path else ""
+        if not value.keys() <= properties.keys():
+            if any(map(_NO_NAME.search, value)):
+                self._note(path, "names with characters that are replaced by '_'")
+                value = _with_names(value)
+            for name in value:
+                if name not in properties:
+                    properties[name] = UNKNOWN
+                    self.unknown.append(f"{start}{name}")
+        return {
+            name: None if item is None else self._mended(item, properties[name], f"{start}{name}")
+            for name, item in value.items()
+        }
+
+    def _note(self, path: str, sentence: str) -> None:
+        self.is_changed = True
+        self.differences.append((path, sentence))

@@ -1,0 +1,321 @@
+"""From an object of the API to a record: names, times and unknown fields, in one pass."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from copy import deepcopy
+from decimal import Decimal
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import msgspec
+from msgspec import UNSET
+
+from tap_procountor.api.client import decode
+from tap_procountor.api.salvage import (
+    MARK,
+    has_nul,
+    marked_field,
+    presentable,
+    salvaged,
+    without_nul,
+)
+from tap_procountor.errors import UNFORESEEN, RecordError, log_place
+from tap_procountor.records.coercion import Mender
+from tap_procountor.records.schema import ADDITIONAL_FIELDS, Schema, column_names
+from tap_procountor.records.structs import Fields, Shape, exact_decimal, usual_decimal, wrong_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tap_procountor.api.clock import ApiClock
+
+#: A record on its way to the target.
+Record = dict[str, Any] | Fields
+
+COMPANY_ID = "company_id"
+
+#: So many objects are converted at once: parsed, they take several times their size.
+_AT_ONCE = 50
+
+#: Where msgspec found a value of a wrong type: ``… - at `$.invoiceRows[...].id```.
+_PLACE = re.compile(r"at `\$\.?(.*?)`")
+#: What it says of an integer that does not fit into 64 bits.
+_OUT_OF_RANGE = re.compile(r"Expected `int` [<>]=|out of range")
+#: The id of an object, which nearly always stands first.
+FIRST_ID = re.compile(rb'\{\s*"id"\s*:\s*(\d{1,18})\s*[,}]')
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class Checked(dict[str, Any]):
+    """The fields of an object that fits its schema."""
+
+
+class Remarks(Protocol):
+    """Takes what is remarkable about the records of a stream although none is lost for it."""
+
+    def found_unknown_field(self, path: str) -> None:
+        """Note a field that the schema does not know; called once for each."""
+
+    def found_difference(self, path: str, sentence: str) -> None:
+        """Note that a field comes in another form; called once for each."""
+
+    def removed_nul(self, count: int) -> None:
+        """Note that NUL has been taken out of texts."""
+
+
+def as_text(source: Any) -> bytes:  # noqa: ANN401 - any JSON
+    """Return an object of the API as JSON: parsed ones take several times the memory."""
+    return source if isinstance(source, bytes) else _encoder.encode(source)
+
+
+def as_fields(record: Record) -> dict[str, Any]:
+    """Return the fields of a record or of an object inside one."""
+    return Checked(record.to_dict()) if isinstance(record, Fields) else {**record}
+
+
+def as_dict(record: Record) -> dict[str, Any]:
+    """Return a record as the SDK's own steps want it: plain values, exact decimals."""
+    plain: dict[str, Any] = decode(_encoder.encode(record))
+    return plain
+
+
+class Rejection(NamedTuple):
+    """A record that cannot be used.
+
+    Attributes:
+        key: What is known of its key, such as ``id 5``.
+        reason: What is wrong with it, in a sentence.
+        text: The record as JSON.
+        number: The id of the record or, if it is a row, of the document that it stands in.
+    """
+
+    key: str
+    reason: str
+    text: str
+    number: int | None = None
+
+    @classmethod
+    def of(cls, source: Any, error: RecordError, owner: int | None = None) -> Rejection:  # noqa: ANN401 - any JSON
+        """Return the rejection of a record, parsed or not.
+
+        Args:
+            source: The record.
+            error: What is wrong with it.
+            owner: The id of the document that it stands in, if it is a row.
+        """
+        text = as_text(source)
+        try:
+            document = decode(text)
+            text = _encoder.encode(document)
+        except UNFORESEEN:
+            first = FIRST_ID.match(text)
+            document = {"id": int(first[1])} if first else None
+        number = document.get("id") if isinstance(document, dict) else None
+        # The log names it: whatever else stands there may be data.
+        number = number if type(number) is int else None
+        key = "without id" if number is None else f"id {number}"
+        if owner is not None:
+            key += f" in document {owner}"
+        return cls(key, str(error), presentable(text), owner or number)
+
+
+def as_record_error(error: Exception) -> RecordError:
+    """Return what to say of a record that could not be handled; the error itself may quote it."""
+    if isinstance(error, RecordError):
+        return error
+    log_place(error, "record")
+    return RecordError(
+        f"The API sent a record that the tap cannot handle ({type(error).__name__}): please report "
+        "it."
+    )
+
+
+class RecordConverter:
+    """Converts the records of one stream, and checks that they fit its schema.
+
+    A field that the specification does not know is learned when it is first met, and kept: in place
+    below the root, of the root in ``additional_fields``. A value in another form than the schema
+    says is brought into that if it loses nothing by it.
+
+    Args:
+        schema: The schema of the records with the API's names, references resolved.
+        clock: Converts the API's times.
+        remarks: Takes what is remarkable.
+        replication_key: The field whose times are cut to whole seconds: bookmarks and targets
+            compare them as text, which must be of one width.
+    """
+
+    def __init__(
+        self, schema: Schema, clock: ApiClock, remarks: Remarks, replication_key: str | None = None
+    ) -> None:
+        self._schema = deepcopy(schema)
+        self._mender = Mender(self._schema)
+        self._columns = column_names(schema["properties"])
+        self._to_utc = clock.to_utc
+        self._in_whole_seconds = {str(replication_key): clock.in_whole_seconds.to_utc}
+        self._remarks = remarks
+        self._differences: set[tuple[str, str]] = set()
+        self._build()
+
+    def __call__(self, source: Any) -> Fields:  # noqa: ANN401 - any JSON
+        """Convert one object.
+
+        Args:
+            source: The object as JSON, or parsed.
+
+        Raises:
+            RecordError: If it does not fit the schema.
+        """
+        text = as_text(source)
+        try:
+            return self._fitted(text)
+        except RecordError:
+            raise
+        except msgspec.ValidationError as error:
+            raise _misfit(error) from None
+        except msgspec.DecodeError:
+            _check_decodable(salvaged(text))
+            msg = "The API sent something that is no JSON."
+            raise RecordError(msg) from None
+        except UNFORESEEN as error:
+            _check_decodable(salvaged(text))
+            raise as_record_error(error) from None
+
+    def all(self, sources: Iterable[Any]) -> Iterator[tuple[bytes, Fields | RecordError]]:
+        """Convert many objects.
+
+        Args:
+            sources: The objects as JSON, or parsed.
+
+        Yields:
+            Each as JSON, and what has become of it.
+        """
+        rest = iter(sources)
+        while texts := [as_text(source) for source in islice(rest, _AT_ONCE)]:
+            yield from zip(texts, self._all_at_once(texts), strict=True)
+
+    def _all_at_once(self, texts: list[bytes]) -> Sequence[Fields | RecordError]:
+        lines = b"\n".join(texts)
+        if not has_nul(lines):
+            with suppress(RecordError, *UNFORESEEN):
+                return self._decoded_lines(lines)
+            # A field may come in another form in each of them.
+            with suppress(RecordError, *UNFORESEEN):
+                return self._decoded_lines(b"\n".join([*map(self._mended, texts)]))
+        # Faulty objects are found one by one.
+        return [self._converted(text) for text in texts]
+
+    def _decoded_lines(self, lines: bytes) -> list[Fields]:
+        records = self._decoder.decode_lines(lines)
+        self._convert(records)
+        return records
+
+    def _converted(self, text: bytes) -> Fields | RecordError:
+        try:
+            return self(text)
+        except RecordError as error:
+            return error
+
+    def _fitted(self, text: bytes) -> Fields:
+        """Convert an object, in the form that is expected if it comes in another."""
+        text = self._without_nul(text)
+        try:
+            return self._decoded(text)
+        except (msgspec.ValidationError, RecordError):
+            return self._decoded(self._mended(text))
+
+    def _decoded(self, text: bytes) -> Fields:
+        record = self._slow_decoder.decode(text)
+        self._convert([record])
+        return record
+
+    def _convert(self, records: list[Fields]) -> None:
+        """Convert decoded objects in place."""
+        self._shape.convert(records)
+        for attribute in self._additional:
+            for record in records:
+                if getattr(record, attribute) is not UNSET:
+                    self._set_apart(record)
+
+    def _set_apart(self, record: Fields) -> None:
+        """Move the unknown fields of the root."""
+        apart = {name: record.pop(ours) for name, ours in self._apart.items() if ours in record}
+        columns = column_names(apart)
+        record[ADDITIONAL_FIELDS] = {columns[name]: value for name, value in apart.items()}
+
+    def _build(self) -> None:
+        unknown = self._schema["properties"].keys() - self._columns.keys()
+        self._apart = {name: f"{ADDITIONAL_FIELDS}.{name}" for name in sorted(unknown)}
+        columns = {**self._columns, **self._apart}
+        names = {name: columns[name] for name in self._schema["properties"]}
+        self._shape = Shape(
+            self._schema,
+            self._to_utc,
+            names=names,
+            added=[name for name in (COMPANY_ID, ADDITIONAL_FIELDS) if name not in names.values()],
+            converters=self._in_whole_seconds,
+        )
+        self._decoder = msgspec.json.Decoder(self._shape.api, float_hook=usual_decimal)
+        self._slow_decoder = msgspec.json.Decoder(self._shape.api, float_hook=exact_decimal)
+        self._additional = [self._shape.attributes[name] for name in self._apart.values()]
+
+    def _without_nul(self, text: bytes) -> bytes:
+        """Take out NUL, which databases refuse.
+
+        Raises:
+            RecordError: If there is a text that cannot be decoded.
+        """
+        if not has_nul(text):
+            return text
+        _check_decodable(text)
+        text, count = without_nul(text)
+        if count:
+            self._remarks.removed_nul(count)
+        return text
+
+    def _mended(self, text: bytes) -> bytes:
+        """Take up the fields that are unknown, and bring values into the form that is expected.
+
+        Returns:
+            The text as it came if nothing else was to be done.
+        """
+        mended = self._mender.mend(_decoder.decode(text))
+        for path in self._mender.unknown:
+            self._remarks.found_unknown_field(path)
+        if self._mender.unknown:
+            self._build()
+        if not self._mender.is_changed:
+            return text
+        for difference in self._mender.differences:
+            if difference not in self._differences:
+                self._differences.add(difference)
+                self._remarks.found_difference(*difference)
+        return _encoder.encode(mended)
+
+
+def _check_decodable(text: bytes) -> None:
+    """Look for the mark of what cannot be decoded.
+
+    Raises:
+        RecordError: If there is one.
+    """
+    if MARK in text:
+        field = marked_field(text)
+        place = f" in the field '{field}'" if field else ""
+        msg = f"The API sent something that cannot be decoded{place}."
+        raise RecordError(msg)
+
+
+def _misfit(error: msgspec.ValidationError) -> RecordError:
+    """Return what to say of a value that does not fit, without the value."""
+    place = _PLACE.search(str(error))
+    path = re.sub(r"\[.*?\]", "", place[1]) if place else ""
+    if "encoded date" in str(error):
+        return RecordError(f"The API sent no date where the field '{path}' should hold one.")
+    if _OUT_OF_RANGE.search(str(error)):
+        return RecordError(f"The API sent a number that is too large in the field '{path}'.")
+    return wrong_type(path)

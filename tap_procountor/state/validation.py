@@ -1,0 +1,192 @@
+"""The state: what it must look like to be believed, and which version of it this tap writes.
+
+Each stream's part carries the version. At the top, beside ``bookmarks``, it would get lost: many
+targets put together a state out of the parts of the streams that they have stored, and the SDK
+keeps nothing but bookmarks. The parts may thus be of several versions.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import fields
+from datetime import datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from tap_procountor.api.clock import format_exactly, format_utc
+from tap_procountor.errors import ConfigurationError
+from tap_procountor.records.structs import LARGEST_ID
+from tap_procountor.state.bookmarks import Window
+from tap_procountor.state.ids import Census, unpack, unpack_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+#: Version 1 carries no number. What it lacks has a default, so it is read as it is.
+VERSION = 2
+
+#: From long before any ``start_date`` to long after anybody's clock.
+_YEARS = range(1800, 2200)
+
+_Id = Annotated[int, Meta(ge=0, le=LARGEST_ID)]
+
+
+class _Partition(msgspec.Struct):
+    """What a stream keeps for a company; the SDK, and later versions of the tap, add fields.
+
+    A field that may be null says so: the tap reads the others without asking.
+    """
+
+    context: dict[str, Annotated[int, Meta(ge=1, le=LARGEST_ID)]]
+    streams: list[str] = []
+    replication_key: str | None = None
+    replication_key_value: str | None = None
+    window: dict[str, Any] | None = None
+    census: dict[str, Any] | UnsetType = UNSET
+    emitted: list[dict[str, str]] = []
+    keys: str | UnsetType = UNSET
+    written_keys: list[str] = []
+    rights: str | UnsetType = UNSET
+    rights_seen: str | UnsetType = UNSET
+    pending: list[str] = []
+    noted: list[_Id] = []
+    failed: list[_Id] = []
+    highest_id: _Id | UnsetType = UNSET
+    rejected: str | UnsetType = UNSET
+    unsearched: str | UnsetType | None = UNSET
+
+
+class _StreamState(msgspec.Struct, forbid_unknown_fields=True):
+    partitions: list[_Partition] = []
+    version: Annotated[int, Meta(ge=1)] = 1
+    starting_replication_value: str | None = None
+    replication_key_signpost: str | None = None
+
+
+class _State(msgspec.Struct):
+    bookmarks: dict[str, _StreamState]
+
+
+def check_state(state: dict[str, Any], variants: Mapping[str, int]) -> None:
+    """Make sure that a state is one of ours, so that it is never misread.
+
+    Args:
+        state: The state as it was given.
+        variants: How many lists each incremental stream reads, by its name.
+
+    Raises:
+        ConfigurationError: If it is not.
+    """
+    if not state:
+        return
+    try:
+        for name, stream in msgspec.convert(state, _State).bookmarks.items():
+            _check_version(stream.version)
+            companies = [partition.context["company_id"] for partition in stream.partitions]
+            _require(len(set(companies)) == len(companies))
+            for partition in stream.partitions:
+                _check_partition(partition, variants.get(name, 1))
+    except (KeyError, OverflowError, RecursionError, ValueError, TypeError, zlib.error):
+        msg = (
+            "The state cannot be understood: it was not written by this tap, or has been altered. "
+            "Give the state of an earlier run, or none to read everything again."
+        )
+        raise ConfigurationError(msg) from None
+
+
+def stamp(state: dict[str, Any]) -> None:
+    """Put the version into a state that is about to be written."""
+    # A run that is stopped early has none.
+    for stream in state.get("bookmarks", {}).values():
+        stream["version"] = VERSION
+
+
+def unwrapped(state: dict[str, Any]) -> dict[str, Any]:
+    """Take a state out of what ``meltano state get`` puts around it."""
+    inner = state.get("singer_state")
+    return inner if isinstance(inner, dict) and state.keys() == {"singer_state"} else state
+
+
+def _check_version(version: int) -> None:
+    if version > VERSION:
+        msg = (
+            f"The state was written by a newer version of the tap (state version {version}, this "
+            f"one knows {VERSION}): upgrade tap-procountor, or give a state from before the "
+            "upgrade."
+        )
+        raise ConfigurationError(msg)
+
+
+def _check_partition(partition: _Partition, variants: int) -> None:
+    """Check each field of a partition, and those that belong together.
+
+    Keys of regions may be any text: one that is wrong is compared as a period that is no more.
+
+    Raises:
+        ValueError: If something cannot be. Other errors mean the same.
+    """
+    _require(partition.context.keys() == {"company_id"})
+    _check_time(partition.replication_key_value)
+    if partition.window is not None:
+        _check_window(_made(Window, partition.window), variants)
+    if partition.census is not UNSET:
+        census = _made(Census, partition.census)
+        _check_time(census.taken)
+        _require(census.count == _count(census.packed.values()))
+        for moment in census.swept.values():
+            _check_time(moment, format_exactly)
+    for chunk in partition.emitted:
+        _count(chunk.values())
+    _count([*partition.pending, *([partition.rejected] if partition.rejected else [])])
+    _check_time(partition.unsearched)
+    for keys in (partition.keys, *partition.written_keys):
+        if keys is not UNSET:
+            # All have as many parts; that of ``company`` has none beside the company.
+            _require(len({len(key) for key in unpack_keys(keys)}) <= 1)
+    for rights in (partition.rights, partition.rights_seen):
+        for name, value in unpack_keys(rights) if rights is not UNSET else ():
+            _require(isinstance(name, str) and isinstance(value, str | bool))
+
+
+def _check_window(window: Window, variants: int) -> None:
+    """Check a window: numbers that cannot be would let it count as read."""
+    _check_time(window.start)
+    _check_time(window.end)
+    _check_time(window.until)
+    _check_time(window.begun, format_exactly)
+    _require(0 <= window.variant < variants and not window.is_done)
+    _require(0 <= window.after <= LARGEST_ID and window.done >= 0)
+    _require(window.done > 0 or not window.after)
+
+
+def _count(packs: Iterable[str]) -> int:
+    """Count the ids of packs; in each they ascend."""
+    count = 0
+    for ids in map(unpack, packs):
+        _require(all(low < high for low, high in pairwise(ids)))
+        _require(not ids or ids[0] >= 0)
+        count += len(ids)
+    return count
+
+
+def _check_time(
+    text: str | UnsetType | None, written: Callable[[datetime], str] = format_utc
+) -> None:
+    if text is not None and text is not UNSET:
+        moment = datetime.fromisoformat(text)
+        # Bookmarks are compared as strings: there is one form.
+        _require(written(moment) == text and moment.year in _YEARS)
+
+
+def _made(kind: type[Any], given: dict[str, Any]) -> Any:  # noqa: ANN401 - of that type
+    """Make of a part of the state what the tap will make of it."""
+    _require(given.keys() <= {field.name for field in fields(kind)})
+    return msgspec.convert(given, kind)
+
+
+def _require(condition: bool) -> None:  # noqa: FBT001
+    if not condition:
+        raise ValueError

@@ -1,0 +1,271 @@
+"""Streams that each run reads as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tap_procountor.errors import NotFoundError, ProcountorError, RecordError, none_if_unknown
+from tap_procountor.readers.batch import Batch, gathered
+from tap_procountor.readers.isolation import attempting, isolated
+from tap_procountor.readers.list_page import Source, records_in
+from tap_procountor.readers.numbered import numbered_rows
+from tap_procountor.records.converter import Rejection
+from tap_procountor.state.ids import Key, pack_keys, unpack_keys
+from tap_procountor.streams.base.read import ReadStream
+from tap_procountor.streams.base.stream import ProcountorStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk.helpers.types import Context
+
+    from tap_procountor.api.client import Params
+    from tap_procountor.api.company import Company
+    from tap_procountor.records.converter import Record
+    from tap_procountor.tap import TapProcountor
+
+#: Keys by the table that they belong to.
+Keys = dict[ProcountorStream, set[Key]]
+
+
+class FullTableStream(ReadStream):
+    """A stream that is read as a whole by each run."""
+
+    def __init__(self, tap: TapProcountor) -> None:
+        super().__init__(tap)
+        #: Of the company whose records are written: the keys of its rows so far, and those that
+        #: were in the target before, in this table and those of its rows.
+        self._seen: Keys = {}
+        self._known: Keys = {}
+
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether the state keeps the keys, to find deletions by."""
+        return self._tap.keeps_ids(of_all_streams=True)
+
+    def get_records(self, context: Context | None) -> Iterator[Any]:
+        """Yield a company's records, then tombstones for those that the last run had."""
+        company = self._tap.companies[(context or {})["company_id"]]
+        self._seen = {table: set() for table in self._tables}
+        self._known = {}
+        yield from super().get_records(context)
+        is_complete = all(
+            # A rejected record is not gone, but which one it is cannot be told.
+            self._tap.report.outcome(table.name, company.id).is_complete
+            for table in self._tables
+        )
+        if self.keeps_keys and not self._tap.is_backfill and is_complete:
+            yield from self._missing(company)
+
+    def gathered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Put small batches together: each with new keys costs a state."""
+        return gathered(batches) if self.keeps_keys else batches
+
+    def before_writing(self, company: Company, batch: Batch) -> None:
+        """Keep new keys in the state first: whatever stops the run, the next one knows of them."""
+        if not self.keeps_keys:
+            return
+        is_new = False
+        for table, keys in self._keys_in(company, batch).items():
+            if new := keys - self._known_before(company)[table] - self._seen[table]:
+                is_new = True
+                table.state_of(company).setdefault("written_keys", []).append(pack_keys(new))
+            self._seen[table] |= keys
+        if is_new:
+            self._tap.state_writer.write_state(self.tap_state, at_once=True)
+
+    @property
+    def _tables(self) -> list[ProcountorStream]:
+        return [self, *self._selected_row_streams]
+
+    def _keys_in(self, company: Company, batch: Batch) -> Keys:
+        """Return the keys of a batch's records and of the rows inside them."""
+        keys: Keys = {table: set() for table in self._tables}
+        for _, record in self.convert.all(batch.documents):
+            if isinstance(record, RecordError):
+                continue
+            record["company_id"] = company.id
+            keys[self].add(self.key_of(record))
+            for rows in self._selected_row_streams:
+                keys[rows].update(rows.key_of(row) for row in rows.rows(self, record))
+        # Records without a part of their key are not written.
+        return {table: {key for key in some if None not in key} for table, some in keys.items()}
+
+    def _known_before(self, company: Company) -> Keys:
+        """Return the keys that were in the target; not to be asked for before the first batch."""
+        if not self._known:
+            self._known = {table: self._known_keys(table, company) for table in self._tables}
+        return self._known
+
+    def _known_keys(self, table: ProcountorStream, company: Company) -> set[Key]:
+        """Return the keys that are in the target, as far as this run compares them."""
+        state = table.state_of(company)
+        packed = [state["keys"]] if "keys" in state else []
+        return set().union(*map(unpack_keys, [*packed, *state.get("written_keys", ())]))
+
+    def _missing(self, company: Company) -> Iterator[Record]:
+        """Yield or write tombstones for the rows that are gone, then keep the keys."""
+        known = self._known_before(company)
+        missing = {table: known[table] - self._seen[table] for table in self._tables}
+        try:
+            gone = self._confirmed_gone(company, missing) if any(missing.values()) else missing
+            guard = self._tap.deletion_guard(company)
+            for table in self._tables:
+                guard.allow(len(gone[table]), len(known[table]))
+        except ProcountorError as error:
+            self._tap.report.outcome(self.name, company.id).fail(error)
+            return
+        for table in self._tables:
+            for key in sorted(gone[table]):
+                if table is self:
+                    yield table.tombstone(company, key)
+                else:
+                    table.write(table.tombstone(company, key))
+            self._tap.report.outcome(table.name, company.id).deleted += len(gone[table])
+            state = table.state_of(company)
+            # Those that this run does not compare stay as they were.
+            others = FullTableStream._known_keys(self, table, company) - known[table]
+            state["keys"] = pack_keys(self._seen[table] | others | (missing[table] - gone[table]))
+            state.pop("written_keys", None)
+
+    def _confirmed_gone(self, company: Company, missing: Keys) -> Keys:
+        """Return the keys that are still missing when they are asked for again.
+
+        Raises:
+            ProcountorError: If that cannot be told.
+        """
+        still_there = {table: set[Key]() for table in missing}
+        # Keys of rows inside records begin with those of the records.
+        owners = {key[:1] for table, keys in missing.items() if table is not self for key in keys}
+        for batch in self.read_again(company, missing[self] | owners):
+            for table, keys in self._keys_in(company, batch).items():
+                still_there[table] |= keys
+        return {table: keys - still_there[table] for table, keys in missing.items()}
+
+    def read_again(self, company: Company, missing: set[Key]) -> Iterator[Batch]:  # noqa: ARG002
+        """Read what shows whether keys are gone: all of it, where that is not known better."""
+        return self.read(company)
+
+
+class SingleCallStream(FullTableStream):
+    """A resource in one answer: an object, an array, or an object that holds an array."""
+
+    #: The field of the answer that holds the records; none if the answer itself does.
+    records_field: ClassVar[str | None] = None
+    #: One request for each of these.
+    variants: ClassVar[tuple[Params, ...]] = ({},)
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Make the requests, several at once."""
+
+        def ask(params: Params) -> Batch:
+            return Batch(self.sources(company.get(self.path, params), params))
+
+        yield from company.threads.map(ask, self.variants)
+
+    def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401, ARG002 - any JSON
+        """Return the records inside the answer to one of the requests."""
+        if self.records_field:
+            return records_in(answer, self.records_field, self.path)
+        return answer if isinstance(answer, list) else [answer]
+
+
+class ValuesStream(SingleCallStream):
+    """An array of bare values in one answer; each becomes a row, its value the end of the key."""
+
+    def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401
+        """Make an object of each value."""
+        name = self.primary_keys[-1]
+        return [{name: value} for value in super().sources(answer, params)]
+
+
+class PagedStream(FullTableStream):
+    """A list whose rows are complete and that the API gives by page number only."""
+
+    filters: ClassVar[Params] = {}
+    #: The field that tells the rows apart.
+    key_field: ClassVar[str] = "id"
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one row."""
+        answer = company.get(self.path, {**self.filters, "size": 1})
+        return not records_in(answer, "results", self.path)
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read the pages."""
+        yield Batch(self.listed(company))
+
+    def listed(self, company: Company) -> list[Source]:
+        """Read the list as a whole."""
+        return numbered_rows(company, self.path, self.filters, self.key_field)
+
+    def explained(self, company: Company, incomplete: dict[int, Source]) -> Iterator[Batch]:
+        """Tell the rows that have been deleted meanwhile from those whose details are withheld.
+
+        Args:
+            company: The company.
+            incomplete: Rows of the list without details, by id.
+        """
+        if not incomplete:
+            return
+        listed = {row.get("id") for row in self.listed(company) if isinstance(row, dict)}
+        error = RecordError(f"Its details did not come from {self.path}.")
+        yield Batch(
+            [],
+            vanished=sorted(incomplete.keys() - listed),
+            rejected=[
+                Rejection.of(incomplete[number], error)
+                for number in sorted(incomplete.keys() & listed)
+            ],
+        )
+
+
+class DetailedStream(PagedStream):
+    """A list by page number, or in one piece, whose rows are completed by a request each."""
+
+    #: Whether the list comes in pages.
+    has_pages: ClassVar[bool] = True
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and detail."""
+        return (cls.path, f"{cls.path}/{{id}}")
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one row, or for the list if it has no pages."""
+        return super().is_empty(company) if self.has_pages else not company.get(self.path)
+
+    def listed(self, company: Company) -> list[Source]:
+        """Read the list as a whole."""
+        if self.has_pages:
+            return super().listed(company)
+        rows: list[Source] = company.get(self.path, self.filters)
+        return rows
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read the pages and, several at once, the details."""
+        incomplete: dict[int, Source] = {}
+
+        def complete(row: Source) -> Batch:
+            number = row.get("id") if isinstance(row, dict) else None
+            if type(number) is not int:
+                return Batch([row])
+            try:
+                return Batch([row | company.get(f"{self.path}/{number}")])
+            except NotFoundError:
+                incomplete[number] = row
+                return Batch([])
+
+        details = attempting(
+            complete, lambda row, error: Batch([], rejected=[Rejection.of(row, error)])
+        )
+        yield from isolated(company.threads.map(details, self.listed(company)))
+        yield from self.explained(company, incomplete)
+
+    def read_again(self, company: Company, missing: set[Key]) -> Iterator[Batch]:
+        """Ask for the details of those that are missing."""
+        for (number,) in sorted(missing):
+            found = []
+            with none_if_unknown():
+                found.append(company.get(f"{self.path}/{number}"))
+            yield Batch(found)

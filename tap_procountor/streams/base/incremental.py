@@ -1,0 +1,405 @@
+"""Streams read by ``version``: what has changed since the last run."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections import defaultdict, deque
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from tap_procountor.api.clock import format_utc
+from tap_procountor.errors import RecordError
+from tap_procountor.readers.batch import Batch, Documents, Row
+from tap_procountor.readers.details import DocumentList
+from tap_procountor.readers.keyset import KeysetList
+from tap_procountor.readers.list_page import records_in
+from tap_procountor.readers.prefetch import in_turn
+from tap_procountor.records.converter import Rejection
+from tap_procountor.state.bookmarks import Window
+from tap_procountor.state.ids import Census, Comparison, Seen, ascending, difference, pack, unpack
+from tap_procountor.streams.base.read import ReadStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tap_procountor.api.client import Params
+    from tap_procountor.api.company import Company
+    from tap_procountor.readers.details import Existing
+    from tap_procountor.readers.keyset import Page
+    from tap_procountor.records.converter import Record
+    from tap_procountor.state.bookmarks import Bookmark
+    from tap_procountor.streams.base.stream import ProcountorStream
+    from tap_procountor.tap import TapProcountor
+
+#: Documents after which the progress is sent to the target as a STATE message.
+_DOCUMENTS_PER_STATE = 1000
+
+#: Ids are packed page by page; so many packs are put into one, which is half as large.
+_PACKS_AT_ONCE = 32
+
+#: A state that is not due waits so long for what it can take along.
+_LONGEST_WAIT_SECONDS = 1.0
+
+
+class IncrementalStream(ReadStream):
+    """A keyset list, read by ``version`` in windows whose upper bound is closed."""
+
+    replication_key = "version"
+    #: The API hides rows by default: the list is read once with each of these filters.
+    variants: ClassVar[tuple[Params, ...]] = ({},)
+    #: Whether the list also knows page numbers.
+    has_numbers: ClassVar[bool] = True
+
+    #: The SDK must not write a state between two of ours: ids and progress belong together.
+    STATE_MSG_FREQUENCY = sys.maxsize
+
+    _unsaved_documents = 0
+
+    def __init__(self, tap: TapProcountor) -> None:
+        super().__init__(tap)
+        #: Ids that have been read ahead, in threads, and are not in the state yet.
+        self._unannounced: deque[tuple[Company, Seen]] = deque()
+        #: Ids of each company that are in the state while their records are not written yet.
+        self._announced: defaultdict[int, set[int]] = defaultdict(set)
+        #: How many packs of each company's ids need not be put into larger ones.
+        self._large_packs: defaultdict[int, int] = defaultdict(int)
+        #: The bookmarks that this run goes on from, by company.
+        self.began_at: dict[int, str | None] = {}
+        #: Documents of the batch that is being written which cannot be used.
+        self._rejected: set[int] = set()
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read the windows that are due, then look for what has been deleted."""
+        for rows in self._selected_row_streams:
+            rows.before_reading(self, company)
+        self.began_at[company.id] = self._bookmark_value(company)
+        # The state is looked at now: the iterator may run in another thread.
+        windows = list(self._bookmark(company).windows())
+        state = self.state_of(company)
+        emitted = Seen(state.get("emitted", ()))
+        rejected = self._rejected_before(company)
+        return self._read(company, windows, Census.from_state(state), emitted, rejected)
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for one row of each list."""
+        return not any(
+            records_in(company.get(self.path, {**variant, "size": 1}), "results", self.path)
+            for variant in self.variants
+        )
+
+    @property
+    def lookback(self) -> timedelta:
+        """How far a window reaches back before the end of the last one."""
+        return timedelta(seconds=self.config["lookback"])
+
+    def bounds(self, window: Window) -> Params:
+        """Return the API's filters for a window."""
+        return window.filters(self._tap.api_clock)
+
+    def forget_bookmark(self, company: Company) -> None:
+        """Let the next read begin at the beginning."""
+        if self.state_of(company).get("streams"):
+            self.state_of(company)["streams"] = []
+
+    def move_bookmark_back(self, company: Company, value: str | None) -> None:
+        """Let the next read go on from an earlier bookmark; from the beginning if it is None."""
+        now = self._bookmark_value(company)
+        if value is None or now is None:
+            self.forget_bookmark(company)
+        else:
+            state = self.state_of(company)
+            state |= {"replication_key_value": min(value, now), "window": None}
+
+    def before_writing(self, company: Company, batch: Batch) -> None:
+        """Keep the ids of a batch in the state first, and send it.
+
+        Whatever stops the run then, the next one knows what may be in the target. Batches that have
+        been read ahead are taken along: with many companies, a state for each would be much.
+        """
+        self._rejected.clear()
+        if not (self.keeps_ids and batch.listed):
+            return
+        ids = {row.id for row in batch.listed}
+        announced = self._announced[company.id]
+        if not ids <= announced:
+            if not self._tap.state_writer.is_due:
+                self._tap.read_ahead.settle(_LONGEST_WAIT_SECONDS)
+            self._keep_announced()
+            self._announce(company, [row for row in batch.listed if row.id not in announced])
+            self._keep_announced()
+            self._tap.state_writer.write_state(self.tap_state, at_once=True)
+        announced -= ids
+
+    def _keep_announced(self) -> None:
+        """Put the ids that have been read ahead into the state."""
+        while self._unannounced:
+            company, ids = self._unannounced.popleft()
+            packs = self.state_of(company).setdefault("emitted", [])
+            packs.append(ids.pack())
+            first = self._large_packs[company.id]
+            if len(packs) >= first + _PACKS_AT_ONCE:
+                packs[first:] = [Seen(packs[first:]).pack()]
+                self._large_packs[company.id] += 1
+            self._announced[company.id].update(*ids.values())
+
+    def reject(self, table: ProcountorStream, company: Company, rejection: Rejection) -> None:
+        """Note a document that cannot be used, so that the next run asks for it again."""
+        super().reject(table, company, rejection)
+        number = self.rejected_document(rejection)
+        if number is not None:
+            self._rejected.add(number)
+
+    def rejected_document(self, rejection: Rejection) -> int | None:
+        """Return the id of the list's row that a rejection belongs to, if it is known."""
+        return rejection.number
+
+    def _rejected_before(self, company: Company) -> set[int]:
+        """Return the documents that could not be used when they were last asked for."""
+        packed = self.state_of(company).get("rejected")
+        return set(unpack(packed)) if packed else set()
+
+    def _remember(self, company: Company, batch: Batch) -> None:
+        """Keep the ids of documents that cannot be used, before a bookmark passes them."""
+        before = self._rejected_before(company)
+        settled = {row.id for row in batch.listed}.union(batch.vanished) if before else set()
+        rejected = (before - settled) | self._rejected
+        state = self.state_of(company)
+        if rejected:
+            state["rejected"] = pack(rejected)
+        else:
+            state.pop("rejected", None)
+
+    def tombstones(self, company: Company, batch: Batch) -> Iterator[Record]:
+        """Yield tombstones for the ids that are gone, then keep the census."""
+        comparison = batch.comparison
+        if comparison is None:
+            return
+        gone, unclear = self._confirmed(company, comparison.missing)
+        self._tap.deletion_guard(company).allow(len(gone), comparison.compared)
+        for rejection in unclear:
+            self.reject(self, company, rejection)
+        for number in sorted(gone):
+            yield self.tombstone(company, (number,))
+        state = self.state_of(company)
+        state["census"] = comparison.census(gone).to_state()
+        state.pop("emitted", None)
+        self._large_packs[company.id] = 0
+        self._tap.state_writer.write_state(self.tap_state)
+
+    def written(self, company: Company, batch: Batch) -> None:
+        """Keep the progress in the state: now and then, and at the end of a window."""
+        if batch.vanished:
+            # They may be hidden instead of deleted: no bookmark may pass them then.
+            self._tap.deletion_guard(company).check_rights_again()
+        self._remember(company, batch)
+        if batch.window is None:
+            return
+        self._unsaved_documents += max(len(batch.documents), len(batch.listed))
+        is_due = batch.window.is_done or self._unsaved_documents >= _DOCUMENTS_PER_STATE
+        if is_due and not self._tap.deletion_guard(company).hides_rows:
+            self._unsaved_documents = 0
+            self._bookmark(company).save(batch.window)
+            self._tap.state_writer.write_state(self.tap_state)
+
+    def _bookmark(self, company: Company) -> Bookmark:
+        return self._tap.bookmark(self, company)
+
+    def _read(
+        self,
+        company: Company,
+        windows: list[Window],
+        before: Census,
+        emitted: Seen,
+        rejected: set[int],
+    ) -> Iterator[Batch]:
+        read = Seen()
+
+        def noted(batches: Iterator[Batch]) -> Iterator[Batch]:
+            for batch in batches:
+                if self.keeps_ids:
+                    self._note(company, batch.listed, read)
+                if rejected:
+                    rejected.difference_update(row.id for row in batch.listed)
+                yield batch
+
+        for window in windows:
+            yield from noted(self._read_window(company, window))
+        self._tap.deletion_guard(company).check_rights()
+        # Those that the windows did not bring again.
+        yield from noted(self._read_rejected(company, {*rejected}))
+        if self._tap.is_backfill:
+            return
+        first = windows[0]
+        if not first.is_whole:
+            # What has been written may have been deleted since it was read.
+            emitted.add(read)
+        everything = read if first.is_whole else None
+        yield from self.take_census(company, before, emitted, everything, first)
+
+    def _read_rejected(self, company: Company, rejected: set[int]) -> Iterator[Batch]:
+        """Ask again for documents that could not be used."""
+        for variant in self.variants:
+            if rejected:
+                for batch in self._again(company, variant, sorted(rejected)):
+                    rejected.difference_update(row.id for row in batch.listed)
+                    yield batch
+        if rejected:
+            gone, unclear = self._confirmed(company, rejected)
+            error = RecordError(f"It exists, but {self.path} does not list it.")
+            unlisted = sorted(rejected - gone - {rejection.number for rejection in unclear})
+            unclear += [Rejection.of({"id": number}, error) for number in unlisted]
+            yield Batch([], vanished=sorted(gone), rejected=unclear)
+
+    def _again(self, company: Company, filters: Params, ids: Sequence[int]) -> Iterator[Batch]:
+        """Read those of the documents that a list has."""
+        pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
+        return map(self._batch_of, pages.rows(ids))
+
+    def _note(self, company: Company, rows: Sequence[Row], ids: Seen) -> None:
+        """Note the ids of rows of the list."""
+        for row in rows:
+            ids[self.region_of(company, row)].append(row.id)
+
+    def _announce(self, company: Company, rows: Sequence[Row]) -> None:
+        """Have the ids of rows that will be written put into the next state."""
+        if self.keeps_ids and rows:
+            ids = Seen()
+            self._note(company, rows, ids)
+            self._unannounced.append((company, ids))
+
+    @property
+    def keeps_ids(self) -> bool:
+        """Whether the state keeps the stream's ids, to find deletions by."""
+        return self._tap.keeps_ids(of_all_streams=True)
+
+    def region_of(self, company: Company, row: Row) -> str:  # noqa: ARG002
+        """Return the part of the census that a row of the list belongs to."""
+        return ""
+
+    def take_census(
+        self,
+        company: Company,
+        before: Census,
+        emitted: Seen,
+        everything: Seen | None,
+        window: Window,  # noqa: ARG002
+    ) -> Iterator[Batch]:
+        """Compare the ids of the whole list with those that the target has.
+
+        Args:
+            company: The company.
+            before: The census of the last run that came so far.
+            emitted: The ids written since then, also by runs that were stopped; this run's only if
+                ``everything`` is None.
+            everything: The ids that this run has read, if that was all there is.
+            window: The first window of the run.
+        """
+        if not self.keeps_ids:
+            return
+        ids = ascending(self._list_ids(company) if everything is None else everything[""])
+        known = ascending(before.ids(""), emitted[""])
+        missing = difference(known, ids)
+        if before.taken and everything is None:
+            # What was hidden from an earlier run may be older than any window.
+            yield from self._read_unknown(company, difference(ids, known))
+
+        def census(gone: set[int]) -> Census:
+            taken = Census(taken=format_utc(company.agreed))
+            taken.replace("", ascending(ids, missing - gone))
+            return taken
+
+        yield Batch([], comparison=Comparison(missing, len(known), census))
+
+    def _read_unknown(self, company: Company, unknown: set[int]) -> Iterator[Batch]:
+        """Read documents that the lists have and the target has not."""
+        for variant in self.variants if unknown else ():
+            yield from self._again(company, variant, sorted(unknown))
+
+    def _list_ids(self, company: Company) -> Iterable[int]:
+        """Return the ids of what has been wanted so far: older rows are not in the target."""
+        start = self._tap.moment("start_date")
+        wanted = Window(format_utc(start) if start else None, format_utc(company.opened))
+        bounds = self.bounds(wanted)
+        lists = (
+            KeysetList(company, self.path, {**variant, **bounds}, has_numbers=self.has_numbers)
+            for variant in self.variants
+        )
+        return array("q", (number for one in lists for page in one.pages() for number in page.ids))
+
+    def _confirmed(self, company: Company, missing: set[int]) -> tuple[set[int], list[Rejection]]:
+        """Return those of the missing ids that are gone, and those of which it cannot be told."""
+        if not missing:
+            return set(), []
+        existing = self.existing(company, missing)
+        unclear = [
+            Rejection.of({"id": number}, RecordError(str(error)))
+            for number, error in sorted(existing.unclear.items())
+        ]
+        return missing - existing.ids - existing.unclear.keys(), unclear
+
+    def existing(self, company: Company, missing: set[int]) -> Existing:
+        """Ask which of the missing ids exist.
+
+        Raises:
+            ProcountorError: If that cannot be told of any.
+        """
+        return DocumentList(company, self.path, {}).existing(missing)
+
+    def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
+        bounds = self.bounds(window)
+        lists = (
+            self._read_list(company, {**variant, **bounds}, window.at_variant(number))
+            for number, variant in enumerate(self.variants[window.variant :], window.variant)
+        )
+        yield from in_turn([self._tap.read_ahead.part(one) for one in lists])
+        yield Batch([], window=window.done_with())
+
+    def _read_list(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
+        for batch in self._batches(company, filters, progress):
+            progress = progress.moved(batch)
+            yield batch._replace(window=progress)
+
+    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
+        """Read a list whose rows are complete."""
+        return self._pages(company, filters, progress)
+
+    def _pages(
+        self, company: Company, filters: Params, progress: Window, share: float = 1
+    ) -> Iterator[Batch]:
+        """Read the list, which makes a share of the requests."""
+        pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers, share=share)
+        for page in pages.pages(progress.after, progress.done):
+            if len(page):
+                self._announce(company, page.listed)
+                yield self._batch_of(page)
+
+    @staticmethod
+    def _batch_of(page: Page) -> Batch:
+        documents = Documents([(text,) for text in page.texts()])
+        return Batch(
+            documents,
+            page.listed,
+            rejected=page.rejected,
+            total=page.total,
+            repeated=len(page.repeated),
+        )
+
+
+class DocumentStream(IncrementalStream):
+    """An incremental stream whose rows are completed by batches of details."""
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return list and batch."""
+        return (cls.path, f"{cls.path}/{{ids}}")
+
+    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
+        documents = DocumentList(company, self.path, filters)
+        announce = partial(self._announce, company)
+        return documents.batches(progress.after, progress.done, announce)
+
+    def _again(self, company: Company, filters: Params, ids: Sequence[int]) -> Iterator[Batch]:
+        documents = DocumentList(company, self.path, filters)
+        return documents.again(ids, partial(self._announce, company))

@@ -1,0 +1,216 @@
+"""How the ledger is read: by ``version`` as other documents, and beside it period by period.
+
+Receipts are deleted and created anew by every edit of a document, and their dimensions change
+without a new ``version``. Those of tracking periods that can change are therefore read again.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from tap_procountor.api.clock import format_exactly, format_utc
+from tap_procountor.permissions.access import Verdict
+from tap_procountor.readers.batch import Batch
+from tap_procountor.readers.details import DocumentList
+from tap_procountor.readers.keyset import KeysetList
+from tap_procountor.state.ids import Census, Comparison, Seen, difference
+from tap_procountor.streams.base.incremental import DocumentStream
+from tap_procountor.streams.base.periods import Ledger
+from tap_procountor.streams.base.sweep import Sweep, Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tap_procountor.api.client import Params
+    from tap_procountor.api.company import Company
+    from tap_procountor.readers.batch import Row
+    from tap_procountor.state.bookmarks import Window
+    from tap_procountor.streams.base.periods import Region
+
+#: How often the open ledger is listed again while receipts are created and deleted in it.
+_MOST_LISTINGS = 3
+
+
+class LedgerStream(DocumentStream):
+    """Documents whose dates lie in tracking periods, in which nothing changes once closed."""
+
+    @property
+    def keeps_ids(self) -> bool:
+        """Whether the state keeps the ids; receipts are deleted by every edit of a document."""
+        return self._tap.keeps_ids(of_all_streams=False)
+
+    def region_of(self, company: Company, row: Row) -> str:
+        """Return the tracking period of a receipt."""
+        return self._ledger(company).key_of(row.receipt_date)
+
+    def take_census(
+        self,
+        company: Company,
+        before: Census,
+        emitted: Seen,
+        everything: Seen | None,
+        window: Window,
+    ) -> Iterator[Batch]:
+        """Read the receipts that may have changed unnoticed again, and compare the ids."""
+        ledger = self._ledger(company)
+        visits = [
+            (region, self._visit(region, before) if everything is None else Visit.READ)
+            for region in ledger.regions
+        ]
+        sweep = Sweep(before, emitted, visits, everything)
+        for visit, span in sweep.spans:
+            began = format_exactly(datetime.now(UTC))
+            yield from self._look(company, visit, span, sweep)
+            if visit is Visit.SWEEP:
+                sweep.note(span, began)
+            elif window.begun and visit is not Visit.SKIP:
+                # A load that was stopped and has gone on: nothing in the period is older.
+                sweep.note(span, window.begun)
+        if self.keeps_ids:
+            yield from self._settle(company, sweep)
+        yield Batch([], comparison=self._comparison(company, sweep))
+
+    def _visit(self, region: Region, before: Census) -> Visit:
+        """Decide how a region is looked at."""
+        if not region.is_closed or region.key in before.open:
+            return Visit.SWEEP
+        if before.taken and region.modified:
+            lookback = timedelta(seconds=self.config["lookback"])
+            since = datetime.fromisoformat(before.taken) - lookback
+            if self._tap.api_clock.parse(region.modified) >= since:
+                return Visit.SWEEP
+        is_unknown = self.keeps_ids and region.key not in before.packed
+        if is_unknown or self._tap.keeps_ids(of_all_streams=True):
+            return Visit.LIST
+        return Visit.SKIP
+
+    def _look(
+        self, company: Company, visit: Visit, span: list[Region], sweep: Sweep
+    ) -> Iterator[Batch]:
+        """Read or list the receipts of a span of days, and note their ids.
+
+        Without an upper bound: a document that is edited meanwhile has another receipt, which comes
+        at the end of the list.
+        """
+        filters = self._filters(span)
+        if visit is Visit.SWEEP:
+            known = sweep.known(span)
+
+            def announce(rows: Sequence[Row]) -> None:
+                self._announce(company, _not_in(known, rows))
+
+            batches = DocumentList(company, self.path, filters).batches(on_page=announce)
+            yield from self._swept(company, batches, sweep, known)
+        elif visit is Visit.LIST:
+            for page in KeysetList(company, self.path, filters).pages():
+                self._note(company, page.listed, sweep.seen)
+            yield from self._read_unknown(company, sweep.unread(span))
+
+    def _filters(self, span: list[Region]) -> Params:
+        """Return the list's filters for a span of days; for all days if it is empty."""
+        filters: Params = {}
+        if wanted_from := self._tap.moment("start_date"):
+            filters["versionStartDate"] = self._tap.api_clock.lower_bound(wanted_from)
+        filters |= {"startDate": span[0].first} if span and span[0].first else {}
+        return filters | ({"endDate": span[-1].last} if span and span[-1].last else {})
+
+    def _swept(
+        self, company: Company, batches: Iterator[Batch], sweep: Sweep, known: array[int]
+    ) -> Iterator[Batch]:
+        """Note the ids of what has come, and those that the target has not had."""
+        for batch in batches:
+            gone = {*batch.vanished}
+            self._note(company, [row for row in batch.listed if row.id not in gone], sweep.seen)
+            new = _not_in(known, batch.listed)
+            if new:
+                written = Seen()
+                self._note(company, new, written)
+                sweep.add(written)
+            yield batch._replace(listed=new)
+
+    def _settle(self, company: Company, sweep: Sweep) -> Iterator[Batch]:
+        """Read what was created while the ledger was read, and forget what it has replaced.
+
+        A document that is edited then has two receipts: the old one at its place in the list, read
+        before the edit, and the new one at the end, which the list may have come without.
+        """
+        if not (sweep.has_new or (sweep.missing() and self._has_more(company, sweep))):
+            return
+        for _ in range(_MOST_LISTINGS):
+            listed = {
+                number
+                for visit, span in sweep.spans
+                if visit is Visit.SWEEP
+                for page in KeysetList(company, self.path, self._filters(span)).pages()
+                for number in page.ids
+            }
+            unread = sweep.listed_again(listed)
+            if not unread:
+                return
+            documents = DocumentList(company, self.path, {})
+            batches = documents.again(sorted(unread), partial(self._announce, company))
+            yield from self._swept(company, batches, sweep, array("q"))
+        self.logger.warning(
+            "Company %d: receipts change while they are read; the next run reads them again.",
+            company.id,
+        )
+        sweep.swept.clear()
+
+    def _has_more(self, company: Company, sweep: Sweep) -> bool:
+        """Tell whether a receipt was created after the ends of the lists had come."""
+        end = KeysetList(company, self.path, self._filters([]))
+        # How many rows come before an id is not known, and need not be.
+        return any(end.pages(sweep.last_id, sys.maxsize))
+
+    def _comparison(self, company: Company, sweep: Sweep) -> Comparison:
+        """Compare the ids of the regions looked at with those that the target has."""
+        ledger = self._ledger(company)
+        missing = sweep.missing() if self.keeps_ids else set()
+        outcome = self._tap.report.outcome(self.name, company.id)
+        # Otherwise not all of a period has been read.
+        rights = self._tap.rights_of(company)
+        is_whole = self.access.judge(rights, is_empty=False).verdict is Verdict.READABLE
+        is_whole = is_whole and self.keeps_ids and not self.config.get("start_date")
+
+        def census(gone: set[int]) -> Census:
+            uncertain = sweep.uncertain(missing - gone)
+            if uncertain:
+                self.logger.warning(
+                    "Company %d: %d receipts are missing from the list although they exist.",
+                    company.id,
+                    len(missing - gone),
+                )
+            # A receipt that was rejected is in the target as an earlier run has read it.
+            swept = sweep.swept if is_whole and not outcome.rejected else {}
+            moments = sweep.before.swept | {
+                key: moment for key, moment in swept.items() if key not in uncertain
+            }
+            taken = Census(
+                open=ledger.open_periods,
+                taken=format_utc(company.agreed),
+                swept={key: moments[key] for key in sorted(sweep.keys & moments.keys()) if key},
+            )
+            for region in sweep.keys if self.keeps_ids else ():
+                taken.replace(region, sweep.ids_after(region, missing - gone))
+            return taken
+
+        return Comparison(missing, sweep.compared if missing else 0, census)
+
+    def _ledger(self, company: Company) -> Ledger:
+        if company.id not in self._ledgers:
+            self._ledgers[company.id] = Ledger(company.get("/fiscalyears"))
+        return self._ledgers[company.id]
+
+    @cached_property
+    def _ledgers(self) -> dict[int, Ledger]:
+        return {}
+
+
+def _not_in(known: array[int], rows: Sequence[Row]) -> list[Row]:
+    """Return the rows, in ascending order of ids, whose ids are not known."""
+    new = difference(array("q", [row.id for row in rows]), known)
+    return [row for row in rows if row.id in new]

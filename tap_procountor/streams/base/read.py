@@ -1,0 +1,204 @@
+"""Streams with requests of their own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from inspect import getattr_static
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tap_procountor.errors import (
+    UNFORESEEN,
+    ForbiddenError,
+    IncompleteError,
+    ProcountorError,
+    RecordError,
+    misunderstood,
+)
+from tap_procountor.output.progress import Progress
+from tap_procountor.output.report import StreamRemarks
+from tap_procountor.permissions.access import Access
+from tap_procountor.records.converter import Record, RecordConverter, Rejection, as_record_error
+from tap_procountor.streams.base.stream import ProcountorStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk.helpers.types import Context
+
+    from tap_procountor.api.company import Company
+    from tap_procountor.output.report import Outcome
+    from tap_procountor.permissions.access import Finding
+    from tap_procountor.readers.batch import Batch
+    from tap_procountor.state.ids import Key
+    from tap_procountor.streams.base.rows import RowStream
+
+
+class ReadStream(ProcountorStream):
+    """A stream with requests of its own."""
+
+    path: ClassVar[str]
+    #: The rights that the rows depend on.
+    access: ClassVar[Access] = Access()
+    #: Whether the rows tell of files that are written.
+    writes_files: ClassVar[bool] = False
+
+    @classmethod
+    def paths(cls) -> tuple[str, ...]:
+        """Return the path, and those of details if there are any."""
+        return (cls.path,)
+
+    @cached_property
+    def convert(self) -> RecordConverter:
+        """Turns an object of the API into a record."""
+        return RecordConverter(
+            getattr_static(self, "schema").source,
+            self._tap.api_clock,
+            StreamRemarks(self._tap.report, self.name),
+            self.replication_key,
+        )
+
+    @abstractmethod
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read a company's documents; called before its turn, so lazily and without side effects.
+
+        Raises:
+            ProcountorError: When iterated, if something cannot be read.
+        """
+
+    def is_empty(self, company: Company) -> bool:
+        """Ask for as little as shows whether there is anything to read, and that it may be."""
+        first = next(self.read(company), None)
+        return first is None or not len(first.documents)
+
+    def get_records(self, context: Context | None) -> Iterator[Any]:
+        """Yield a company's records; a failure ends this company's part of this stream alone."""
+        company = self._tap.companies[(context or {})["company_id"]]
+        outcome = self._tap.report.outcome(self.name, company.id)
+        outcome.bookmark_before = self._bookmark_value(company)
+        yield from self._records_until_fault(company.counting(outcome.usage), outcome)
+        outcome.bookmark_after = self._bookmark_value(company)
+        if outcome.failure is None:
+            is_empty = not (outcome.documents or outcome.bookmark_before)
+            rights = self._tap.rights_of(company)
+            self._find(company, self.access.judge(rights, is_empty=is_empty))
+        else:
+            self._fail_rows(company)
+
+    def _fail_rows(self, company: Company) -> None:
+        for rows in self._selected_row_streams:
+            outcome = self._tap.report.outcome(rows.name, company.id)
+            if not outcome.shortfall:
+                outcome.fail(IncompleteError(f"Its rows come with {self.name}, which failed."))
+
+    def _find(self, company: Company, finding: Finding) -> None:
+        """Note a finding for all tables that come from here."""
+        tolerated = self.config["on_missing_permission"] == "warn"
+        for stream in (self, *self._selected_row_streams):
+            self._tap.report.outcome(stream.name, company.id).find(finding, tolerated=tolerated)
+
+    @cached_property
+    def _selected_row_streams(self) -> list[RowStream]:
+        return [rows for rows in self.row_streams if rows.selected]
+
+    def _bookmark_value(self, company: Company) -> str | None:
+        value: str | None = self.state_of(company).get("replication_key_value")
+        return value
+
+    def _records_until_fault(self, company: Company, outcome: Outcome) -> Iterator[Record]:
+        progress = Progress(self.name, company.id, self._tap.client)
+        batches = self.gathered(self._tap.read_ahead.take(self, company))
+        for rows in self._selected_row_streams:
+            batches = rows.prepare(company, batches)
+        try:
+            for batch in batches:
+                outcome.documents += len(batch.documents)
+                self.before_writing(company, batch)
+                self._tap.message_writer.begin_batch()
+                for record in self._records(company, batch):
+                    outcome.rows += self.selected
+                    yield record
+                for rejection in batch.rejected:
+                    self.reject(self, company, rejection)
+                outcome.vanished.extend(batch.vanished)
+                for tombstone in self.tombstones(company, batch):
+                    outcome.deleted += self.selected
+                    yield tombstone
+                self.written(company, batch)
+                progress.show(outcome.rows, batch)
+        except ForbiddenError as error:
+            refusal = self.access.refused(self._tap.rights_of(company), str(error))
+            self._find(company, refusal)
+            outcome.failure = refusal.advice
+        except ProcountorError as error:
+            outcome.fail(error)
+        except UNFORESEEN as error:
+            outcome.fail(misunderstood(error))
+        finally:
+            progress.end()
+            self._tap.message_writer.flush()
+
+    def forget_bookmark(self, company: Company) -> None:
+        """Let the next read begin at the beginning, if it does not always."""
+
+    def gathered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Put small batches together, if each of them would cost a state."""
+        return batches
+
+    def before_writing(self, company: Company, batch: Batch) -> None:
+        """Prepare for the records of a batch."""
+
+    def reject(self, table: ProcountorStream, company: Company, rejection: Rejection) -> None:
+        """Keep a document, or a row inside one, out of its table, but do not lose it."""
+        self._tap.reject(table, company, rejection)
+
+    def tombstones(self, company: Company, batch: Batch) -> Iterator[Record]:  # noqa: ARG002
+        """Yield what marks as deleted the rows that a batch proves to be gone.
+
+        Raises:
+            DeletionError: If that is not certain enough.
+        """
+        return iter(())
+
+    def written(self, company: Company, batch: Batch) -> None:
+        """Note that all records of a batch, and their rows, have been written."""
+
+    def _records(self, company: Company, batch: Batch) -> Iterator[Record]:
+        """Yield the records of a batch, and write the rows inside each right after it."""
+        texts: dict[Key, bytes] = {}
+        for text, converted in self.convert.all(batch.documents):
+            try:
+                if isinstance(converted, RecordError):
+                    raise converted
+                record = converted
+                record["company_id"] = company.id
+                if texts.setdefault(self.checked_key(record), text) is not text:
+                    self._check_repetition(texts, record, text)
+                # Taken before the record is written: writing may remove deselected fields.
+                rows = [
+                    (stream, stream.sorted_rows(self, record))
+                    for stream in self._selected_row_streams
+                ]
+            except (RecordError, *UNFORESEEN) as error:
+                self.reject(self, company, Rejection.of(text, as_record_error(error)))
+                continue
+            yield record
+            for stream, (sound, faulty) in rows:
+                self._write_rows(stream, company, sound)
+                for row, fault in faulty:
+                    self.reject(stream, company, Rejection.of(row, fault, record.get("id")))
+
+    def _check_repetition(self, texts: dict[Key, bytes], record: Record, text: bytes) -> None:
+        """Accept a record that has come before only if it has not changed meanwhile.
+
+        Raises:
+            RecordError: If it has: which of the two is right cannot be told.
+        """
+        if texts[self.key_of(record)] != text:
+            msg = "The API sent another record with the same key before it."
+            raise RecordError(msg)
+
+    def _write_rows(self, stream: RowStream, company: Company, rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            stream.write(row)
+        self._tap.report.outcome(stream.name, company.id).rows += len(rows)

@@ -37,11 +37,12 @@ from tap_procountor.output.messages import (
 from tap_procountor.output.report import RunReport
 from tap_procountor.output.watch import watching
 from tap_procountor.permissions.preflight import Examination, end_of_support, examine
-from tap_procountor.permissions.rights import USER, Changes, KnownRights, Rights, tells_rights
+from tap_procountor.permissions.rights import USER, Changes, Rights, tells_rights
 from tap_procountor.readers.attachment_search import AttachmentSearch, KeptPages
 from tap_procountor.readers.prefetch import ReadAhead
 from tap_procountor.state.bookmarks import Bookmark
 from tap_procountor.state.deletions import DeletionGuard
+from tap_procountor.state.known_rights import KnownRights
 from tap_procountor.state.validation import check_state
 from tap_procountor.streams.base.incremental import DocumentStream, IncrementalStream
 from tap_procountor.streams.base.read import ReadStream
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 
     from singer_sdk import Stream
 
-    from tap_procountor.records.converter import Rejection
+    from tap_procountor.records.rejection import Rejection
     from tap_procountor.streams.base.stream import ProcountorStream
 
 

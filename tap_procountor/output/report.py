@@ -14,7 +14,7 @@ from tap_procountor.api.client import Usage
 from tap_procountor.permissions.access import Finding, Verdict
 
 if TYPE_CHECKING:
-    from tap_procountor.records.converter import Rejection
+    from tap_procountor.records.rejection import Rejection
 
 #: So many rejected records of a stream are named in the log; all of them are in the table.
 _MOST_NAMED = 10

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tap_procountor.readers.list_page import Source
-    from tap_procountor.records.converter import Rejection
+    from tap_procountor.records.rejection import Rejection
     from tap_procountor.state.bookmarks import Window
     from tap_procountor.state.ids import Comparison
 

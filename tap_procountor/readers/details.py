@@ -14,7 +14,7 @@ from tap_procountor.readers.batch import PAGE_SIZE, Batch, Documents
 from tap_procountor.readers.isolation import ask_in_halves
 from tap_procountor.readers.keyset import KeysetList
 from tap_procountor.readers.list_page import as_array, by_id, id_of
-from tap_procountor.records.converter import Rejection
+from tap_procountor.records.rejection import Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -16,7 +16,7 @@ from tap_procountor.errors import (
     ProcountorError,
     RecordError,
 )
-from tap_procountor.records.converter import as_record_error
+from tap_procountor.records.rejection import as_record_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tap_procountor.api.client import Params
     from tap_procountor.api.company import Company
-    from tap_procountor.records.converter import Rejection
+    from tap_procountor.records.rejection import Rejection
 
 #: A list with more rows than this is read in several places at once.
 _LONG_LIST = 4 * PAGE_SIZE

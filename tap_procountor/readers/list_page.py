@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from tap_procountor.api.client import decode
 from tap_procountor.errors import ApiError, RecordError
-from tap_procountor.records.converter import FIRST_ID, Rejection
+from tap_procountor.records.rejection import FIRST_ID, Rejection
 from tap_procountor.records.structs import LARGEST_ID
 
 if TYPE_CHECKING:

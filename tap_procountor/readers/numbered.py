@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tap_procountor.api.client import Params
     from tap_procountor.api.company import Company
     from tap_procountor.readers.list_page import Source
-    from tap_procountor.records.converter import Rejection
+    from tap_procountor.records.rejection import Rejection
 
 #: How often a list that changes while it is read is begun anew.
 _MAX_READINGS = 5

@@ -7,7 +7,7 @@ from contextlib import suppress
 from copy import deepcopy
 from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from msgspec import UNSET
@@ -17,12 +17,12 @@ from tap_procountor.api.salvage import (
     MARK,
     has_nul,
     marked_field,
-    presentable,
     salvaged,
     without_nul,
 )
-from tap_procountor.errors import UNFORESEEN, RecordError, log_place
+from tap_procountor.errors import UNFORESEEN, RecordError
 from tap_procountor.records.coercion import Mender
+from tap_procountor.records.rejection import as_record_error, as_text
 from tap_procountor.records.schema import ADDITIONAL_FIELDS, Schema, column_names
 from tap_procountor.records.structs import Fields, Shape, exact_decimal, usual_decimal, wrong_type
 
@@ -43,8 +43,6 @@ _AT_ONCE = 50
 _PLACE = re.compile(r"at `\$\.?(.*?)`")
 #: What it says of an integer that does not fit into 64 bits.
 _OUT_OF_RANGE = re.compile(r"Expected `int` [<>]=|out of range")
-#: The id of an object, which nearly always stands first.
-FIRST_ID = re.compile(rb'\{\s*"id"\s*:\s*(\d{1,18})\s*[,}]')
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -67,11 +65,6 @@ class Remarks(Protocol):
         """Note that NUL has been taken out of texts."""
 
 
-def as_text(source: Any) -> bytes:  # noqa: ANN401 - any JSON
-    """Return an object of the API as JSON: parsed ones take several times the memory."""
-    return source if isinstance(source, bytes) else _encoder.encode(source)
-
-
 def as_fields(record: Record) -> dict[str, Any]:
     """Return the fields of a record or of an object inside one."""
     return Checked(record.to_dict()) if isinstance(record, Fields) else {**record}
@@ -81,57 +74,6 @@ def as_dict(record: Record) -> dict[str, Any]:
     """Return a record as the SDK's own steps want it: plain values, exact decimals."""
     plain: dict[str, Any] = decode(_encoder.encode(record))
     return plain
-
-
-class Rejection(NamedTuple):
-    """A record that cannot be used.
-
-    Attributes:
-        key: What is known of its key, such as ``id 5``.
-        reason: What is wrong with it, in a sentence.
-        text: The record as JSON.
-        number: The id of the record or, if it is a row, of the document that it stands in.
-    """
-
-    key: str
-    reason: str
-    text: str
-    number: int | None = None
-
-    @classmethod
-    def of(cls, source: Any, error: RecordError, owner: int | None = None) -> Rejection:  # noqa: ANN401 - any JSON
-        """Return the rejection of a record, parsed or not.
-
-        Args:
-            source: The record.
-            error: What is wrong with it.
-            owner: The id of the document that it stands in, if it is a row.
-        """
-        text = as_text(source)
-        try:
-            document = decode(text)
-            text = _encoder.encode(document)
-        except UNFORESEEN:
-            first = FIRST_ID.match(text)
-            document = {"id": int(first[1])} if first else None
-        number = document.get("id") if isinstance(document, dict) else None
-        # The log names it: whatever else stands there may be data.
-        number = number if type(number) is int else None
-        key = "without id" if number is None else f"id {number}"
-        if owner is not None:
-            key += f" in document {owner}"
-        return cls(key, str(error), presentable(text), owner or number)
-
-
-def as_record_error(error: Exception) -> RecordError:
-    """Return what to say of a record that could not be handled; the error itself may quote it."""
-    if isinstance(error, RecordError):
-        return error
-    log_place(error, "record")
-    return RecordError(
-        f"The API sent a record that the tap cannot handle ({type(error).__name__}): please report "
-        "it."
-    )
 
 
 class RecordConverter:

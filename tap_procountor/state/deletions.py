@@ -14,7 +14,8 @@ from tap_procountor.permissions.rights import Changes, read_rights, settings_in,
 
 if TYPE_CHECKING:
     from tap_procountor.api.company import Company
-    from tap_procountor.permissions.rights import KnownRights, Rights
+    from tap_procountor.permissions.rights import Rights
+    from tap_procountor.state.known_rights import KnownRights
 
 #: A few may vanish at once even if they are a large share of what was compared.
 _ALWAYS_ALLOWED = 20

@@ -13,7 +13,7 @@ from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, Recor
 from tap_procountor.permissions.access import Access
 from tap_procountor.readers.batch import PAUSE, Batch
 from tap_procountor.readers.list_page import records_in
-from tap_procountor.records.converter import Rejection
+from tap_procountor.records.rejection import Rejection
 from tap_procountor.records.schema import DATE, DATE_TIME, DELETED_AT, INTEGER, STRING, RecordSchema
 from tap_procountor.streams.base.downloading import DownloadStream, FileStream, LeftOutError
 from tap_procountor.streams.base.full_table import FullTableStream

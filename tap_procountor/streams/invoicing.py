@@ -11,7 +11,8 @@ from tap_procountor.output.report import StreamRemarks
 from tap_procountor.permissions.access import Access, Finding, Verdict
 from tap_procountor.readers.attachment_search import SEARCH_PATH, Found, attachment_ids
 from tap_procountor.readers.batch import PAUSE, Batch, Row
-from tap_procountor.records.converter import RecordConverter, Rejection
+from tap_procountor.records.converter import RecordConverter
+from tap_procountor.records.rejection import Rejection
 from tap_procountor.records.schema import (
     ADDITIONAL_FIELDS,
     DATE_TIME,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_procountor.api.company import Company
-    from tap_procountor.records.converter import Rejection
+    from tap_procountor.records.rejection import Rejection
 
 
 class RejectedRecords(ProcountorStream):

@@ -10,7 +10,7 @@ from tap_procountor.errors import RecordError
 from tap_procountor.readers.batch import PAGE_SIZE, Batch
 from tap_procountor.readers.details import Details, details_of
 from tap_procountor.readers.numbered import numbered_pages
-from tap_procountor.records.converter import Rejection
+from tap_procountor.records.rejection import Rejection
 from tap_procountor.streams.base.full_table import PagedStream
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tap_procountor.readers.details import Existing
 from tap_procountor.readers.isolation import attempting, isolated
 from tap_procountor.readers.keyset import KeysetList
 from tap_procountor.readers.list_page import records_in
-from tap_procountor.records.converter import Rejection
+from tap_procountor.records.rejection import Rejection
 from tap_procountor.streams.base.incremental import IncrementalStream
 
 if TYPE_CHECKING:

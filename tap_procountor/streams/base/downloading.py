@@ -18,7 +18,7 @@ from tap_procountor.api.multipart import FileAnswer
 from tap_procountor.downloads.store import StoreError, TooLargeError
 from tap_procountor.errors import AuthenticationError, NotFoundError, ProcountorError, RecordError
 from tap_procountor.readers.batch import PAUSE, Batch
-from tap_procountor.records.converter import Rejection
+from tap_procountor.records.rejection import Rejection
 from tap_procountor.state.ids import pack, unpack
 from tap_procountor.streams.base.read import ReadStream
 from tap_procountor.streams.base.rows import RowStream

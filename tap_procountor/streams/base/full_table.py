@@ -9,7 +9,7 @@ from tap_procountor.readers.batch import Batch, gathered
 from tap_procountor.readers.isolation import attempting, isolated
 from tap_procountor.readers.list_page import Source, records_in
 from tap_procountor.readers.numbered import numbered_rows
-from tap_procountor.records.converter import Rejection
+from tap_procountor.records.rejection import Rejection
 from tap_procountor.state.ids import Key, pack_keys, unpack_keys
 from tap_procountor.streams.base.read import ReadStream
 from tap_procountor.streams.base.stream import ProcountorStream

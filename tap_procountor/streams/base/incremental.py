@@ -16,7 +16,7 @@ from tap_procountor.readers.details import DocumentList
 from tap_procountor.readers.keyset import KeysetList
 from tap_procountor.readers.list_page import records_in
 from tap_procountor.readers.prefetch import in_turn
-from tap_procountor.records.converter import Rejection
+from tap_procountor.records.rejection import Rejection
 from tap_procountor.state.bookmarks import Window
 from tap_procountor.state.ids import Census, Comparison, Seen, ascending, difference, pack, unpack
 from tap_procountor.streams.base.read import ReadStream

@@ -19,7 +19,7 @@ from tap_procountor.readers.isolation import ask_in_halves, attempting, fault_of
 from tap_procountor.readers.keyset import KeysetList
 from tap_procountor.readers.list_page import records_in
 from tap_procountor.readers.numbered import numbered_rows
-from tap_procountor.records.converter import Rejection, as_text
+from tap_procountor.records.rejection import Rejection, as_text
 from tap_procountor.streams.base.full_table import FullTableStream
 from tap_procountor.streams.base.incremental import IncrementalStream
 from tap_procountor.streams.base.read import ReadStream

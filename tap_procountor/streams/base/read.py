@@ -18,7 +18,8 @@ from tap_procountor.errors import (
 from tap_procountor.output.progress import Progress
 from tap_procountor.output.report import StreamRemarks
 from tap_procountor.permissions.access import Access
-from tap_procountor.records.converter import Record, RecordConverter, Rejection, as_record_error
+from tap_procountor.records.converter import Record, RecordConverter
+from tap_procountor.records.rejection import Rejection, as_record_error
 from tap_procountor.streams.base.stream import ProcountorStream
 
 if TYPE_CHECKING:

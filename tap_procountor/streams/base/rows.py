@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_procountor.errors import UNFORESEEN, RecordError
 from tap_procountor.output.report import StreamRemarks
-from tap_procountor.records.converter import Checked, Record, RecordConverter, as_record_error
+from tap_procountor.records.converter import Checked, Record, RecordConverter
+from tap_procountor.records.rejection import as_record_error
 from tap_procountor.records.schema import ADDITIONAL_FIELDS, RecordSchema
 from tap_procountor.records.structs import Fields
 from tap_procountor.streams.base.stream import ProcountorStream

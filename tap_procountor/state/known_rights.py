@@ -1,0 +1,50 @@
+"""The rights that the rows in the target were read with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tap_procountor.permissions.rights import Changes
+from tap_procountor.state.ids import pack_keys, unpack_keys
+
+if TYPE_CHECKING:
+    from tap_procountor.permissions.rights import Rights
+
+
+class KnownRights:
+    """The rights that the rows in the target were read with, inside the state of a company.
+
+    ``rights`` are the highest so far, until a person confirms that lower ones are meant: rows that
+    these hide were not deleted. ``rights_seen`` are those of the last run, where they differ: what
+    was hidden then must be read once it can be seen again.
+
+    Args:
+        state: The writable part of the state.
+    """
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self._state = state
+
+    @property
+    def highest(self) -> Rights:
+        """The rights that deletions are judged by; empty if none are known."""
+        return self._unpacked("rights")
+
+    @property
+    def last(self) -> Rights:
+        """The rights of the last run."""
+        return self._unpacked("rights_seen") or self.highest
+
+    def keep(self, now: Rights, *, is_confirmed: bool) -> None:
+        """Keep what was read; lower rights replace higher ones only if a person confirms it."""
+        before = self.highest
+        lost = () if is_confirmed else Changes.between(before, now).lost
+        # A limit that was not known before was not on.
+        highest = now | {name: before.get(name, False) for name in lost}
+        self._state["rights"] = pack_keys(highest.items())
+        self._state.pop("rights_seen", None)
+        if highest != now:
+            self._state["rights_seen"] = pack_keys(now.items())
+
+    def _unpacked(self, name: str) -> Rights:
+        return dict(unpack_keys(self._state[name])) if name in self._state else {}

@@ -1,4 +1,4 @@
-"""What ``--test`` does: look at each selected stream of each company, and say what it finds."""
+"""``--test``: ask each selected stream of each company for as little as possible."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from typing import TYPE_CHECKING
 
-from tap_procountor.errors import ForbiddenError, ProcountorError
+from tap_procountor.errors import ForbiddenError, IncompleteError, ProcountorError
+from tap_procountor.output.messages import say
 from tap_procountor.permissions.access import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -14,9 +15,34 @@ if TYPE_CHECKING:
 
     from tap_procountor.api.company import Company
     from tap_procountor.permissions.rights import Rights
+    from tap_procountor.run import Run
     from tap_procountor.streams.base.read import ReadStream
 
 Findings = dict[tuple[int, str], Finding]
+
+
+def test_connection(run: Run) -> None:
+    """Look at every selected stream of every company, and print what can be read.
+
+    Raises:
+        ProcountorError: If no key opens a company, or if a stream cannot be read in full.
+    """
+    context = run.context
+    run.check_settings()
+    try:
+        run.open_companies()
+        run.examine()
+        companies = context.companies.values()
+        rights = {company.id: context.rights_of(company) for company in companies}
+        findings = look(companies, run.streams(), rights, context.client.concurrency)
+    finally:
+        context.client.close()
+    for company in companies:
+        say("\n".join(table(company, findings)))
+    count = sum(finding.is_short for finding in findings.values()) + len(context.report.failures)
+    if count:
+        msg = f"{count} of the selected streams or companies cannot be read in full; see above."
+        raise IncompleteError(msg)
 
 
 def look(

@@ -419,7 +419,7 @@ def requests_per_second(config: Mapping[str, Any]) -> float:
     return float(config.get("requests_per_second") or default)
 
 
-def is_unencrypted(config: dict[str, Any]) -> bool:
+def is_unencrypted(config: Mapping[str, Any]) -> bool:
     """Tell whether credentials go through a network as they are; on this machine they may."""
     urls = [urlsplit(config[name]) for name in ("api_url", "token_url") if name in config]
     return any(url.scheme == "http" and not _is_here(url.hostname or "") for url in urls)

@@ -91,7 +91,7 @@ def run_here(config: Record, state: Record) -> Run:
         try:
             tap = TapProcountor(config=dict(config), catalog=_catalog, state=deepcopy(state))
             logger.addHandler(words)
-            tap.sync_all()
+            tap.run()
         except ProcountorError as error:
             code = 1
             words.said.add(str(error))

@@ -20,12 +20,11 @@ from tap_procountor.errors import (
 from tap_procountor.records.structs import LARGEST_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from tap_procountor.api.auth import CompanyAuthenticator
     from tap_procountor.api.client import Params, Parse, Receiver, Usage
     from tap_procountor.api.workers import RequestThreads
-    from tap_procountor.output.report import RunReport
 
 
 #: Clocks that are this far apart are worth a warning.
@@ -182,62 +181,58 @@ class Company:
 
 
 def open_companies(
-    client: ProcountorClient, keys: list[str], report: RunReport, lookback: timedelta
-) -> dict[int, Company]:
+    client: ProcountorClient, keys: list[str], lookback: timedelta
+) -> tuple[dict[int, Company], list[tuple[str, ProcountorError]]]:
     """Ask which companies the keys open; a key that opens none does not stop the others.
 
     Args:
         client: Asks.
         keys: The keys.
-        report: Is told of keys that open no company, and of a clock that is wrong.
         lookback: What incremental reads overlap by.
 
+    Returns:
+        The companies by id, and the keys that open none, by their place in the settings, with why.
+
     Raises:
-        ProcountorError: If no key opens a company, if two open the same one, or if the connection
-            cannot be made as the environment wants it.
+        ConfigurationError: If two keys open the same company, or if the connection cannot be made
+            as the environment wants it.
     """
     far_off = min(max(lookback, _OFF), _FAR_OFF)
     companies: dict[int, Company] = {}
     names: dict[int, str] = {}
-    errors: list[ProcountorError] = []
-    for position, outcome in enumerate(client.threads.map(partial(_open, client, far_off), keys)):
+    failures: list[tuple[str, ProcountorError]] = []
+    for position, opened in enumerate(client.threads.map(partial(_open, client, far_off), keys)):
         key_name = f"api_keys[{position}]" if len(keys) > 1 else "api_key"
-        if isinstance(outcome, ProcountorError):
-            errors.append(outcome)
-            if len(keys) > 1:
-                report.company_failed(key_name, outcome)
+        if isinstance(opened, ProcountorError):
+            failures.append((key_name, opened))
             continue
-        if outcome.id in companies:
+        if opened.id in companies:
             msg = (
-                f"{names[outcome.id]} and {key_name} open the same company ({outcome.id}): "
+                f"{names[opened.id]} and {key_name} open the same company ({opened.id}): "
                 "remove one of them."
             )
             raise ConfigurationError(msg)
-        companies[outcome.id] = outcome
-        names[outcome.id] = key_name
-    if not companies:
-        raise errors[0]
-    clocks = [company.server_time - company.our_time for company in companies.values()]
-    _report_clock(max(clocks, key=abs), far_off, report)
-    return companies
+        companies[opened.id] = opened
+        names[opened.id] = key_name
+    return companies, failures
 
 
-def _report_clock(ahead: timedelta, far_off: timedelta, report: RunReport) -> None:
-    """Warn if the server's clock and ours do not agree."""
+def clock_warning(companies: Collection[Company]) -> str | None:
+    """Return what to say if the server's clock and this machine's do not agree."""
+    ahead = max((company.server_time - company.our_time for company in companies), key=abs)
     if abs(ahead) < _OFF:
-        return
-    hours = abs(ahead) / _OFF
-    apart = (
-        f"By its Date header, the server's clock is {hours:,.0f} hours "
+        return None
+    warning = (
+        f"By its Date header, the server's clock is {abs(ahead) / _OFF:,.0f} hours "
         f"{'ahead of' if ahead > timedelta() else 'behind'} this machine's: correct the one that "
         "is wrong."
     )
-    if abs(ahead) >= far_off:
-        apart += (
+    if any(abs(ahead) >= company.far_off for company in companies):
+        warning += (
             " Until then bookmarks go no further than the earlier of the two, and more is read "
             "again."
         )
-    report.warn(apart)
+    return warning
 
 
 def _open(client: ProcountorClient, far_off: timedelta, api_key: str) -> Company | ProcountorError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.permissions.rights import Changes
+from tap_procountor.permissions.rights import Changes, tells_rights
 from tap_procountor.state.ids import pack_keys, unpack_keys
 
 if TYPE_CHECKING:
@@ -34,6 +34,17 @@ class KnownRights:
     def last(self) -> Rights:
         """The rights of the last run."""
         return self._unpacked("rights_seen") or self.highest
+
+    def update(self, now: Rights, *, is_confirmed: bool) -> Changes:
+        """Keep what a run has read at its beginning; return what has changed since the last run.
+
+        If no rights can be read any more, those known before stay.
+        """
+        if not is_confirmed and tells_rights(self.highest) and not tells_rights(now):
+            return Changes("", (), ())
+        changes = Changes.between(self.last, now)
+        self.keep(now, is_confirmed=is_confirmed)
+        return changes
 
     def keep(self, now: Rights, *, is_confirmed: bool) -> None:
         """Keep what was read; lower rights replace higher ones only if a person confirms it."""

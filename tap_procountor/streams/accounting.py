@@ -48,7 +48,7 @@ class TrackingPeriods(RowStream):
 
     def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:
         """Yield the periods, each with the time since which its receipts have all been read."""
-        receipts = self._tap.streams[LedgerReceipts.name]
+        receipts = self.run.streams[LedgerReceipts.name]
         state = receipts.get_context_state({"company_id": record["company_id"]})
         swept = Census.from_state(state).swept
         for row in super().rows(owner, record):

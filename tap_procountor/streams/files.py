@@ -66,7 +66,7 @@ class AttachmentFiles(DownloadStream):
 
     def wanted(self, record: Record) -> Iterator[int]:
         """Yield the attachments of a document that are of a wanted type."""
-        since = self._tap.moment("attachments_since")
+        since = self.run.moment("attachments_since")
         version = record.get("version")
         # The bank's documents have none: for their files the search tells.
         if since and version and version < format_utc(since):
@@ -80,7 +80,7 @@ class AttachmentFiles(DownloadStream):
     def fetch(self, company: Company, number: int) -> list[dict[str, Any]]:
         """Download an attachment."""
         place = self._place(company, number)
-        file = self._tap.file_store.find(place)
+        file = self.run.file_store.find(place)
         if file is None:
             self._wanted_size(company, number)
             self.take_quota()
@@ -98,7 +98,7 @@ class AttachmentFiles(DownloadStream):
 
     def planned_size(self, company: Company, number: int) -> int | None:
         """Look the size up where that is possible."""
-        if self._tap.file_store.find(self._place(company, number)):
+        if self.run.file_store.find(self._place(company, number)):
             raise LeftOutError
         return self._wanted_size(company, number)
 
@@ -109,13 +109,13 @@ class AttachmentFiles(DownloadStream):
             LeftOutError: If the settings do not want the attachment.
         """
         largest = self.config.get("max_attachment_size")
-        since = self._tap.moment("attachments_since")
+        since = self.run.moment("attachments_since")
         if largest is None and since is None and not self.config["attachment_plan"]:
             return None
-        document = self._tap.attachment_search(company).find(number) or {}
+        document = self.run.attachment_search(company).find(number) or {}
         size, attached = document.get("size"), document.get("attached")
         is_large = largest is not None and size is not None and size > largest
-        if is_large or (since and attached and self._tap.api_clock.parse(attached) < since):
+        if is_large or (since and attached and self.run.api_clock.parse(attached) < since):
             raise LeftOutError
         return size
 
@@ -152,13 +152,13 @@ class InvoiceImages(DownloadStream):
 
     def wanted(self, record: Record) -> Iterator[int]:
         """Yield an invoice that has changed lately enough."""
-        since = self._tap.moment("attachments_since")
+        since = self.run.moment("attachments_since")
         if not since or (record.get("version") or "") >= format_utc(since):
             yield record["id"]
 
     def fetch(self, company: Company, number: int) -> list[dict[str, Any]]:
         """Download page after page; how many there are is kept beside them."""
-        store = self._tap.file_store
+        store = self.run.file_store
         known = store.note(self._end(company, number))
         rows = []
         for page in count(1):
@@ -185,7 +185,7 @@ class InvoiceImages(DownloadStream):
 
     def planned_size(self, company: Company, number: int) -> int | None:
         """Look whether the invoice's pages are there; neither their number nor size is known."""
-        if self._tap.file_store.note(self._end(company, number)) is not None:
+        if self.run.file_store.note(self._end(company, number)) is not None:
             raise LeftOutError
         return None
 

@@ -37,10 +37,12 @@ from tap_procountor.streams.registers import BusinessPartners
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from singer_sdk import Tap
+
     from tap_procountor.api.company import Company
     from tap_procountor.readers.list_page import Source
     from tap_procountor.records.converter import Record
-    from tap_procountor.tap import TapProcountor
+    from tap_procountor.streams.base.context import RunContext
 
 
 _NO_DOCUMENTS = (
@@ -213,8 +215,8 @@ class Attachments(RowStream, ReadStream):
 
     get_records = ReadStream.get_records
 
-    def __init__(self, tap: TapProcountor) -> None:
-        super().__init__(tap)
+    def __init__(self, tap: Tap, run: RunContext) -> None:
+        super().__init__(tap, run)
         #: Files of other kinds that an owner has all the same, by company.
         self._owned: defaultdict[int, set[int]] = defaultdict(set)
 
@@ -225,15 +227,15 @@ class Attachments(RowStream, ReadStream):
 
     def is_empty(self, company: Company) -> bool:
         """Say no, for the owners may have some; ask the search, which need not be there."""
-        self._tap.attachment_search(company).find(1)
+        self.run.attachment_search(company).find(1)
         return False
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read what only the search knows, from the last file on that a run has come across."""
         # The owners come first.
         yield PAUSE
-        search = self._tap.attachment_search(company)
-        last = 0 if self._tap.is_backfill else self.state_of(company).get("highest_id", 0)
+        search = self.run.attachment_search(company)
+        last = 0 if self.run.is_backfill else self.state_of(company).get("highest_id", 0)
         for page in search.documents_after(last):
             rows = [
                 {"id": number, "owner_stream": None, "owner_id": None}
@@ -250,37 +252,37 @@ class Attachments(RowStream, ReadStream):
 
     def written(self, company: Company, batch: Batch) -> None:
         """Keep how far the search has been read, unless files may be hidden from it."""
-        is_kept = not (self._tap.is_backfill or self._tap.deletion_guard(company).hides_rows)
+        is_kept = not (self.run.is_backfill or self.run.deletion_guard(company).hides_rows)
         if batch.listed and is_kept:
             self.state_of(company)["highest_id"] = batch.listed[-1].id
-            self._tap.state_writer.write_state(self.tap_state)
+            self.run.state_writer.write_state(self.tap_state)
 
     def _is_wanted(self, company: Company, number: int, source: Source) -> bool:
         """Tell whether a file belongs to no document and was attached in the time wanted."""
         if source.get("referenceType") in _OWNED_TYPES or number in self._owned[company.id]:
             return False
-        start, end = self._tap.moment("start_date"), self._tap.moment("end_date")
+        start, end = self.run.moment("start_date"), self.run.moment("end_date")
         try:
-            attached = self._tap.api_clock.parse(source["attached"])
+            attached = self.run.api_clock.parse(source["attached"])
         except (KeyError, TypeError, ValueError):
             return True
         return not ((start and attached < start) or (end and attached > end))
 
     def _explain(self, company: Company) -> None:
         """Note what is missing if the search does not answer."""
-        search = self._tap.attachment_search(company)
-        outcome = self._tap.report.outcome(self.name, company.id)
+        search = self.run.attachment_search(company)
+        outcome = self.run.report.outcome(self.name, company.id)
         if search.is_off:
             finding = Finding(Verdict.MODULE_OFF, f"{search.fault} {_NO_DOCUMENTS}")
             outcome.find(finding, tolerated=True)
         elif search.fault and outcome.failure is None:
             outcome.fail(search.fault)
-            if not self._tap.is_backfill:
+            if not self.run.is_backfill:
                 self._remember_owners(company)
 
     def _remember_owners(self, company: Company) -> None:
         """Keep where the owners' documents begin that lack what the search would have told."""
-        for owner in self._tap.streams.values():
+        for owner in self.run.streams.values():
             if isinstance(owner, IncrementalStream) and self in owner.row_streams:
                 state = owner.state_of(company)
                 # One that has not begun goes on from where it is.
@@ -290,12 +292,12 @@ class Attachments(RowStream, ReadStream):
     def before_reading(self, owner: IncrementalStream, company: Company) -> None:
         """Read an owner's documents again once the search answers that had failed."""
         state = owner.state_of(company)
-        if "unsearched" in state and self._tap.attachment_search(company).answers():
+        if "unsearched" in state and self.run.attachment_search(company).answers():
             owner.move_bookmark_back(company, state.pop("unsearched"))
 
     def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Look the attachments of each batch up in the search, ahead of the writer."""
-        search = self._tap.attachment_search(company)
+        search = self.run.attachment_search(company)
 
         def look_up(batch: Batch) -> tuple[Batch, list[int], Found]:
             ids = [*attachment_ids(batch)]
@@ -343,7 +345,7 @@ class Attachments(RowStream, ReadStream):
             try:
                 record = self._convert(source)
             except RecordError as error:
-                self._tap.reject(self, company, Rejection.of(source, error))
+                self.keep_out(company, Rejection.of(source, error))
                 continue
             document = record.to_dict()
             del document["attachment_id"]
@@ -353,6 +355,6 @@ class Attachments(RowStream, ReadStream):
     def _convert(self) -> RecordConverter:
         return RecordConverter(
             SPECIFICATION.component("Document"),
-            self._tap.api_clock,
-            StreamRemarks(self._tap.report, self.name),
+            self.run.api_clock,
+            StreamRemarks(self.run.report, self.name),
         )

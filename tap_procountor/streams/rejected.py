@@ -38,26 +38,25 @@ class RejectedRecords(ProcountorStream):
         """Yield nothing: the records are written when they are met."""
         return ()
 
-    def keep(self, stream: ProcountorStream, company: Company, rejection: Rejection) -> None:
-        """Write a record that another stream has rejected, or only that it has."""
+    def keep(
+        self, stream: str, company: Company, rejection: Rejection, *, shows_everything: bool
+    ) -> None:
+        """Write a record that another stream has rejected, or only the reason.
+
+        What the user has deselected or mapped away must not come back by this door.
+        """
         if not self.selected:
             return
+        content = self.config["rejected_record_content"]
+        is_whole = content == "full" or (content == "as_selected" and shows_everything)
         row = {
             "company_id": company.id,
-            "stream": stream.name,
+            "stream": stream,
             # Documents may have rows that are alike.
             "digest": sha256(f"{rejection.number} {rejection.text}".encode()).hexdigest(),
             "record_key": rejection.key,
             "reason": rejection.reason,
-            "record": rejection.text if self._shows(stream) else None,
+            "record": rejection.text if is_whole else None,
             "rejected_at": format_utc(company.opened),
         }
         self.write(row)
-
-    def _shows(self, stream: ProcountorStream) -> bool:
-        """Whether the records of a stream may be seen as a whole.
-
-        What the user has deselected or mapped away must not come back by this door.
-        """
-        content = self.config["rejected_record_content"]
-        return content == "full" or (content == "as_selected" and stream.shows_everything)

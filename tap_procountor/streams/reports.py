@@ -68,7 +68,7 @@ class ReportStream(FullTableStream):
     @property
     def keeps_keys(self) -> bool:
         """Whether lines that are gone are declared deleted: a leftover would make sums wrong."""
-        return self._tap.keeps_ids(of_all_streams=False)
+        return self.run.keeps_ids(of_all_streams=False)
 
     def read_again(self, company: Company, missing: set[Key]) -> Iterator[Batch]:
         """Ask for the reports in whose periods lines are missing.

@@ -48,7 +48,7 @@ class DatedStream(IncrementalStream):
         """Return the API's filters for a window."""
         first, last = self.date_filters
         bounds = {first: self._local_date(window.start)} if window.start else {}
-        if self._tap.is_backfill:
+        if self.run.is_backfill:
             bounds[last] = self._local_date(window.end)
         return bounds
 
@@ -57,7 +57,7 @@ class DatedStream(IncrementalStream):
         # A window that was left unfinished has been read up to an id by an earlier run.
         ids = [row.id for row in batch.listed] + [batch.window.after if batch.window else 0]
         self._highest[company.id] = highest = max(self._highest.get(company.id, 0), *ids)
-        is_kept = not (self._tap.is_backfill or self._tap.deletion_guard(company).hides_rows)
+        is_kept = not (self.run.is_backfill or self.run.deletion_guard(company).hides_rows)
         if batch.window is not None and batch.window.is_done and is_kept:
             state = self.state_of(company)
             state["highest_id"] = max(highest, state.get("highest_id", 0))
@@ -81,11 +81,11 @@ class DatedStream(IncrementalStream):
 
     def _late_batches(self, company: Company, window: Window, highest: int) -> Iterator[Batch]:
         """Read rows of dates before the window whose ids are above those met so far."""
-        if not window.start or self._tap.is_backfill:
+        if not window.start or self.run.is_backfill:
             return
         first, last = self.date_filters
         bounds = {last: self._local_date(window.start, days=-1)}
-        if start := self._tap.moment("start_date"):
+        if start := self.run.moment("start_date"):
             bounds[first] = self._local_date(str(start))
         if bounds.get(first, "") > bounds[last]:
             return
@@ -109,7 +109,7 @@ class DatedStream(IncrementalStream):
         return Existing({*compress(ids, company.threads.map(exists, ids))}, {})
 
     def _local_date(self, moment: str, days: int = 0) -> str:
-        local = datetime.fromisoformat(moment).astimezone(self._tap.api_clock.zone)
+        local = datetime.fromisoformat(moment).astimezone(self.run.api_clock.zone)
         return str(local.date() + timedelta(days=days))
 
 

@@ -151,7 +151,7 @@ class FileStream(ReadStream):
         return {
             "size": file.size,
             "sha256": file.sha256,
-            "location": self._tap.file_store.location(place, file),
+            "location": self.run.file_store.location(place, file),
             "downloaded_at": file.downloaded_at,
         }
 
@@ -181,7 +181,7 @@ class FileStream(ReadStream):
 
         def receive(headers: Mapping[str, str], pieces: Iterator[bytes]) -> StoredFile:
             answer = FileAnswer(headers, pieces)
-            return self._tap.file_store.save(place, answer, name, largest)
+            return self.run.file_store.save(place, answer, name, largest)
 
         file: StoredFile = company.download(path, receive, params)
         return file
@@ -234,11 +234,11 @@ class DownloadStream(RowStream, FileStream):
             self._plan(company)
         else:
             yield from self._downloaded(company)
-            self._tap.state_writer.write_state(self.tap_state)
+            self.run.state_writer.write_state(self.tap_state)
 
     def written(self, company: Company, batch: Batch) -> None:  # noqa: ARG002
         """Send the progress up to the batch before."""
-        self._tap.state_writer.write_state(self.tap_state)
+        self.run.state_writer.write_state(self.tap_state)
 
     def take_quota(self) -> None:
         """Count a download.
@@ -246,7 +246,7 @@ class DownloadStream(RowStream, FileStream):
         Raises:
             PostponedError: If the run has made as many as it may.
         """
-        if not self._tap.file_quota.take():
+        if not self.run.file_quota.take():
             raise PostponedError
 
     def _downloaded(self, company: Company) -> Iterator[Batch]:
@@ -321,7 +321,7 @@ class DownloadStream(RowStream, FileStream):
         sizes = [one for one in company.threads.map(size, chain(*chunks), share=None) if one != -1]
         known = [one for one in sizes if one is not None]
         plan = {"files": len(sizes), "bytes": sum(known), "unknown": len(sizes) - len(known)}
-        self._tap.report.outcome(self.name, company.id).plan = plan
+        self.run.report.outcome(self.name, company.id).plan = plan
         figures = "{files:,} to be downloaded, {bytes:,} bytes and {unknown:,} of unknown size."
         self._say(company, figures.format(**plan))
 

@@ -17,12 +17,13 @@ from tap_procountor.streams.base.stream import ProcountorStream
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
 
     from tap_procountor.api.client import Params
     from tap_procountor.api.company import Company
     from tap_procountor.records.converter import Record
-    from tap_procountor.tap import TapProcountor
+    from tap_procountor.streams.base.context import RunContext
 
 #: Keys by the table that they belong to.
 Keys = dict[ProcountorStream, set[Key]]
@@ -31,8 +32,8 @@ Keys = dict[ProcountorStream, set[Key]]
 class FullTableStream(ReadStream):
     """A stream that is read as a whole by each run."""
 
-    def __init__(self, tap: TapProcountor) -> None:
-        super().__init__(tap)
+    def __init__(self, tap: Tap, run: RunContext) -> None:
+        super().__init__(tap, run)
         #: Of the company whose records are written: the keys of its rows so far, and those that
         #: were in the target before, in this table and those of its rows.
         self._seen: Keys = {}
@@ -41,20 +42,20 @@ class FullTableStream(ReadStream):
     @property
     def keeps_keys(self) -> bool:
         """Whether the state keeps the keys, to find deletions by."""
-        return self._tap.keeps_ids(of_all_streams=True)
+        return self.run.keeps_ids(of_all_streams=True)
 
     def get_records(self, context: Context | None) -> Iterator[Any]:
         """Yield a company's records, then tombstones for those that the last run had."""
-        company = self._tap.companies[(context or {})["company_id"]]
+        company = self.run.companies[(context or {})["company_id"]]
         self._seen = {table: set() for table in self._tables}
         self._known = {}
         yield from super().get_records(context)
         is_complete = all(
             # A rejected record is not gone, but which one it is cannot be told.
-            self._tap.report.outcome(table.name, company.id).is_complete
+            self.run.report.outcome(table.name, company.id).is_complete
             for table in self._tables
         )
-        if self.keeps_keys and not self._tap.is_backfill and is_complete:
+        if self.keeps_keys and not self.run.is_backfill and is_complete:
             yield from self._missing(company)
 
     def gathered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -72,7 +73,7 @@ class FullTableStream(ReadStream):
                 table.state_of(company).setdefault("written_keys", []).append(pack_keys(new))
             self._seen[table] |= keys
         if is_new:
-            self._tap.state_writer.write_state(self.tap_state, at_once=True)
+            self.run.state_writer.write_state(self.tap_state, at_once=True)
 
     @property
     def _tables(self) -> list[ProcountorStream]:
@@ -109,11 +110,11 @@ class FullTableStream(ReadStream):
         missing = {table: known[table] - self._seen[table] for table in self._tables}
         try:
             gone = self._confirmed_gone(company, missing) if any(missing.values()) else missing
-            guard = self._tap.deletion_guard(company)
+            guard = self.run.deletion_guard(company)
             for table in self._tables:
                 guard.allow(len(gone[table]), len(known[table]))
         except ProcountorError as error:
-            self._tap.report.outcome(self.name, company.id).fail(error)
+            self.run.report.outcome(self.name, company.id).fail(error)
             return
         for table in self._tables:
             for key in sorted(gone[table]):
@@ -121,7 +122,7 @@ class FullTableStream(ReadStream):
                     yield table.tombstone(company, key)
                 else:
                     table.write(table.tombstone(company, key))
-            self._tap.report.outcome(table.name, company.id).deleted += len(gone[table])
+            self.run.report.outcome(table.name, company.id).deleted += len(gone[table])
             state = table.state_of(company)
             # Those that this run does not compare stay as they were.
             others = FullTableStream._known_keys(self, table, company) - known[table]

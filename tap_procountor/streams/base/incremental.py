@@ -17,21 +17,22 @@ from tap_procountor.readers.keyset import KeysetList
 from tap_procountor.readers.list_page import records_in
 from tap_procountor.readers.prefetch import in_turn
 from tap_procountor.records.rejection import Rejection
-from tap_procountor.state.bookmarks import Window
+from tap_procountor.state.bookmarks import Bookmark, Window
 from tap_procountor.state.ids import Census, Comparison, Seen, ascending, difference, pack, unpack
 from tap_procountor.streams.base.read import ReadStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from singer_sdk import Tap
+
     from tap_procountor.api.client import Params
     from tap_procountor.api.company import Company
     from tap_procountor.readers.details import Existing
     from tap_procountor.readers.keyset import Page
     from tap_procountor.records.converter import Record
-    from tap_procountor.state.bookmarks import Bookmark
+    from tap_procountor.streams.base.context import RunContext
     from tap_procountor.streams.base.stream import ProcountorStream
-    from tap_procountor.tap import TapProcountor
 
 #: Documents after which the progress is sent to the target as a STATE message.
 _DOCUMENTS_PER_STATE = 1000
@@ -57,8 +58,8 @@ class IncrementalStream(ReadStream):
 
     _unsaved_documents = 0
 
-    def __init__(self, tap: TapProcountor) -> None:
-        super().__init__(tap)
+    def __init__(self, tap: Tap, run: RunContext) -> None:
+        super().__init__(tap, run)
         #: Ids that have been read ahead, in threads, and are not in the state yet.
         self._unannounced: deque[tuple[Company, Seen]] = deque()
         #: Ids of each company that are in the state while their records are not written yet.
@@ -96,7 +97,7 @@ class IncrementalStream(ReadStream):
 
     def bounds(self, window: Window) -> Params:
         """Return the API's filters for a window."""
-        return window.filters(self._tap.api_clock)
+        return window.filters(self.run.api_clock)
 
     def forget_bookmark(self, company: Company) -> None:
         """Let the next read begin at the beginning."""
@@ -124,12 +125,12 @@ class IncrementalStream(ReadStream):
         ids = {row.id for row in batch.listed}
         announced = self._announced[company.id]
         if not ids <= announced:
-            if not self._tap.state_writer.is_due:
-                self._tap.read_ahead.settle(_LONGEST_WAIT_SECONDS)
+            if not self.run.state_writer.is_due:
+                self.run.read_ahead.settle(_LONGEST_WAIT_SECONDS)
             self._keep_announced()
             self._announce(company, [row for row in batch.listed if row.id not in announced])
             self._keep_announced()
-            self._tap.state_writer.write_state(self.tap_state, at_once=True)
+            self.run.state_writer.write_state(self.tap_state, at_once=True)
         announced -= ids
 
     def _keep_announced(self) -> None:
@@ -177,7 +178,7 @@ class IncrementalStream(ReadStream):
         if comparison is None:
             return
         gone, unclear = self._confirmed(company, comparison.missing)
-        self._tap.deletion_guard(company).allow(len(gone), comparison.compared)
+        self.run.deletion_guard(company).allow(len(gone), comparison.compared)
         for rejection in unclear:
             self.reject(self, company, rejection)
         for number in sorted(gone):
@@ -186,25 +187,36 @@ class IncrementalStream(ReadStream):
         state["census"] = comparison.census(gone).to_state()
         state.pop("emitted", None)
         self._large_packs[company.id] = 0
-        self._tap.state_writer.write_state(self.tap_state)
+        self.run.state_writer.write_state(self.tap_state)
 
     def written(self, company: Company, batch: Batch) -> None:
         """Keep the progress in the state: now and then, and at the end of a window."""
         if batch.vanished:
             # They may be hidden instead of deleted: no bookmark may pass them then.
-            self._tap.deletion_guard(company).check_rights_again()
+            self.run.deletion_guard(company).check_rights_again()
         self._remember(company, batch)
         if batch.window is None:
             return
         self._unsaved_documents += max(len(batch.documents), len(batch.listed))
         is_due = batch.window.is_done or self._unsaved_documents >= _DOCUMENTS_PER_STATE
-        if is_due and not self._tap.deletion_guard(company).hides_rows:
+        if is_due and not self.run.deletion_guard(company).hides_rows:
             self._unsaved_documents = 0
             self._bookmark(company).save(batch.window)
-            self._tap.state_writer.write_state(self.tap_state)
+            self.run.state_writer.write_state(self.tap_state)
 
     def _bookmark(self, company: Company) -> Bookmark:
-        return self._tap.bookmark(self, company)
+        return Bookmark(
+            self.state_of(company),
+            replication_key=str(self.replication_key),
+            # It covers the rows inside the records, too.
+            streams=[one.bookmark_name for one in (self, *self.row_streams) if one.selected],
+            now=company.opened,
+            agreed=company.agreed,
+            start_date=self.run.moment("start_date"),
+            end_date=self.run.moment("end_date"),
+            lookback=self.lookback,
+            warn=self.run.report.warn,
+        )
 
     def _read(
         self,
@@ -226,10 +238,10 @@ class IncrementalStream(ReadStream):
 
         for window in windows:
             yield from noted(self._read_window(company, window))
-        self._tap.deletion_guard(company).check_rights()
+        self.run.deletion_guard(company).check_rights()
         # Those that the windows did not bring again.
         yield from noted(self._read_rejected(company, {*rejected}))
-        if self._tap.is_backfill:
+        if self.run.is_backfill:
             return
         first = windows[0]
         if not first.is_whole:
@@ -272,7 +284,7 @@ class IncrementalStream(ReadStream):
     @property
     def keeps_ids(self) -> bool:
         """Whether the state keeps the stream's ids, to find deletions by."""
-        return self._tap.keeps_ids(of_all_streams=True)
+        return self.run.keeps_ids(of_all_streams=True)
 
     def region_of(self, company: Company, row: Row) -> str:  # noqa: ARG002
         """Return the part of the census that a row of the list belongs to."""
@@ -319,7 +331,7 @@ class IncrementalStream(ReadStream):
 
     def _list_ids(self, company: Company) -> Iterable[int]:
         """Return the ids of what has been wanted so far: older rows are not in the target."""
-        start = self._tap.moment("start_date")
+        start = self.run.moment("start_date")
         wanted = Window(format_utc(start) if start else None, format_utc(company.opened))
         bounds = self.bounds(wanted)
         lists = (
@@ -353,7 +365,7 @@ class IncrementalStream(ReadStream):
             self._read_list(company, {**variant, **bounds}, window.at_variant(number))
             for number, variant in enumerate(self.variants[window.variant :], window.variant)
         )
-        yield from in_turn([self._tap.read_ahead.part(one) for one in lists])
+        yield from in_turn([self.run.read_ahead.part(one) for one in lists])
         yield Batch([], window=window.done_with())
 
     def _read_list(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:

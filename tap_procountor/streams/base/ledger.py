@@ -41,7 +41,7 @@ class LedgerStream(DocumentStream):
     @property
     def keeps_ids(self) -> bool:
         """Whether the state keeps the ids; receipts are deleted by every edit of a document."""
-        return self._tap.keeps_ids(of_all_streams=False)
+        return self.run.keeps_ids(of_all_streams=False)
 
     def region_of(self, company: Company, row: Row) -> str:
         """Return the tracking period of a receipt."""
@@ -81,10 +81,10 @@ class LedgerStream(DocumentStream):
         if before.taken and region.modified:
             lookback = timedelta(seconds=self.config["lookback"])
             since = datetime.fromisoformat(before.taken) - lookback
-            if self._tap.api_clock.parse(region.modified) >= since:
+            if self.run.api_clock.parse(region.modified) >= since:
                 return Visit.SWEEP
         is_unknown = self.keeps_ids and region.key not in before.packed
-        if is_unknown or self._tap.keeps_ids(of_all_streams=True):
+        if is_unknown or self.run.keeps_ids(of_all_streams=True):
             return Visit.LIST
         return Visit.SKIP
 
@@ -113,8 +113,8 @@ class LedgerStream(DocumentStream):
     def _filters(self, span: list[Region]) -> Params:
         """Return the list's filters for a span of days; for all days if it is empty."""
         filters: Params = {}
-        if wanted_from := self._tap.moment("start_date"):
-            filters["versionStartDate"] = self._tap.api_clock.lower_bound(wanted_from)
+        if wanted_from := self.run.moment("start_date"):
+            filters["versionStartDate"] = self.run.api_clock.lower_bound(wanted_from)
         filters |= {"startDate": span[0].first} if span and span[0].first else {}
         return filters | ({"endDate": span[-1].last} if span and span[-1].last else {})
 
@@ -170,9 +170,9 @@ class LedgerStream(DocumentStream):
         """Compare the ids of the regions looked at with those that the target has."""
         ledger = self._ledger(company)
         missing = sweep.missing() if self.keeps_ids else set()
-        outcome = self._tap.report.outcome(self.name, company.id)
+        outcome = self.run.report.outcome(self.name, company.id)
         # Otherwise not all of a period has been read.
-        rights = self._tap.rights_of(company)
+        rights = self.run.rights_of(company)
         is_whole = self.access.judge(rights, is_empty=False).verdict is Verdict.READABLE
         is_whole = is_whole and self.keeps_ids and not self.config.get("start_date")
 

@@ -54,8 +54,8 @@ class ReadStream(ProcountorStream):
         """Turns an object of the API into a record."""
         return RecordConverter(
             getattr_static(self, "schema").source,
-            self._tap.api_clock,
-            StreamRemarks(self._tap.report, self.name),
+            self.run.api_clock,
+            StreamRemarks(self.run.report, self.name),
             self.replication_key,
         )
 
@@ -74,21 +74,21 @@ class ReadStream(ProcountorStream):
 
     def get_records(self, context: Context | None) -> Iterator[Any]:
         """Yield a company's records; a failure ends this company's part of this stream alone."""
-        company = self._tap.companies[(context or {})["company_id"]]
-        outcome = self._tap.report.outcome(self.name, company.id)
+        company = self.run.companies[(context or {})["company_id"]]
+        outcome = self.run.report.outcome(self.name, company.id)
         outcome.bookmark_before = self._bookmark_value(company)
         yield from self._records_until_fault(company.counting(outcome.usage), outcome)
         outcome.bookmark_after = self._bookmark_value(company)
         if outcome.failure is None:
             is_empty = not (outcome.documents or outcome.bookmark_before)
-            rights = self._tap.rights_of(company)
+            rights = self.run.rights_of(company)
             self._find(company, self.access.judge(rights, is_empty=is_empty))
         else:
             self._fail_rows(company)
 
     def _fail_rows(self, company: Company) -> None:
         for rows in self._selected_row_streams:
-            outcome = self._tap.report.outcome(rows.name, company.id)
+            outcome = self.run.report.outcome(rows.name, company.id)
             if not outcome.shortfall:
                 outcome.fail(IncompleteError(f"Its rows come with {self.name}, which failed."))
 
@@ -96,7 +96,7 @@ class ReadStream(ProcountorStream):
         """Note a finding for all tables that come from here."""
         tolerated = self.config["on_missing_permission"] == "warn"
         for stream in (self, *self._selected_row_streams):
-            self._tap.report.outcome(stream.name, company.id).find(finding, tolerated=tolerated)
+            self.run.report.outcome(stream.name, company.id).find(finding, tolerated=tolerated)
 
     @cached_property
     def _selected_row_streams(self) -> list[RowStream]:
@@ -107,15 +107,15 @@ class ReadStream(ProcountorStream):
         return value
 
     def _records_until_fault(self, company: Company, outcome: Outcome) -> Iterator[Record]:
-        progress = Progress(self.name, company.id, self._tap.client)
-        batches = self.gathered(self._tap.read_ahead.take(self, company))
+        progress = Progress(self.name, company.id, self.run.client)
+        batches = self.gathered(self.run.read_ahead.take(self, company))
         for rows in self._selected_row_streams:
             batches = rows.prepare(company, batches)
         try:
             for batch in batches:
                 outcome.documents += len(batch.documents)
                 self.before_writing(company, batch)
-                self._tap.message_writer.begin_batch()
+                self.run.message_writer.begin_batch()
                 for record in self._records(company, batch):
                     outcome.rows += self.selected
                     yield record
@@ -128,7 +128,7 @@ class ReadStream(ProcountorStream):
                 self.written(company, batch)
                 progress.show(outcome.rows, batch)
         except ForbiddenError as error:
-            refusal = self.access.refused(self._tap.rights_of(company), str(error))
+            refusal = self.access.refused(self.run.rights_of(company), str(error))
             self._find(company, refusal)
             outcome.failure = refusal.advice
         except ProcountorError as error:
@@ -137,7 +137,7 @@ class ReadStream(ProcountorStream):
             outcome.fail(misunderstood(error))
         finally:
             progress.end()
-            self._tap.message_writer.flush()
+            self.run.message_writer.flush()
 
     def forget_bookmark(self, company: Company) -> None:
         """Let the next read begin at the beginning, if it does not always."""
@@ -151,7 +151,7 @@ class ReadStream(ProcountorStream):
 
     def reject(self, table: ProcountorStream, company: Company, rejection: Rejection) -> None:
         """Keep a document, or a row inside one, out of its table, but do not lose it."""
-        self._tap.reject(table, company, rejection)
+        table.keep_out(company, rejection)
 
     def tombstones(self, company: Company, batch: Batch) -> Iterator[Record]:  # noqa: ARG002
         """Yield what marks as deleted the rows that a batch proves to be gone.
@@ -202,4 +202,4 @@ class ReadStream(ProcountorStream):
     def _write_rows(self, stream: RowStream, company: Company, rows: list[dict[str, Any]]) -> None:
         for row in rows:
             stream.write(row)
-        self._tap.report.outcome(stream.name, company.id).rows += len(rows)
+        self.run.report.outcome(stream.name, company.id).rows += len(rows)

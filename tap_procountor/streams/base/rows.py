@@ -168,6 +168,6 @@ class RowStream(ProcountorStream):
     def _convert_item(self) -> RecordConverter:
         return RecordConverter(
             getattr_static(self, "schema").component,
-            self._tap.api_clock,
-            StreamRemarks(self._tap.report, self.name),
+            self.run.api_clock,
+            StreamRemarks(self.run.report, self.name),
         )

@@ -22,14 +22,16 @@ from tap_procountor.records.schema import Schema as Properties
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
     from singer_sdk.singerlib import Catalog, CatalogEntry
     from singer_sdk.singerlib.catalog import Breadcrumb
 
     from tap_procountor.api.company import Company
+    from tap_procountor.records.rejection import Rejection
     from tap_procountor.state.ids import Key
+    from tap_procountor.streams.base.context import RunContext
     from tap_procountor.streams.base.rows import RowStream
-    from tap_procountor.tap import TapProcountor
 
 
 class ProcountorStream(Stream):
@@ -41,10 +43,10 @@ class ProcountorStream(Stream):
     #: The records are converted here, once; numbers are exact and times UTC when the SDK gets them.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    _tap: TapProcountor
-
-    def __init__(self, tap: TapProcountor) -> None:
+    def __init__(self, tap: Tap, run: RunContext) -> None:
         super().__init__(tap)
+        #: What it shares with the other streams of the run.
+        self.run = run
         #: The streams whose rows stand inside the records of this one.
         self.row_streams: list[RowStream] = []
 
@@ -61,7 +63,7 @@ class ProcountorStream(Stream):
     @property
     def partitions(self) -> list[dict[str, Any]]:
         """The companies: bookmarks, failures and reports are per company."""
-        return [{"company_id": company_id} for company_id in self._tap.companies]
+        return [{"company_id": company_id} for company_id in self.run.companies]
 
     @property
     def emit_activate_version_messages(self) -> bool:
@@ -123,7 +125,7 @@ class ProcountorStream(Stream):
             else:
                 entry.metadata[place] = Metadata(selected=False)
         entry.schema = Schema.from_dict(schema)
-        self._tap.report.warn(
+        self.run.report.warn(
             f"The catalog lacks columns of '{self.name}': "
             f"{', '.join('.'.join(place[1::2]) for place in lacking)}. They stay out of the table, "
             "keys and the mark of deletion excepted: make the catalog anew with --discover, or "
@@ -155,6 +157,13 @@ class ProcountorStream(Stream):
     def write(self, record: Record) -> None:
         """Write a record outside of the SDK's own loop."""
         self._write_record_message(record)
+
+    def keep_out(self, company: Company, rejection: Rejection) -> None:
+        """Keep a record out of this table, but in ``rejected_records``."""
+        self.run.report.outcome(self.name, company.id).reject(rejection)
+        self.run.rejected_table.keep(
+            self.name, company, rejection, shows_everything=self.shows_everything
+        )
 
     def tombstone(self, company: Company, key: Key) -> Record:
         """Return the record that marks a row as deleted: its key, and when that was found."""
@@ -214,7 +223,7 @@ class ProcountorStream(Stream):
         if not self._is_plain:
             self._write_mapped(record)
             return
-        self._tap.message_writer.write_record(self.name, record, self._stream_version)
+        self.run.message_writer.write_record(self.name, record, self._stream_version)
         self.state_manager.is_flushed = False
 
     def _write_starting_replication_value(self, context: Context | None) -> None:

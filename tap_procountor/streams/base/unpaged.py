@@ -33,7 +33,7 @@ class UnpagedIncrementalStream(IncrementalStream):
         return Existing(missing & self._ids(company, {}), {})
 
     def _list_ids(self, company: Company) -> set[int]:
-        start = self._tap.moment("start_date")
+        start = self.run.moment("start_date")
         wanted = Window(format_utc(start) if start else None, format_utc(company.opened))
         return self._ids(company, self.bounds(wanted))
 

@@ -18,10 +18,11 @@ from tap_procountor.output.messages import OutputLostError, Terminated
 from tap_procountor.output.watch import watching
 from tap_procountor.permissions.preflight import end_of_support
 from tap_procountor.permissions.rights import USER
+from tap_procountor.readers.completer import DetailBatches
 from tap_procountor.readers.prefetch import ReadAhead
-from tap_procountor.streams.base.incremental import DocumentStream, IncrementalStream
+from tap_procountor.readers.whole import Whole
+from tap_procountor.streams.base.incremental import IncrementalStream
 from tap_procountor.streams.base.read import ReadStream
-from tap_procountor.streams.base.unpaged import UnpagedIncrementalStream
 from tap_procountor.streams.rejected import RejectedRecords
 
 if TYPE_CHECKING:
@@ -148,9 +149,7 @@ class Run:
     def streams(self) -> list[ReadStream]:
         """Return the streams that are selected themselves or hold the rows of one that is.
 
-        A long list in one answer comes first, for it waits in memory as a whole. Then, the more
-        requests follow from one another, the earlier a stream comes: those of the others fit in
-        between. Those that write files come last: the others tell them which.
+        Those that write files come last: the others tell them which.
         """
         streams = [
             stream
@@ -160,12 +159,7 @@ class Run:
         ]
         return sorted(
             streams,
-            key=lambda stream: (
-                stream.writes_files,
-                not isinstance(stream, UnpagedIncrementalStream),
-                not isinstance(stream, DocumentStream),
-                not isinstance(stream, IncrementalStream),
-            ),
+            key=lambda stream: (stream.writes_files, _rank(stream)),
         )
 
     def _parts(self) -> Iterator[tuple[ReadStream, Company]]:
@@ -260,6 +254,19 @@ class Run:
         self._write_report(ended_by=f"Stopped by signal {signum}.")
         logging.shutdown()
         os._exit(128 + signum)
+
+
+def _rank(stream: ReadStream) -> int:
+    """Return a stream's place in the run.
+
+    A long list in one answer comes first, for it waits in memory as a whole. Then, the more
+    requests follow from one another, the earlier a stream comes: those of others fit in between.
+    """
+    if not isinstance(stream, IncrementalStream):
+        return 3
+    if isinstance(stream.lister, Whole):
+        return 0
+    return 1 if isinstance(stream.completer, DetailBatches) else 2
 
 
 def _no_report(error: OSError) -> ConfigurationError:

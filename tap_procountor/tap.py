@@ -124,7 +124,7 @@ class TapProcountor(CommandLine):
         check_state(
             state,
             {
-                stream.name: len(stream.variants)
+                stream.name: len(stream.lister.variants)
                 for stream in self.streams.values()
                 if isinstance(stream, IncrementalStream)
             },

@@ -6,7 +6,7 @@ What fails is rejected and remembered in the state, so that the next run asks fo
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tap_procountor.errors import (
     UNFORESEEN,
@@ -20,8 +20,6 @@ from tap_procountor.records.rejection import as_record_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from tap_procountor.readers.batch import Batch
 
     Item = TypeVar("Item")
     Result = TypeVar("Result")
@@ -100,46 +98,35 @@ def fault_of(error: Exception) -> RecordError:
     return RecordError(str(error)) if isinstance(error, ApiError) else as_record_error(error)
 
 
-class Attempt(NamedTuple):
-    """What has become of a question about one document.
-
-    Attributes:
-        batch: What came, or the rejection.
-        error: Why it failed.
-    """
-
-    batch: Batch
-    error: ApiError | None = None
-
-
 def attempting(
-    ask: Callable[[Item], Batch], rejecting: Callable[[Item, RecordError], Batch]
-) -> Callable[[Item], Attempt]:
-    """Return a function that asks about a document and, where that fails, rejects it."""
+    ask: Callable[[Item], Result],
+) -> Callable[[Item], tuple[Item, Result | RecordError]]:
+    """Return a function that asks about a document and returns it with what came, or why not."""
 
-    def attempt(item: Item) -> Attempt:
+    def attempt(item: Item) -> tuple[Item, Result | RecordError]:
         try:
-            return Attempt(ask(item))
+            return item, ask(item)
         except (ApiError, *UNFORESEEN) as error:
-            fault = fault_of(error)
-            return Attempt(rejecting(item, fault), ApiError(str(fault)))
+            return item, fault_of(error)
 
     return attempt
 
 
-def isolated(attempts: Iterable[Attempt], *, may_all_fail: bool = False) -> Iterator[Batch]:
+def isolated(
+    attempts: Iterable[tuple[Item, Result | RecordError]], *, may_all_fail: bool = False
+) -> Iterator[tuple[Item, Result | RecordError]]:
     """Yield what becomes of documents that are asked for one by one.
 
     Args:
-        attempts: The attempts.
+        attempts: What has come for each, or why it failed.
         may_all_fail: Whether it is no wonder if all fail: they have before.
 
     Raises:
         ApiError: If too many fail in a row, so that it is not single ones that do.
     """
     failures = 0
-    for batch, error in attempts:
-        failures = failures + 1 if error else 0
-        if error and failures > _MOST_IN_A_ROW and not may_all_fail:
-            raise error
-        yield batch
+    for item, attempt in attempts:
+        failures = failures + 1 if isinstance(attempt, RecordError) else 0
+        if failures > _MOST_IN_A_ROW and not may_all_fail:
+            raise ApiError(str(attempt))
+        yield item, attempt

@@ -13,6 +13,7 @@ from tap_procountor.api.client import decode
 from tap_procountor.errors import ApiError
 from tap_procountor.readers.batch import PAGE_SIZE, Row
 from tap_procountor.readers.list_page import ListPage, Meta, by_id, results_in
+from tap_procountor.readers.lister import ApiList, Lister, Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -40,15 +41,11 @@ _Listing = ListPage[Row]
 _listing_decoder = msgspec.json.Decoder(_Listing)
 
 
-class Page:
-    """One page of a list; its rows stay unparsed until needed, because many pages wait in memory.
+class KeysetPage(Page):
+    """One page of a list, its rows in ascending order of their ids.
 
     Attributes:
         body: The page as it came.
-        listed: What must be known of the rows, in ascending order of their ids.
-        rejected: Rows without an id, or with one that came before.
-        repeated: Ids of rows that came before in the same words, and are dropped.
-        total: Rows in the whole list, if the API says so (it does since 24.05).
         is_last: Whether the list ends here. Without a total a short page need not be the last.
         is_descending: Whether the rows came in descending order.
     """
@@ -89,15 +86,6 @@ class Page:
         if any(low >= high for low, high in pairwise(self.ids)):
             msg = f"The list {self._path} comes in no order of ids: it cannot be read by them."
             raise ApiError(msg)
-
-    def __len__(self) -> int:
-        """Return how many rows came, whatever has become of them."""
-        return len(self.listed) + len(self.rejected) + len(self.repeated)
-
-    @property
-    def ids(self) -> list[int]:
-        """The rows' ids."""
-        return [row.id for row in self.listed]
 
     def texts(self) -> list[Raw]:
         """Return the text of each row."""
@@ -141,7 +129,7 @@ class Page:
         return _Listing(rows, results.meta)
 
 
-class KeysetList:
+class KeysetList(ApiList):
     """A list of the API in ascending order of ids.
 
     It is read by ``previousId``. Page numbers would skip rows when something changes in between;
@@ -164,17 +152,14 @@ class KeysetList:
         company: Company,
         path: str,
         filters: Params,
+        share: float = 1,
         *,
         has_numbers: bool = True,
-        share: float = 1,
     ) -> None:
-        self._company = company
-        self._path = path
-        self._filters = filters
+        super().__init__(company, path, filters, share)
         self._has_numbers = has_numbers
-        self._share = share
 
-    def pages(self, after: int = 0, done: int = 0) -> Iterator[Page]:
+    def pages(self, after: int = 0, done: int = 0) -> Iterator[KeysetPage]:
         """Yield the pages that follow an id; only the first, if it has no rows, is empty.
 
         Args:
@@ -192,10 +177,10 @@ class KeysetList:
             yield page
         # Rows only leave: those that the newest answer counts must all have come.
         if least_total is not None and read < least_total:
-            msg = f"The list {self._path} ended early: {read} of {least_total} rows came."
+            msg = f"The list {self.path} ended early: {read} of {least_total} rows came."
             raise ApiError(msg)
 
-    def rows(self, ids: Iterable[int]) -> Iterator[Page]:
+    def rows(self, ids: Iterable[int]) -> Iterator[KeysetPage]:
         """Yield the rows of ids, as far as the list has them, in pages."""
         left = sorted(ids)
         while left:
@@ -211,11 +196,17 @@ class KeysetList:
                 yield page
             left = [number for number in left if number > beyond]
 
-    def contains(self, number: int) -> bool:
-        """Tell whether an id is still in the list."""
-        return any(self.rows([number]))
+    def first(self) -> Iterator[KeysetPage]:
+        """Ask for one row."""
+        page = self._page(0, size=1)
+        return iter([page] if len(page) else [])
 
-    def _pages(self, after: int, done: int) -> Iterator[Page]:
+    def existing(self, ids: Iterable[int]) -> set[int]:
+        """Look for each of the ids, several at once."""
+        numbers = sorted(ids)
+        return {*compress(numbers, self.company.threads.map(self.contains, numbers))}
+
+    def _pages(self, after: int, done: int) -> Iterator[KeysetPage]:
         first = self._page(after)
         if first.is_descending or (after and self._may_descend(first, done)):
             yield from self._upwards(after)
@@ -227,7 +218,7 @@ class KeysetList:
         else:
             yield from self._following(first, None if after else total)
 
-    def _may_descend(self, first: Page, done: int) -> bool:
+    def _may_descend(self, first: KeysetPage, done: int) -> bool:
         """Find out whether rows after an id may be missing because they come before it."""
         is_suspect = not len(first) and (first.total is None or first.total > done)
         return is_suspect and self._page(0, size=2).is_descending
@@ -238,18 +229,18 @@ class KeysetList:
         size: int = PAGE_SIZE,
         number: int | None = None,
         order: str = _ASCENDING,
-    ) -> Page:
+    ) -> KeysetPage:
         params = {**self._filters, "orderById": order, "size": size}
         if after:
             params["previousId"] = after
         if number is not None:
             params["page"] = number
         above = after if order == _ASCENDING else 0
-        parse = partial(Page, size=size, after=above, path=self._path)
-        page: Page = self._company.get(self._path, params, parse)
+        parse = partial(KeysetPage, size=size, after=above, path=self.path)
+        page: KeysetPage = self.company.get(self.path, params, parse)
         return page
 
-    def _page_after(self, page: Page, order: str = _ASCENDING) -> Page:
+    def _page_after(self, page: KeysetPage, order: str = _ASCENDING) -> KeysetPage:
         """Return the page that follows one.
 
         Raises:
@@ -263,16 +254,16 @@ class KeysetList:
             if len(following) or following.total != 0 or (page.total or 0) <= len(page):
                 break
         else:
-            msg = f"The list {self._path} turned out empty, although it had announced more rows."
+            msg = f"The list {self.path} turned out empty, although it had announced more rows."
             raise ApiError(msg)
         ids = following.ids
         is_in_order = following.is_descending == (descends and len(ids) > 1)
         if not is_in_order or (descends and ids and ids[-1] >= last):
-            msg = f"The list {self._path} changes its order of ids while it is read."
+            msg = f"The list {self.path} changes its order of ids while it is read."
             raise ApiError(msg)
         return following
 
-    def _upwards(self, after: int) -> Iterator[Page]:
+    def _upwards(self, after: int) -> Iterator[KeysetPage]:
         """Yield the pages above an id of a list that comes in descending order.
 
         They wait compressed until the last has come, which takes a few kilobytes each.
@@ -283,11 +274,11 @@ class KeysetList:
             page = self._page_after(page, _DESCENDING)
             bodies.append(zlib.compress(page.body, 1))
         while bodies:
-            page = Page(zlib.decompress(bodies.pop()), PAGE_SIZE, 0, self._path)
+            page = KeysetPage(zlib.decompress(bodies.pop()), PAGE_SIZE, 0, self.path)
             page.skip(after)
             yield page
 
-    def _following(self, page: Page, total: int | None) -> Iterator[Page]:
+    def _following(self, page: KeysetPage, total: int | None) -> Iterator[KeysetPage]:
         """Yield the pages after one, one after the other."""
         read = len(page)
         # A total that is more than the first page has been seen to count the whole list.
@@ -297,9 +288,9 @@ class KeysetList:
             read += len(page)
             yield page
 
-    def _segments(self, first: Page, done: int, total: int) -> Iterator[Page]:
+    def _segments(self, first: KeysetPage, done: int, total: int) -> Iterator[KeysetPage]:
         """Yield the pages after the first of a long list, several segments being read at once."""
-        ahead = self._company.threads.map
+        ahead = self.company.threads.map
         # One page of each segment is its head.
         head_share = self._share / _SEGMENT_PAGES
         numbers = range(
@@ -310,7 +301,7 @@ class KeysetList:
         for pages in ahead(self._segment, segments, self._share - head_share):
             yield from (page for page in pages if page is not first)
 
-    def _segment(self, heads: tuple[Page | None, Page | None]) -> list[Page]:
+    def _segment(self, heads: tuple[KeysetPage | None, KeysetPage | None]) -> list[KeysetPage]:
         """Read from one head to the next, or to the end of the list."""
         head, next_head = heads
         assert head is not None  # noqa: S101 - only the last is None
@@ -327,7 +318,13 @@ class KeysetList:
         return pages
 
 
-def _ascending(heads: Iterable[Page], last: int) -> Iterator[Page]:
+class Keyset(Lister):
+    """Declares a list in order of ids; ``has_numbers`` says whether it also has page numbers."""
+
+    list_type = KeysetList
+
+
+def _ascending(heads: Iterable[KeysetPage], last: int) -> Iterator[KeysetPage]:
     """Yield heads as long as each begins after the one before.
 
     They do not when the list has become shorter, or if a server knows no page numbers here. The

@@ -132,7 +132,10 @@ def decode_list(decoder: msgspec.json.Decoder[Answer], body: bytes, path: str) -
 
 
 def by_id(
-    texts: Iterable[Raw], rejected: list[Rejection], repeated: list[int] | None = None
+    texts: Iterable[Raw],
+    rejected: list[Rejection],
+    repeated: list[int] | None = None,
+    others: list[Raw] | None = None,
 ) -> dict[int, Raw]:
     """Index objects by their ids.
 
@@ -140,12 +143,16 @@ def by_id(
         texts: The objects.
         rejected: Takes those that have no id, or one that came before with another content.
         repeated: Takes the ids of those that came before as they are.
+        others: Takes those that have no id, where that is no reason to reject them.
     """
     indexed: dict[int, Raw] = {}
     for text in texts:
         source = decode(text)
         number = source.get("id") if isinstance(source, dict) else None
         if type(number) is not int or number > LARGEST_ID:
+            if others is not None:
+                others.append(text)
+                continue
             error = RecordError("The API sent a record without an id.")
             rejected.append(Rejection.of(source, error))
         elif (first := indexed.setdefault(number, text)) is not text:

@@ -6,13 +6,16 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.permissions.access import Access
+from tap_procountor.readers.completer import DetailBatches
+from tap_procountor.readers.keyset import Keyset
+from tap_procountor.readers.whole import Whole
 from tap_procountor.records.schema import DATE_TIME, INTEGER, STRING, RecordSchema
 from tap_procountor.records.structs import total
 from tap_procountor.state.ids import Census
 from tap_procountor.streams.base.full_table import SingleCallStream
+from tap_procountor.streams.base.incremental import IncrementalStream
 from tap_procountor.streams.base.ledger import LedgerStream
 from tap_procountor.streams.base.rows import RowStream
-from tap_procountor.streams.base.unpaged import UnpagedIncrementalStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +110,8 @@ class LedgerReceipts(LedgerStream):
     """Ledger receipts with their transactions: all of the bookkeeping, receipt by receipt."""
 
     name = "ledger_receipts"
-    path = "/ledgerreceipts"
+    lister = Keyset("/ledgerreceipts")
+    completer = DetailBatches()
     access = Access(
         any_of=("accounting.journalReceiptSearch",),
         parts={
@@ -136,11 +140,11 @@ class LedgerReceipts(LedgerStream):
     schema = RecordSchema("LedgerReceiptBasicInfo", "LedgerReceipt")
 
 
-class Journals(UnpagedIncrementalStream):
+class Journals(IncrementalStream):
     """Journals as documents: those that are unfinished or invalidated, too."""
 
     name = "journals"
-    path = "/journals"
+    lister = Whole("/journals")
     access = Access(
         any_of=("accounting.journalReceiptSearch",),
         limits=("accounting.personalJournalReceiptsOnly",),

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.permissions.access import Access
+from tap_procountor.readers.completer import DetailEach
+from tap_procountor.readers.keyset import Keyset
+from tap_procountor.readers.numbered import Numbered
 from tap_procountor.records.converter import as_fields
 from tap_procountor.records.schema import DATE, INTEGER, RecordSchema
 from tap_procountor.records.structs import Fields
 from tap_procountor.streams.base.dated import DatedStream
-from tap_procountor.streams.base.full_table import DetailedStream
+from tap_procountor.streams.base.full_table import FullListStream
 from tap_procountor.streams.base.rows import RowStream
 
 if TYPE_CHECKING:
@@ -44,12 +47,12 @@ def with_parents(
             yield from with_parents(several, event.get("id"))
 
 
-class BankAccounts(DetailedStream):
+class BankAccounts(FullListStream):
     """The company's bank accounts, active and not."""
 
     name = "bank_accounts"
-    path = "/bankaccounts"
-    filters = {"orderById": "ASC"}
+    lister = Numbered("/bankaccounts", {"orderById": "ASC"})
+    completer = DetailEach()
     access = Access(any_of=("management.basicCompanyInfo",))
     schema = RecordSchema("CompanyBankAccountBasicInfo", "CompanyBankAccount")
 
@@ -58,7 +61,7 @@ class BankStatements(DatedStream):
     """Bank statements with their events."""
 
     name = "bank_statements"
-    path = "/bankstatements"
+    lister = Keyset("/bankstatements")
     replication_key = "start_date"
     access = _BANK
     schema = RecordSchema("BankStatement")
@@ -93,7 +96,7 @@ class ReferencePayments(DatedStream):
     """Incoming payments by reference number, and what they were allocated to."""
 
     name = "reference_payments"
-    path = "/referencepayments"
+    lister = Keyset("/referencepayments")
     replication_key = "value_date"
     access = _BANK
     schema = RecordSchema("ReferencePayment")

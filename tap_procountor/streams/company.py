@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.permissions.access import Access
+from tap_procountor.readers.completer import DetailEach
+from tap_procountor.readers.numbered import Numbered
+from tap_procountor.readers.whole import Whole
 from tap_procountor.records.schema import INTEGER, STRING, RecordSchema, ValueSchema
 from tap_procountor.streams.base.full_table import (
-    DetailedStream,
-    PagedStream,
+    FullListStream,
     SingleCallStream,
     ValuesStream,
 )
@@ -106,12 +108,12 @@ class CirculationSettings(SingleCallStream):
     schema = RecordSchema("CirculationSettings")
 
 
-class VerifierLists(DetailedStream):
+class VerifierLists(FullListStream):
     """Lists of those who verify and accept invoices, with their names."""
 
     name = "verifier_lists"
-    path = "/company/invoicecirculation/verifierlists"
-    has_pages = False
+    lister = Whole("/company/invoicecirculation/verifierlists")
+    completer = DetailEach()
     access = _COMPANY_INFO
     schema = RecordSchema("VerifierListBasic", "VerifierList")
 
@@ -126,11 +128,11 @@ class CollectionSettings(SingleCallStream):
     schema = RecordSchema("CollectionsAndPenalExpenses")
 
 
-class FactoringContracts(PagedStream):
+class FactoringContracts(FullListStream):
     """Factoring contracts."""
 
     name = "factoring_contracts"
-    path = "/factoringcontracts"
+    lister = Numbered("/factoringcontracts")
     access = _COMPANY_INFO
     schema = RecordSchema("FactoringContract")
 
@@ -149,11 +151,11 @@ class SwedishFactoringContracts(SingleCallStream):
             yield from super().read(company)
 
 
-class Webhooks(PagedStream):
+class Webhooks(FullListStream):
     """Where Procountor reports events to; may tell how those messages are signed."""
 
     name = "webhooks"
-    path = "/webhooks"
+    lister = Numbered("/webhooks")
     primary_keys = ("company_id", "uuid")
     selected_by_default = False
     schema = RecordSchema("Webhook")

@@ -8,30 +8,29 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from tap_procountor.readers.owned_rows import RowsOfOwner
 from tap_procountor.records.schema import DATE_TIME, INTEGER, RecordSchema
-from tap_procountor.streams.base.owned import FullOwnedStream, OwnedStream
+from tap_procountor.streams.base.full_table import FullListStream
+from tap_procountor.streams.base.incremental import IncrementalStream
 from tap_procountor.streams.registers import BusinessPartners, Persons, Products
 
 _OF_PARTNER = {"business_partner_id": INTEGER, "version": DATE_TIME}
+_PARTNERS_FIELDS = {"business_partner_id": "id", "version": "version"}
 
 
-class _OfPartners(OwnedStream):
+class _OfPartners(IncrementalStream):
     """Asks for something of each business partner that has changed."""
 
-    path = BusinessPartners.path
-    variants = BusinessPartners.variants
-    owner_fields = {"business_partner_id": "id", "version": "version"}
+    lister = BusinessPartners.lister
     primary_keys: ClassVar[tuple[str, ...]] = ("company_id", "business_partner_id", "id")
     selected_by_default = False
     access = BusinessPartners.access
 
 
-class _OfPersons(FullOwnedStream):
+class _OfPersons(FullListStream):
     """Asks for something of each person, in every run: they have no ``version`` to filter by."""
 
-    path = Persons.path
-    filters = Persons.filters
-    owner_fields = {"person_id": "id"}
+    lister = Persons.lister
     primary_keys = ("company_id", "person_id", "id")
     selected_by_default = False
     access = Persons.access
@@ -41,7 +40,7 @@ class BusinessPartnerDefaultAccounts(_OfPartners):
     """Default accounts and VAT of business partners, by type of document."""
 
     name = "business_partner_default_accounts"
-    rows_path = "/businesspartners/{id}/defaults/accounts"
+    completer = RowsOfOwner("/businesspartners/{id}/defaults/accounts", _PARTNERS_FIELDS)
     primary_keys = ("company_id", "business_partner_id")
     schema = RecordSchema("BusinessPartnerDefaultAccounts", added=_OF_PARTNER)
 
@@ -50,7 +49,7 @@ class BusinessPartnerDefaultDimensions(_OfPartners):
     """Default dimensions of business partners, with the items and their shares."""
 
     name = "business_partner_default_dimensions"
-    rows_path = "/businesspartners/{id}/defaults/dimensions"
+    completer = RowsOfOwner("/businesspartners/{id}/defaults/dimensions", _PARTNERS_FIELDS)
     schema = RecordSchema("DefaultDimensionBasicData", added=_OF_PARTNER)
 
 
@@ -58,19 +57,18 @@ class BusinessPartnerDefaultProducts(_OfPartners):
     """Default products of business partners, with the prices agreed."""
 
     name = "business_partner_default_products"
-    rows_path = "/businesspartners/{id}/defaults/products"
+    completer = RowsOfOwner("/businesspartners/{id}/defaults/products", _PARTNERS_FIELDS)
     schema = RecordSchema("DefaultProduct", added=_OF_PARTNER)
 
 
-class ProductDefaultDimensions(OwnedStream):
+class ProductDefaultDimensions(IncrementalStream):
     """Default dimensions of products, with the items and their shares."""
 
     name = "product_default_dimensions"
-    path = Products.path
-    has_numbers = Products.has_numbers
-    variants = Products.variants
-    rows_path = "/products/{id}/defaults/dimensions"
-    owner_fields = {"product_id": "id", "version": "version"}
+    lister = Products.lister
+    completer = RowsOfOwner(
+        "/products/{id}/defaults/dimensions", {"product_id": "id", "version": "version"}
+    )
     primary_keys = ("company_id", "product_id", "id")
     selected_by_default = False
     access = Products.access
@@ -83,7 +81,7 @@ class PersonDefaultDimensions(_OfPersons):
     """Default dimensions of persons, with the items and their shares."""
 
     name = "person_default_dimensions"
-    rows_path = "/persons/{id}/defaults/dimensions"
+    completer = RowsOfOwner("/persons/{id}/defaults/dimensions", {"person_id": "id"})
     schema = RecordSchema("DefaultDimensionBasicData", added={"person_id": INTEGER})
 
 
@@ -91,5 +89,5 @@ class PersonDefaultProducts(_OfPersons):
     """Default products of persons, with the prices agreed."""
 
     name = "person_default_products"
-    rows_path = "/persons/{id}/defaults/products"
+    completer = RowsOfOwner("/persons/{id}/defaults/products", {"person_id": "id"})
     schema = RecordSchema("DefaultProduct", added={"person_id": INTEGER})

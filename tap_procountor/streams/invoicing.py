@@ -11,6 +11,9 @@ from tap_procountor.output.report import StreamRemarks
 from tap_procountor.permissions.access import Access, Finding, Verdict
 from tap_procountor.readers.attachment_search import SEARCH_PATH, Found, attachment_ids
 from tap_procountor.readers.batch import PAUSE, Batch, Row
+from tap_procountor.readers.completer import DetailBatches
+from tap_procountor.readers.keyset import Keyset
+from tap_procountor.readers.owned_rows import RowsOfOwner, RowsOfOwners
 from tap_procountor.records.converter import RecordConverter
 from tap_procountor.records.rejection import Rejection
 from tap_procountor.records.schema import (
@@ -28,8 +31,7 @@ from tap_procountor.streams.banking import (
     ReferencePayments,
     with_parents,
 )
-from tap_procountor.streams.base.incremental import DocumentStream, IncrementalStream
-from tap_procountor.streams.base.owned import BatchOwnedStream, OwnedStream
+from tap_procountor.streams.base.incremental import IncrementalStream
 from tap_procountor.streams.base.read import ReadStream
 from tap_procountor.streams.base.rows import RowStream
 from tap_procountor.streams.registers import BusinessPartners
@@ -51,13 +53,16 @@ _NO_DOCUMENTS = (
 )
 
 
-class Invoices(DocumentStream):
+_OF_INVOICE = {"invoice_id": "id", "version": "version"}
+
+
+class Invoices(IncrementalStream):
     """Invoices, orders, offers, travel and expense invoices and tax returns, with their rows."""
 
     name = "invoices"
-    path = "/invoices"
     # Offers are hidden by default and exist among sales orders only.
-    variants = ({}, {"types": "SALES_ORDER", "isOffer": "true"})
+    lister = Keyset("/invoices", {}, {"types": "SALES_ORDER", "isOffer": "true"})
+    completer = DetailBatches()
     access = Access(
         parts={
             "sales.salesInvoiceSearch": "sales invoices and orders",
@@ -86,18 +91,19 @@ class InvoiceRows(RowStream):
     schema = RecordSchema("InvoiceRow", added={"invoice_id": INTEGER, "version": DATE_TIME})
 
 
-class InvoiceStatusLog(BatchOwnedStream):
+class InvoiceStatusLog(IncrementalStream):
     """What was done to each invoice, by whom and when."""
 
     name = "invoice_status_log"
-    path = Invoices.path
-    variants = Invoices.variants
-    rows_path = "/invoices/transactions"
-    ids_parameter = "invoiceIds"
-    group_field = "invoiceId"
-    records_field = "transactions"
-    owner_fields = {"invoice_id": "id", "version": "version"}
-    adds_position = True
+    lister = Invoices.lister
+    completer = RowsOfOwners(
+        "/invoices/transactions",
+        _OF_INVOICE,
+        ids_parameter="invoiceIds",
+        group_field="invoiceId",
+        records_field="transactions",
+        adds_position=True,
+    )
     primary_keys = ("company_id", "invoice_id", "position")
     access = Invoices.access
     schema = RecordSchema(
@@ -106,31 +112,28 @@ class InvoiceStatusLog(BatchOwnedStream):
     )
 
 
-class InvoicePaymentEvents(OwnedStream):
+class InvoicePaymentEvents(IncrementalStream):
     """Payments of each invoice, and what else has settled it."""
 
     name = "invoice_payment_events"
     selected_by_default = False
     # Offers, which this list does not show, are not paid.
-    path = Invoices.path
-    rows_path = "/invoices/{id}/paymentevents"
-    is_paged = True
-    owner_fields = {"invoice_id": "id", "version": "version"}
+    lister = Keyset(Invoices.lister.path)
+    completer = RowsOfOwner("/invoices/{id}/paymentevents", _OF_INVOICE, is_paged=True)
     primary_keys = ("company_id", "invoice_id", "id")
     access = Invoices.access
     schema = RecordSchema("PaymentEvent", added={"invoice_id": INTEGER, "version": DATE_TIME})
 
 
-class InvoiceComments(OwnedStream):
+class InvoiceComments(IncrementalStream):
     """Discussions of purchase, travel and expense invoices."""
 
     name = "invoice_comments"
     selected_by_default = False
-    path = Invoices.path
-    variants = ({"types": "PURCHASE_INVOICE,TRAVEL_INVOICE,BILL_OF_CHARGES"},)
-    rows_path = "/invoices/{id}/comments"
-    records_field = "comments"
-    owner_fields = {"invoice_id": "id", "version": "version"}
+    lister = Keyset(
+        Invoices.lister.path, {"types": "PURCHASE_INVOICE,TRAVEL_INVOICE,BILL_OF_CHARGES"}
+    )
+    completer = RowsOfOwner("/invoices/{id}/comments", _OF_INVOICE, records_field="comments")
     primary_keys = ("company_id", "invoice_id", "id")
     access = Access(
         parts={

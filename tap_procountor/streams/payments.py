@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from tap_procountor.permissions.access import Access
+from tap_procountor.readers.completer import DetailEach
+from tap_procountor.readers.keyset import Keyset
 from tap_procountor.records.schema import RecordSchema
-from tap_procountor.streams.base.dated import DatedStream, DetailedDatedStream
+from tap_procountor.streams.base.dated import DatedStream
 
 _PAYMENT = Access(any_of=("payments.payment",))
 
@@ -13,18 +15,19 @@ class Payments(DatedStream):
     """Outgoing payments of invoices."""
 
     name = "payments"
-    path = "/payments"
+    lister = Keyset("/payments")
     replication_key = "payment_date"
     access = _PAYMENT
     schema = RecordSchema("BasicPaymentTransactionData")
 
 
-class PaymentDetails(DetailedDatedStream):
+class PaymentDetails(DatedStream):
     """Outgoing payments with their accounts, messages and currencies."""
 
     name = "payment_details"
     selected_by_default = False
-    path = "/payments"
+    lister = Keyset("/payments")
+    completer = DetailEach()
     replication_key = "payment_date"
     access = _PAYMENT
     schema = RecordSchema("BasicPaymentTransactionData", "PaymentRowInfo")
@@ -34,20 +37,20 @@ class PaymentErrorMessages(DatedStream):
     """Errors that banks have reported for payments, handled or not."""
 
     name = "payment_error_messages"
-    path = "/payments/errormessages"
-    variants = ({"status": "ALL"},)
+    lister = Keyset("/payments/errormessages", {"status": "ALL"})
     date_filters = ("createdStartDate", "createdEndDate")
     replication_key = "created_date"
     access = _PAYMENT
     schema = RecordSchema("PaymentErrorMessage")
 
 
-class DirectSalaryPayments(DetailedDatedStream):
+class DirectSalaryPayments(DatedStream):
     """Lists of salaries that were paid from Procountor without its payroll."""
 
     name = "direct_salary_payments"
     selected_by_default = False
-    path = "/payments/directsalarypayments"
+    lister = Keyset("/payments/directsalarypayments")
+    completer = DetailEach()
     replication_key = "payment_date"
     access = Access(any_of=("payments.salaryPayments",))
     schema = RecordSchema("DirectSalaryPaymentGroupBaseInfo", "DirectSalaryPaymentGroup")

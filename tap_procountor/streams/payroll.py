@@ -8,27 +8,26 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from msgspec import Raw
+
 from tap_procountor.errors import none_if_unknown
 from tap_procountor.permissions.access import Access
 from tap_procountor.readers.batch import Batch
+from tap_procountor.readers.completer import DetailBatches, DetailEach
 from tap_procountor.readers.list_page import records_in
+from tap_procountor.readers.lister import ListAtOnce, Lister, WholePage
+from tap_procountor.readers.numbered import Numbered
+from tap_procountor.readers.owned_rows import RowsOfOwner
+from tap_procountor.records.rejection import as_text
 from tap_procountor.records.schema import INTEGER, STRING, RecordSchema
-from tap_procountor.streams.base.batched import BatchedStream
-from tap_procountor.streams.base.full_table import (
-    DetailedStream,
-    FullTableStream,
-    PagedStream,
-    SingleCallStream,
-)
-from tap_procountor.streams.base.owned import FullOwnedStream
-from tap_procountor.streams.base.read import ReadStream
+from tap_procountor.streams.base.full_table import FullListStream, FullTableStream, SingleCallStream
 from tap_procountor.streams.base.rows import RowStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
+    from tap_procountor.api.client import Params
     from tap_procountor.api.company import Company
-    from tap_procountor.readers.list_page import Source
 
 _SETTINGS = Access(any_of=("salaries.payroll",), module="payroll")
 _SALARIES = Access(
@@ -39,39 +38,53 @@ _SALARIES = Access(
 _BY_ID = {"orderById": "ASC"}
 
 
-class Employees(PagedStream):
+def _of_employee(rows_path: str) -> RowsOfOwner:
+    """Declare rows of employees; who has none is answered with 404, as an unknown one would be."""
+    return RowsOfOwner(rows_path, {"employee_id": "id"}, may_have_none=True)
+
+
+class _PeriodListsOfYears(ListAtOnce):
+    """Lists of salary periods, which the API gives by year."""
+
+    def whole(self) -> WholePage:
+        """Ask for the lists of each year; one that goes on for years comes once."""
+        answers = _by_year(self.company, self.path, "holidayCreditYear")
+        lists = {one["id"]: Raw(as_text(one)) for _, answer in answers for one in answer}
+        return WholePage(lists)
+
+
+class _PeriodLists(Lister):
+    """Declares them."""
+
+    def at(self, company: Company, filters: Params, share: float = 1) -> _PeriodListsOfYears:
+        """Return a company's lists."""
+        return _PeriodListsOfYears(company, self.path, filters, share)
+
+
+class Employees(FullListStream):
     """Employees, inactive ones too, with identity code and address."""
 
     name = "employees"
-    path = "/payrolls/employees"
-    filters = {"includeInactive": "true", **_BY_ID}
+    lister = Numbered("/payrolls/employees", {"includeInactive": "true", **_BY_ID})
     access = _SALARIES
     selected_by_default = False
     schema = RecordSchema("Employee")
 
 
-class _OfEmployees(FullOwnedStream):
+class _OfEmployees(FullListStream):
     """What is known of each employee, at a request each."""
 
-    path = Employees.path
-    filters = Employees.filters
-    owner_fields = {"employee_id": "id"}
+    lister = Employees.lister
     primary_keys: ClassVar[tuple[str, ...]] = ("company_id", "employee_id")
     access = _SALARIES
     selected_by_default = False
-
-    def rows_of(self, company: Company, owner: Source) -> Batch:
-        """Ask for an employee's; who has none is answered with 404, as an unknown one would be."""
-        with none_if_unknown():
-            return self.answered(company, owner)
-        return Batch([])
 
 
 class EmployeeSalaryInfo(_OfEmployees):
     """What an employee's salary, insurances and taxes depend on; one row per employee."""
 
     name = "employee_salary_info"
-    rows_path = "/payrolls/employees/{id}/salaryinfo"
+    completer = _of_employee("/payrolls/employees/{id}/salaryinfo")
     schema = RecordSchema("SalaryInfo")
 
 
@@ -79,7 +92,7 @@ class EmployeeSalaryBases(_OfEmployees):
     """The rows that an employee's salary slips begin with; at most one row per employee."""
 
     name = "employee_salary_bases"
-    rows_path = "/payrolls/employees/{id}/salarybase"
+    completer = _of_employee("/payrolls/employees/{id}/salarybase")
     schema = RecordSchema("SalaryBase")
 
 
@@ -87,7 +100,7 @@ class HolidayPays(_OfEmployees):
     """Remaining holidays and holiday pay; at most one row per employee."""
 
     name = "holiday_pays"
-    rows_path = "/payrolls/employees/{id}/holidaypay"
+    completer = _of_employee("/payrolls/employees/{id}/holidaypay")
     schema = RecordSchema("HolidayPay", added={"employee_id": INTEGER})
 
 
@@ -95,7 +108,7 @@ class WorkingHourReductions(_OfEmployees):
     """Remaining working hour reductions; at most one row per employee."""
 
     name = "working_hour_reductions"
-    rows_path = "/payrolls/employees/{id}/workinghourreduction"
+    completer = _of_employee("/payrolls/employees/{id}/workinghourreduction")
     schema = RecordSchema("WorkingHourReduction", added={"employee_id": INTEGER})
 
 
@@ -103,7 +116,7 @@ class Employments(_OfEmployees):
     """Employments: their times, types and hours."""
 
     name = "employments"
-    rows_path = "/payrolls/employees/{id}/salaryinfo/employments"
+    completer = _of_employee("/payrolls/employees/{id}/salaryinfo/employments")
     primary_keys = ("company_id", "employee_id", "id")
     schema = RecordSchema("Employment", added={"employee_id": INTEGER})
 
@@ -112,7 +125,7 @@ class TaxCards(_OfEmployees):
     """Tax cards of the employees."""
 
     name = "tax_cards"
-    rows_path = "/payrolls/employees/{id}/salaryinfo/taxcards"
+    completer = _of_employee("/payrolls/employees/{id}/salaryinfo/taxcards")
     primary_keys = ("company_id", "employee_id", "id")
     schema = RecordSchema("TaxCard", added={"employee_id": INTEGER})
 
@@ -121,17 +134,17 @@ class LaborUnionMemberships(_OfEmployees):
     """Memberships in labour unions, which the law protects in particular."""
 
     name = "labor_union_memberships"
-    rows_path = "/payrolls/employees/{id}/salaryinfo/laborunionmemberships"
+    completer = _of_employee("/payrolls/employees/{id}/salaryinfo/laborunionmemberships")
     primary_keys = ("company_id", "employee_id", "id")
     schema = RecordSchema("LaborUnionMembership", added={"employee_id": INTEGER})
 
 
-class SalarySlips(BatchedStream):
+class SalarySlips(FullListStream):
     """Salary slips with their rows and sums."""
 
     name = "salary_slips"
-    path = "/payrolls/salaryslips"
-    filters = _BY_ID
+    lister = Numbered("/payrolls/salaryslips", _BY_ID)
+    completer = DetailBatches()
     access = _SALARIES
     selected_by_default = False
     schema = RecordSchema("SalarySlipBasicData", "SalarySlip")
@@ -151,14 +164,12 @@ class SalarySlipRows(RowStream):
     )
 
 
-class SalarySlipAccounting(FullOwnedStream):
+class SalarySlipAccounting(FullListStream):
     """How each salary slip is entered in the ledger, at a request per slip."""
 
     name = "salary_slip_accounting"
-    path = SalarySlips.path
-    filters = SalarySlips.filters
-    rows_path = "/payrolls/salaryslips/{id}/accounting"
-    owner_fields = {"salary_slip_id": "id"}
+    lister = SalarySlips.lister
+    completer = RowsOfOwner("/payrolls/salaryslips/{id}/accounting", {"salary_slip_id": "id"})
     primary_keys = ("company_id", "salary_slip_id")
     access = _SALARIES
     selected_by_default = False
@@ -177,12 +188,12 @@ class SalarySlipTransactions(RowStream):
     schema = RecordSchema("SalarySlipTransaction", added={"salary_slip_id": INTEGER})
 
 
-class SalaryLists(DetailedStream):
+class SalaryLists(FullListStream):
     """Salary lists: the slips of a payment period, made together."""
 
     name = "salary_lists"
-    path = "/payrolls/salarylists"
-    filters = _BY_ID
+    lister = Numbered("/payrolls/salarylists", _BY_ID)
+    completer = DetailEach()
     access = _SALARIES
     selected_by_default = False
     schema = RecordSchema("SalaryListBasicData", "SalaryList")
@@ -200,26 +211,26 @@ class SalaryListSlips(RowStream):
     schema = RecordSchema("SalarySlipBasicData", added={"salary_list_id": INTEGER})
 
 
-class SalaryTypes(PagedStream):
+class SalaryTypes(FullListStream):
     """Salary types; they have no id but their code."""
 
     name = "salary_types"
-    path = "/payrolls/salarytypes"
-    filters = {"orderByCode": "ASC"}
-    key_field = "code"
+    lister = Numbered("/payrolls/salarytypes", {"orderByCode": "ASC"}, key="code")
     primary_keys = ("company_id", "code")
     access = _SETTINGS
     selected_by_default = False
     schema = RecordSchema("SalaryType")
 
 
-class SalaryPeriods(FullOwnedStream):
+class SalaryPeriods(FullListStream):
     """Salary periods, and the list that each belongs to."""
 
     name = "salary_periods"
-    path = "/payrolls/salaryperiods"
-    rows_path = "/payrolls/salaryperiods/{id}"
-    owner_fields = {"salary_period_list_id": "id", "salary_period_list_name": "name"}
+    lister = _PeriodLists("/payrolls/salaryperiods")
+    completer = RowsOfOwner(
+        "/payrolls/salaryperiods/{id}",
+        {"salary_period_list_id": "id", "salary_period_list_name": "name"},
+    )
     primary_keys = ("company_id", "salary_period_list_id", "id")
     access = _SETTINGS
     selected_by_default = False
@@ -227,15 +238,6 @@ class SalaryPeriods(FullOwnedStream):
         "SalaryPeriod",
         added={"salary_period_list_id": INTEGER, "salary_period_list_name": STRING},
     )
-
-    def owners(self, company: Company) -> Iterable[Source]:
-        """Ask for the lists of each year; one that goes on for years comes once."""
-        answers = _by_year(company, self.path, "holidayCreditYear")
-        return {one["id"]: one for _, lists in answers for one in lists}.values()
-
-    def is_empty(self, company: Company) -> bool:
-        """Look for a first period."""
-        return ReadStream.is_empty(self, company)
 
 
 class LaborUnionSettings(SingleCallStream):
@@ -267,11 +269,8 @@ class SalariesBasicInfo(FullTableStream):
 def _by_year(company: Company, path: str, parameter: str) -> Iterator[tuple[int, Any]]:
     """Ask for each year of the books and the one after; a year without anything gives 404."""
     for year in _years(company):
-        answer = None
         with none_if_unknown():
-            answer = company.get(path, {parameter: year})
-        if answer is not None:
-            yield year, answer
+            yield year, company.get(path, {parameter: year})
 
 
 def _years(company: Company) -> range:

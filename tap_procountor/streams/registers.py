@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from tap_procountor.permissions.access import Access
+from tap_procountor.readers.completer import AsListed, DetailBatches, DetailEach
+from tap_procountor.readers.keyset import Keyset
+from tap_procountor.readers.numbered import Numbered
 from tap_procountor.records.schema import RecordSchema
-from tap_procountor.streams.base.full_table import DetailedStream, PagedStream, SingleCallStream
-from tap_procountor.streams.base.incremental import DocumentStream, IncrementalStream
+from tap_procountor.streams.base.full_table import FullListStream, SingleCallStream
+from tap_procountor.streams.base.incremental import IncrementalStream
 
 _PRODUCT_REGISTERS = Access(
     parts={
@@ -19,13 +22,14 @@ class Products(IncrementalStream):
     """Products, active and not; the list's rows are already full."""
 
     name = "products"
-    path = "/products"
-    has_numbers = False
     # Without a type the API gives sales and purchase products only.
-    variants = (
+    lister = Keyset(
+        "/products",
         {"includeLocalizations": "true"},
         {"includeLocalizations": "true", "type": "TRAVEL"},
+        has_numbers=False,
     )
+    completer = AsListed(has_batches=True)
     access = _PRODUCT_REGISTERS
     schema = RecordSchema("Product")
 
@@ -42,13 +46,13 @@ class ProductGroups(SingleCallStream):
     schema = RecordSchema("ProductGroup")
 
 
-class BusinessPartners(DocumentStream):
+class BusinessPartners(IncrementalStream):
     """Customers, suppliers and persons as business partners, active and not."""
 
     name = "business_partners"
-    path = "/businesspartners"
     # The API gives active partners by default, and has no way to ask for both.
-    variants = ({"active": "true"}, {"active": "false"})
+    lister = Keyset("/businesspartners", {"active": "true"}, {"active": "false"})
+    completer = DetailBatches()
     access = Access(
         parts={
             "sales.customerRegister": "customers",
@@ -59,11 +63,11 @@ class BusinessPartners(DocumentStream):
     schema = RecordSchema("BusinessPartnerBasicInfo", "BusinessPartner")
 
 
-class BusinessPartnerGroups(PagedStream):
+class BusinessPartnerGroups(FullListStream):
     """Groups of business partners."""
 
     name = "business_partner_groups"
-    path = "/businesspartners/groups"
+    lister = Numbered("/businesspartners/groups")
     access = Access(
         parts={
             "sales.customerRegister": "groups of customers",
@@ -73,11 +77,11 @@ class BusinessPartnerGroups(PagedStream):
     schema = RecordSchema("BusinessPartnerGroup")
 
 
-class Persons(DetailedStream):
+class Persons(FullListStream):
     """The person register, inactive persons too; the API has no batch of them."""
 
     name = "persons"
-    path = "/persons"
-    filters = {"includeInactive": "true", "orderById": "ASC"}
+    lister = Numbered("/persons", {"includeInactive": "true", "orderById": "ASC"})
+    completer = DetailEach()
     access = Access(any_of=("salaries.personRegister",))
     schema = RecordSchema("PersonBasicInfo", "Person")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_procountor.errors import NotFoundError, ProcountorError, RecordError, none_if_unknown
+from tap_procountor.errors import ProcountorError, RecordError
 from tap_procountor.readers.batch import Batch, gathered
-from tap_procountor.readers.isolation import attempting, isolated
 from tap_procountor.readers.list_page import Source, records_in
-from tap_procountor.readers.numbered import numbered_rows
-from tap_procountor.records.rejection import Rejection
 from tap_procountor.state.ids import Key, pack_keys, unpack_keys
+from tap_procountor.streams.base.listed import ListStream
 from tap_procountor.streams.base.read import ReadStream
 from tap_procountor.streams.base.stream import ProcountorStream
 
@@ -180,93 +178,14 @@ class ValuesStream(SingleCallStream):
         return [{name: value} for value in super().sources(answer, params)]
 
 
-class PagedStream(FullTableStream):
-    """A list whose rows are complete and that the API gives by page number only."""
-
-    filters: ClassVar[Params] = {}
-    #: The field that tells the rows apart.
-    key_field: ClassVar[str] = "id"
-
-    def is_empty(self, company: Company) -> bool:
-        """Ask for one row."""
-        answer = company.get(self.path, {**self.filters, "size": 1})
-        return not records_in(answer, "results", self.path)
+class FullListStream(ListStream, FullTableStream):
+    """A list that is read as a whole by each run."""
 
     def read(self, company: Company) -> Iterator[Batch]:
-        """Read the pages."""
-        yield Batch(self.listed(company))
-
-    def listed(self, company: Company) -> list[Source]:
-        """Read the list as a whole."""
-        return numbered_rows(company, self.path, self.filters, self.key_field)
-
-    def explained(self, company: Company, incomplete: dict[int, Source]) -> Iterator[Batch]:
-        """Tell the rows that have been deleted meanwhile from those whose details are withheld.
-
-        Args:
-            company: The company.
-            incomplete: Rows of the list without details, by id.
-        """
-        if not incomplete:
-            return
-        listed = {row.get("id") for row in self.listed(company) if isinstance(row, dict)}
-        error = RecordError(f"Its details did not come from {self.path}.")
-        yield Batch(
-            [],
-            vanished=sorted(incomplete.keys() - listed),
-            rejected=[
-                Rejection.of(incomplete[number], error)
-                for number in sorted(incomplete.keys() & listed)
-            ],
-        )
-
-
-class DetailedStream(PagedStream):
-    """A list by page number, or in one piece, whose rows are completed by a request each."""
-
-    #: Whether the list comes in pages.
-    has_pages: ClassVar[bool] = True
-
-    @classmethod
-    def paths(cls) -> tuple[str, ...]:
-        """Return list and detail."""
-        return (cls.path, f"{cls.path}/{{id}}")
-
-    def is_empty(self, company: Company) -> bool:
-        """Ask for one row, or for the list if it has no pages."""
-        return super().is_empty(company) if self.has_pages else not company.get(self.path)
-
-    def listed(self, company: Company) -> list[Source]:
-        """Read the list as a whole."""
-        if self.has_pages:
-            return super().listed(company)
-        rows: list[Source] = company.get(self.path, self.filters)
-        return rows
-
-    def read(self, company: Company) -> Iterator[Batch]:
-        """Read the pages and, several at once, the details."""
-        incomplete: dict[int, Source] = {}
-
-        def complete(row: Source) -> Batch:
-            number = row.get("id") if isinstance(row, dict) else None
-            if type(number) is not int:
-                return Batch([row])
-            try:
-                return Batch([row | company.get(f"{self.path}/{number}")])
-            except NotFoundError:
-                incomplete[number] = row
-                return Batch([])
-
-        details = attempting(
-            complete, lambda row, error: Batch([], rejected=[Rejection.of(row, error)])
-        )
-        yield from isolated(company.threads.map(details, self.listed(company)))
-        yield from self.explained(company, incomplete)
+        """Read the lists, and what completes their rows."""
+        for one in self.lists(company):
+            yield from self._completer.complete(one, one.pages())
 
     def read_again(self, company: Company, missing: set[Key]) -> Iterator[Batch]:
-        """Ask for the details of those that are missing."""
-        for (number,) in sorted(missing):
-            found = []
-            with none_if_unknown():
-                found.append(company.get(f"{self.path}/{number}"))
-            yield Batch(found)
+        """Read what shows whether keys are gone; they begin with the id that they are asked by."""
+        return self._completer.read_again(company, sorted({key[0] for key in missing}))

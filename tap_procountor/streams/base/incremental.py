@@ -6,20 +6,17 @@ import sys
 from array import array
 from collections import defaultdict, deque
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from tap_procountor.api.clock import format_utc
 from tap_procountor.errors import RecordError
-from tap_procountor.readers.batch import Batch, Documents, Row
-from tap_procountor.readers.details import DocumentList
-from tap_procountor.readers.keyset import KeysetList
-from tap_procountor.readers.list_page import records_in
+from tap_procountor.readers.batch import Batch, Row
+from tap_procountor.readers.owned_rows import RowsOfOwner
 from tap_procountor.readers.prefetch import in_turn
 from tap_procountor.records.rejection import Rejection
 from tap_procountor.state.bookmarks import Bookmark, Window
 from tap_procountor.state.ids import Census, Comparison, Seen, ascending, difference, pack, unpack
-from tap_procountor.streams.base.read import ReadStream
+from tap_procountor.streams.base.listed import ListStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +25,7 @@ if TYPE_CHECKING:
 
     from tap_procountor.api.client import Params
     from tap_procountor.api.company import Company
-    from tap_procountor.readers.details import Existing
-    from tap_procountor.readers.keyset import Page
+    from tap_procountor.readers.lister import ApiList, Page
     from tap_procountor.records.converter import Record
     from tap_procountor.streams.base.context import RunContext
     from tap_procountor.streams.base.stream import ProcountorStream
@@ -44,14 +40,10 @@ _PACKS_AT_ONCE = 32
 _LONGEST_WAIT_SECONDS = 1.0
 
 
-class IncrementalStream(ReadStream):
-    """A keyset list, read by ``version`` in windows whose upper bound is closed."""
+class IncrementalStream(ListStream):
+    """A list that is read by ``version``, in windows whose upper bound is closed."""
 
     replication_key = "version"
-    #: The API hides rows by default: the list is read once with each of these filters.
-    variants: ClassVar[tuple[Params, ...]] = ({},)
-    #: Whether the list also knows page numbers.
-    has_numbers: ClassVar[bool] = True
 
     #: The SDK must not write a state between two of ours: ids and progress belong together.
     STATE_MSG_FREQUENCY = sys.maxsize
@@ -82,13 +74,6 @@ class IncrementalStream(ReadStream):
         emitted = Seen(state.get("emitted", ()))
         rejected = self._rejected_before(company)
         return self._read(company, windows, Census.from_state(state), emitted, rejected)
-
-    def is_empty(self, company: Company) -> bool:
-        """Ask for one row of each list."""
-        return not any(
-            records_in(company.get(self.path, {**variant, "size": 1}), "results", self.path)
-            for variant in self.variants
-        )
 
     @property
     def lookback(self) -> timedelta:
@@ -154,6 +139,8 @@ class IncrementalStream(ReadStream):
 
     def rejected_document(self, rejection: Rejection) -> int | None:
         """Return the id of the list's row that a rejection belongs to, if it is known."""
+        if isinstance(self._completer, RowsOfOwner):
+            return self._completer.owner_of(rejection)
         return rejection.number
 
     def _rejected_before(self, company: Company) -> set[int]:
@@ -252,22 +239,16 @@ class IncrementalStream(ReadStream):
 
     def _read_rejected(self, company: Company, rejected: set[int]) -> Iterator[Batch]:
         """Ask again for documents that could not be used."""
-        for variant in self.variants:
-            if rejected:
-                for batch in self._again(company, variant, sorted(rejected)):
-                    rejected.difference_update(row.id for row in batch.listed)
-                    yield batch
+        for one in self.lists(company):
+            for batch in self.again(one, sorted(rejected)):
+                rejected.difference_update(row.id for row in batch.listed)
+                yield batch
         if rejected:
             gone, unclear = self._confirmed(company, rejected)
             error = RecordError(f"It exists, but {self.path} does not list it.")
             unlisted = sorted(rejected - gone - {rejection.number for rejection in unclear})
             unclear += [Rejection.of({"id": number}, error) for number in unlisted]
             yield Batch([], vanished=sorted(gone), rejected=unclear)
-
-    def _again(self, company: Company, filters: Params, ids: Sequence[int]) -> Iterator[Batch]:
-        """Read those of the documents that a list has."""
-        pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers)
-        return map(self._batch_of, pages.rows(ids))
 
     def _note(self, company: Company, rows: Sequence[Row], ids: Seen) -> None:
         """Note the ids of rows of the list."""
@@ -283,8 +264,12 @@ class IncrementalStream(ReadStream):
 
     @property
     def keeps_ids(self) -> bool:
-        """Whether the state keeps the stream's ids, to find deletions by."""
-        return self.run.keeps_ids(of_all_streams=True)
+        """Whether the state keeps the stream's ids, to find deletions by.
+
+        The API has no list of rows by owner to compare with; their owners' stream finds what is
+        gone.
+        """
+        return self._completer.follows_the_list and self.run.keeps_ids(of_all_streams=True)
 
     def region_of(self, company: Company, row: Row) -> str:  # noqa: ARG002
         """Return the part of the census that a row of the list belongs to."""
@@ -326,92 +311,68 @@ class IncrementalStream(ReadStream):
 
     def _read_unknown(self, company: Company, unknown: set[int]) -> Iterator[Batch]:
         """Read documents that the lists have and the target has not."""
-        for variant in self.variants if unknown else ():
-            yield from self._again(company, variant, sorted(unknown))
+        for one in self.lists(company) if unknown else ():
+            yield from self.again(one, sorted(unknown))
 
     def _list_ids(self, company: Company) -> Iterable[int]:
         """Return the ids of what has been wanted so far: older rows are not in the target."""
         start = self.run.moment("start_date")
         wanted = Window(format_utc(start) if start else None, format_utc(company.opened))
-        bounds = self.bounds(wanted)
-        lists = (
-            KeysetList(company, self.path, {**variant, **bounds}, has_numbers=self.has_numbers)
-            for variant in self.variants
-        )
+        lists = self.lister.lists(company, self.bounds(wanted))
         return array("q", (number for one in lists for page in one.pages() for number in page.ids))
 
     def _confirmed(self, company: Company, missing: set[int]) -> tuple[set[int], list[Rejection]]:
         """Return those of the missing ids that are gone, and those of which it cannot be told."""
         if not missing:
             return set(), []
-        existing = self.existing(company, missing)
+        existing = self._completer.existing(company, missing)
         unclear = [
             Rejection.of({"id": number}, RecordError(str(error)))
             for number, error in sorted(existing.unclear.items())
         ]
         return missing - existing.ids - existing.unclear.keys(), unclear
 
-    def existing(self, company: Company, missing: set[int]) -> Existing:
-        """Ask which of the missing ids exist.
-
-        Raises:
-            ProcountorError: If that cannot be told of any.
-        """
-        return DocumentList(company, self.path, {}).existing(missing)
-
     def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
-        bounds = self.bounds(window)
-        lists = (
-            self._read_list(company, {**variant, **bounds}, window.at_variant(number))
-            for number, variant in enumerate(self.variants[window.variant :], window.variant)
-        )
-        yield from in_turn([self.run.read_ahead.part(one) for one in lists])
+        lists = self.lists(company, self.bounds(window))
+        parts = [
+            self._read_list(company, lists[number], window.at_variant(number))
+            for number in range(window.variant, len(lists))
+        ]
+        yield from in_turn([self.run.read_ahead.part(part) for part in parts])
         yield Batch([], window=window.done_with())
 
-    def _read_list(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
-        for batch in self._batches(company, filters, progress):
+    def _read_list(self, company: Company, one: ApiList, progress: Window) -> Iterator[Batch]:
+        for batch in self._batches(company, one, progress.after, progress.done):
             progress = progress.moved(batch)
             yield batch._replace(window=progress)
 
-    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
-        """Read a list whose rows are complete."""
-        return self._pages(company, filters, progress)
-
-    def _pages(
-        self, company: Company, filters: Params, progress: Window, share: float = 1
+    def _batches(
+        self, company: Company, one: ApiList, after: int = 0, done: int = 0
     ) -> Iterator[Batch]:
-        """Read the list, which makes a share of the requests."""
-        pages = KeysetList(company, self.path, filters, has_numbers=self.has_numbers, share=share)
-        for page in pages.pages(progress.after, progress.done):
-            if len(page):
-                self._announce(company, page.listed)
-                yield self._batch_of(page)
+        """Read the documents of a list that follow an id."""
+        return self._completer.complete(one, self._announcing(company, one.pages(after, done)))
 
-    @staticmethod
-    def _batch_of(page: Page) -> Batch:
-        documents = Documents([(text,) for text in page.texts()])
-        return Batch(
-            documents,
-            page.listed,
-            rejected=page.rejected,
-            total=page.total,
-            repeated=len(page.repeated),
-        )
+    def again(self, one: ApiList, ids: Iterable[int]) -> Iterator[Batch]:
+        """Read the documents of ids that failed before, as far as a list has them."""
+        pages = self._announcing(one.company, one.rows(ids))
+        return self._completer.complete(one, pages, may_all_fail=True)
+
+    def _announcing(
+        self, company: Company, pages: Iterable[Page], known: array[int] | None = None
+    ) -> Iterator[Page]:
+        """Announce the rows of each page as soon as it is there, ahead of their documents.
+
+        Args:
+            company: Whose rows they are.
+            pages: The pages.
+            known: Ids that the target has, which need not be announced.
+        """
+        for page in pages:
+            self._announce(company, page.listed if known is None else not_in(known, page.listed))
+            yield page
 
 
-class DocumentStream(IncrementalStream):
-    """An incremental stream whose rows are completed by batches of details."""
-
-    @classmethod
-    def paths(cls) -> tuple[str, ...]:
-        """Return list and batch."""
-        return (cls.path, f"{cls.path}/{{ids}}")
-
-    def _batches(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
-        documents = DocumentList(company, self.path, filters)
-        announce = partial(self._announce, company)
-        return documents.batches(progress.after, progress.done, announce)
-
-    def _again(self, company: Company, filters: Params, ids: Sequence[int]) -> Iterator[Batch]:
-        documents = DocumentList(company, self.path, filters)
-        return documents.again(ids, partial(self._announce, company))
+def not_in(known: array[int], rows: Sequence[Row]) -> list[Row]:
+    """Return the rows, in ascending order of ids, whose ids are not known."""
+    new = difference(array("q", [row.id for row in rows]), known)
+    return [row for row in rows if row.id in new]

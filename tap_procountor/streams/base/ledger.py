@@ -9,25 +9,24 @@ from __future__ import annotations
 import sys
 from array import array
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tap_procountor.api.clock import format_exactly, format_utc
 from tap_procountor.permissions.access import Verdict
 from tap_procountor.readers.batch import Batch
-from tap_procountor.readers.details import DocumentList
-from tap_procountor.readers.keyset import KeysetList
-from tap_procountor.state.ids import Census, Comparison, Seen, difference
-from tap_procountor.streams.base.incremental import DocumentStream
+from tap_procountor.state.ids import Census, Comparison, Seen
+from tap_procountor.streams.base.incremental import IncrementalStream, not_in
 from tap_procountor.streams.base.periods import Ledger
 from tap_procountor.streams.base.sweep import Sweep, Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from tap_procountor.api.client import Params
     from tap_procountor.api.company import Company
     from tap_procountor.readers.batch import Row
+    from tap_procountor.readers.lister import ApiList
     from tap_procountor.state.bookmarks import Window
     from tap_procountor.streams.base.periods import Region
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 _MOST_LISTINGS = 3
 
 
-class LedgerStream(DocumentStream):
+class LedgerStream(IncrementalStream):
     """Documents whose dates lie in tracking periods, in which nothing changes once closed."""
 
     @property
@@ -96,27 +95,25 @@ class LedgerStream(DocumentStream):
         Without an upper bound: a document that is edited meanwhile has another receipt, which comes
         at the end of the list.
         """
-        filters = self._filters(span)
+        one = self._receipts(company, span)
         if visit is Visit.SWEEP:
             known = sweep.known(span)
-
-            def announce(rows: Sequence[Row]) -> None:
-                self._announce(company, _not_in(known, rows))
-
-            batches = DocumentList(company, self.path, filters).batches(on_page=announce)
+            pages = self._announcing(company, one.pages(), known)
+            batches = self._completer.complete(one, pages)
             yield from self._swept(company, batches, sweep, known)
         elif visit is Visit.LIST:
-            for page in KeysetList(company, self.path, filters).pages():
+            for page in one.pages():
                 self._note(company, page.listed, sweep.seen)
             yield from self._read_unknown(company, sweep.unread(span))
 
-    def _filters(self, span: list[Region]) -> Params:
-        """Return the list's filters for a span of days; for all days if it is empty."""
+    def _receipts(self, company: Company, span: list[Region]) -> ApiList:
+        """Return the list of the receipts of a span of days; of all days if it is empty."""
         filters: Params = {}
         if wanted_from := self.run.moment("start_date"):
             filters["versionStartDate"] = self.run.api_clock.lower_bound(wanted_from)
         filters |= {"startDate": span[0].first} if span and span[0].first else {}
-        return filters | ({"endDate": span[-1].last} if span and span[-1].last else {})
+        filters |= {"endDate": span[-1].last} if span and span[-1].last else {}
+        return self.lister.at(company, filters, self._completer.list_share)
 
     def _swept(
         self, company: Company, batches: Iterator[Batch], sweep: Sweep, known: array[int]
@@ -125,7 +122,7 @@ class LedgerStream(DocumentStream):
         for batch in batches:
             gone = {*batch.vanished}
             self._note(company, [row for row in batch.listed if row.id not in gone], sweep.seen)
-            new = _not_in(known, batch.listed)
+            new = not_in(known, batch.listed)
             if new:
                 written = Seen()
                 self._note(company, new, written)
@@ -145,15 +142,14 @@ class LedgerStream(DocumentStream):
                 number
                 for visit, span in sweep.spans
                 if visit is Visit.SWEEP
-                for page in KeysetList(company, self.path, self._filters(span)).pages()
+                for page in self._receipts(company, span).pages()
                 for number in page.ids
             }
             unread = sweep.listed_again(listed)
             if not unread:
                 return
-            documents = DocumentList(company, self.path, {})
-            batches = documents.again(sorted(unread), partial(self._announce, company))
-            yield from self._swept(company, batches, sweep, array("q"))
+            for one in self.lists(company):
+                yield from self._swept(company, self.again(one, unread), sweep, array("q"))
         self.logger.warning(
             "Company %d: receipts change while they are read; the next run reads them again.",
             company.id,
@@ -162,9 +158,8 @@ class LedgerStream(DocumentStream):
 
     def _has_more(self, company: Company, sweep: Sweep) -> bool:
         """Tell whether a receipt was created after the ends of the lists had come."""
-        end = KeysetList(company, self.path, self._filters([]))
         # How many rows come before an id is not known, and need not be.
-        return any(end.pages(sweep.last_id, sys.maxsize))
+        return any(self._receipts(company, []).pages(sweep.last_id, sys.maxsize))
 
     def _comparison(self, company: Company, sweep: Sweep) -> Comparison:
         """Compare the ids of the regions looked at with those that the target has."""
@@ -208,9 +203,3 @@ class LedgerStream(DocumentStream):
     @cached_property
     def _ledgers(self) -> dict[int, Ledger]:
         return {}
-
-
-def _not_in(known: array[int], rows: Sequence[Row]) -> list[Row]:
-    """Return the rows, in ascending order of ids, whose ids are not known."""
-    new = difference(array("q", [row.id for row in rows]), known)
-    return [row for row in rows if row.id in new]

@@ -1,0 +1,194 @@
+"""What a list of the API is to those who read it, however it is paged."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tap_procountor.readers.batch import PAGE_SIZE, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from msgspec import Raw
+
+    from tap_procountor.api.client import Params
+    from tap_procountor.api.company import Company
+    from tap_procountor.records.rejection import Rejection
+
+
+class Page(ABC):
+    """Rows of a list that came together; they stay text, because many pages wait in memory.
+
+    Attributes:
+        listed: What must be known of the rows that have an id.
+        others: Rows without an id, where the list does not need one.
+        rejected: Rows that cannot be used.
+        repeated: Ids of rows that came before in the same words, and are dropped.
+        total: Rows in the whole list, if the API says so (it does since 24.05).
+    """
+
+    listed: Sequence[Row]
+    others: Sequence[Raw] = ()
+    rejected: list[Rejection]
+    repeated: Sequence[int] = ()
+    total: int | None = None
+
+    @abstractmethod
+    def texts(self) -> list[Raw]:
+        """Return the text of each row of ``listed``."""
+
+    @property
+    def ids(self) -> list[int]:
+        """The ids of ``listed``."""
+        return [row.id for row in self.listed]
+
+    def __len__(self) -> int:
+        """Return how many rows came, whatever has become of them."""
+        return sum(map(len, (self.listed, self.others, self.rejected, self.repeated)))
+
+
+class ApiList(ABC):
+    """A list of one company, with its filters.
+
+    Args:
+        company: Whose list it is.
+        path: The list, such as ``/invoices``.
+        filters: Its filters.
+        share: The share of the stream's requests that the list makes.
+
+    Attributes:
+        company: As above.
+        path: Likewise.
+        has_progress: Whether a run may go on from an id, and thus pass the rows before it.
+    """
+
+    has_progress = True
+
+    def __init__(self, company: Company, path: str, filters: Params, share: float = 1) -> None:
+        self.company = company
+        self.path = path
+        self._filters = filters
+        self._share = share
+
+    @abstractmethod
+    def pages(self, after: int = 0, done: int = 0) -> Iterator[Page]:
+        """Yield the pages that follow an id.
+
+        Args:
+            after: The id; 0 for the whole list.
+            done: How many rows of the list were before it when they were read.
+
+        Raises:
+            ApiError: If the list cannot be read as a whole.
+        """
+
+    @abstractmethod
+    def rows(self, ids: Iterable[int]) -> Iterator[Page]:
+        """Yield the rows of ids, as far as the list has them, in pages."""
+
+    @abstractmethod
+    def first(self) -> Iterator[Page]:
+        """Yield a page with a row, if there is one, at the least cost."""
+
+    @abstractmethod
+    def existing(self, ids: Iterable[int]) -> set[int]:
+        """Return those of the ids that the list has."""
+
+    def contains(self, number: int) -> bool:
+        """Whether an id is still in the list."""
+        return any(self.rows([number]))
+
+
+class Lister:
+    """Declares how a list is read; the subclasses stand beside the lists that they declare.
+
+    Args:
+        path: The list, such as ``/invoices``.
+        variants: Filters. The API hides rows by default: the list is read once with each of these.
+        options: What else the list needs to know.
+    """
+
+    list_type: ClassVar[type[ApiList]]
+
+    def __init__(self, path: str, *variants: Params, **options: Any) -> None:  # noqa: ANN401
+        self.path = path
+        self.variants = variants or ({},)
+        self._options = options
+
+    def at(self, company: Company, filters: Params, share: float = 1) -> ApiList:
+        """Return a company's list with certain filters."""
+        return self.list_type(company, self.path, filters, share, **self._options)
+
+    def lists(
+        self, company: Company, bounds: Params | None = None, share: float = 1
+    ) -> list[ApiList]:
+        """Return a company's list with each of the variants, and within bounds."""
+        return [self.at(company, {**variant, **(bounds or {})}, share) for variant in self.variants]
+
+
+class WholePage(Page):
+    """Rows of a list that has come as a whole.
+
+    Args:
+        texts: The text of the rows by id.
+        others: Rows without an id.
+        rejected: Rows that cannot be used.
+    """
+
+    def __init__(
+        self,
+        texts: dict[int, Raw],
+        others: Sequence[Raw] = (),
+        rejected: Sequence[Rejection] = (),
+    ) -> None:
+        self._texts = texts
+        self.listed = [Row(number) for number in texts]
+        self.others = others
+        self.rejected = [*rejected]
+
+    def texts(self) -> list[Raw]:
+        """Return the text of each row of ``listed``."""
+        return [*self._texts.values()]
+
+
+class ListAtOnce(ApiList):
+    """A list that must be read as a whole before any of it can be used."""
+
+    has_progress = False
+
+    @abstractmethod
+    def whole(self) -> WholePage:
+        """Read the list, in ascending order of ids."""
+
+    def pages(self, after: int = 0, done: int = 0) -> Iterator[WholePage]:  # noqa: ARG002
+        """Yield the list in pages, from its beginning: it has no place to go on from."""
+        return self._cut(self.whole())
+
+    def rows(self, ids: Iterable[int]) -> Iterator[WholePage]:
+        """Read the list again, and yield the rows of the ids."""
+        wanted = {*ids}
+        if not wanted:
+            return iter(())
+        whole = self.whole()
+        texts = dict(zip(whole.ids, whole.texts(), strict=True))
+        return self._cut(
+            WholePage({number: text for number, text in texts.items() if number in wanted})
+        )
+
+    def first(self) -> Iterator[WholePage]:
+        """Yield the first page: there is no smaller question."""
+        return islice(self.pages(), 1)
+
+    def existing(self, ids: Iterable[int]) -> set[int]:
+        """Return those of the ids that the list has."""
+        return {number for page in self.rows(ids) for number in page.ids}
+
+    @staticmethod
+    def _cut(whole: WholePage) -> Iterator[WholePage]:
+        rows = zip(whole.ids, whole.texts(), strict=True)
+        others, rejected = whole.others, whole.rejected
+        while (some := dict(islice(rows, PAGE_SIZE))) or others or rejected:
+            yield WholePage(some, others, rejected)
+            others, rejected = (), []

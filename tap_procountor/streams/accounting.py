@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class FiscalYears(SingleCallStream):
-    """Fiscal years with their tracking periods, which tell what is closed."""
+    """Fiscal years with their tracking periods."""
 
     name = "fiscal_years"
     path = "/fiscalyears"
@@ -35,7 +35,7 @@ class FiscalYears(SingleCallStream):
 
 
 class TrackingPeriods(RowStream):
-    """Tracking periods of the fiscal years: nothing changes in those that are closed."""
+    """Tracking periods of the fiscal years; a closed one cannot change until it is reopened."""
 
     name = "tracking_periods"
     owners = (FiscalYears,)
@@ -56,7 +56,7 @@ class TrackingPeriods(RowStream):
 
 
 class ChartOfAccounts(SingleCallStream):
-    """Ledger accounts; they have no id but their code."""
+    """Ledger accounts, identified by their code."""
 
     name = "chart_of_accounts"
     path = "/coa"
@@ -76,7 +76,7 @@ class Dimensions(SingleCallStream):
 
 
 class DimensionItems(RowStream):
-    """Items of all dimensions; an item without status is active, ``P`` is passive."""
+    """Items of all dimensions; status ``P`` means passive, no status means active."""
 
     name = "dimension_items"
     owners = (Dimensions,)
@@ -87,7 +87,7 @@ class DimensionItems(RowStream):
 
 
 class Projects(RowStream):
-    """Projects: Procountor has none but the items of a dimension that is named so."""
+    """Projects: the items of the dimensions that ``project_dimensions`` names."""
 
     name = "projects"
     owners = (Dimensions,)
@@ -104,7 +104,7 @@ class Projects(RowStream):
 
 
 class LedgerReceipts(LedgerStream):
-    """Ledger receipts with their transactions: all of the bookkeeping, receipt by receipt."""
+    """Ledger receipts with their transactions: the complete general ledger."""
 
     name = "ledger_receipts"
     path = "/ledgerreceipts"
@@ -137,7 +137,7 @@ class LedgerReceipts(LedgerStream):
 
 
 class Journals(UnpagedIncrementalStream):
-    """Journals as documents: those that are unfinished or invalidated, too."""
+    """Journal vouchers as documents, unfinished and invalidated ones included."""
 
     name = "journals"
     path = "/journals"
@@ -149,7 +149,7 @@ class Journals(UnpagedIncrementalStream):
 
 
 class LedgerTransactions(RowStream):
-    """Transactions (entries) of the ledger receipts; those of a receipt sum to zero."""
+    """Transactions of the ledger receipts: debits and credits, which sum to zero per receipt."""
 
     name = "ledger_transactions"
     owners = (LedgerReceipts,)
@@ -161,7 +161,7 @@ class LedgerTransactions(RowStream):
 
 
 class LedgerTransactionDimensions(RowStream):
-    """What part of a transaction belongs to which dimension item."""
+    """How transactions are split among dimension items."""
 
     name = "ledger_transaction_dimensions"
     owners = (LedgerReceipts,)

@@ -47,7 +47,7 @@ class BusinessPartnerDefaultAccounts(_OfPartners):
 
 
 class BusinessPartnerDefaultDimensions(_OfPartners):
-    """Default dimensions of business partners, with the items and their shares."""
+    """Default dimensions of business partners, with items and shares."""
 
     name = "business_partner_default_dimensions"
     rows_path = "/businesspartners/{id}/defaults/dimensions"
@@ -55,7 +55,7 @@ class BusinessPartnerDefaultDimensions(_OfPartners):
 
 
 class BusinessPartnerDefaultProducts(_OfPartners):
-    """Default products of business partners, with the prices agreed."""
+    """Default products of business partners, with agreed prices."""
 
     name = "business_partner_default_products"
     rows_path = "/businesspartners/{id}/defaults/products"
@@ -63,7 +63,7 @@ class BusinessPartnerDefaultProducts(_OfPartners):
 
 
 class ProductDefaultDimensions(OwnedStream):
-    """Default dimensions of products, with the items and their shares."""
+    """Default dimensions of products, with items and shares."""
 
     name = "product_default_dimensions"
     path = Products.path
@@ -80,7 +80,7 @@ class ProductDefaultDimensions(OwnedStream):
 
 
 class PersonDefaultDimensions(_OfPersons):
-    """Default dimensions of persons, with the items and their shares."""
+    """Default dimensions of persons, with items and shares."""
 
     name = "person_default_dimensions"
     rows_path = "/persons/{id}/defaults/dimensions"
@@ -88,7 +88,7 @@ class PersonDefaultDimensions(_OfPersons):
 
 
 class PersonDefaultProducts(_OfPersons):
-    """Default products of persons, with the prices agreed."""
+    """Default products of persons, with agreed prices."""
 
     name = "person_default_products"
     rows_path = "/persons/{id}/defaults/products"

@@ -72,7 +72,7 @@ class Invoices(DocumentStream):
 
 
 class InvoiceRows(RowStream):
-    """Product rows of the invoices."""
+    """Product rows of invoices."""
 
     name = "invoice_rows"
     owners = (Invoices,)
@@ -104,7 +104,7 @@ class InvoiceStatusLog(BatchOwnedStream):
 
 
 class InvoicePaymentEvents(OwnedStream):
-    """Payments of each invoice, and what else has settled it."""
+    """Payments of each invoice, and whatever else settled it."""
 
     name = "invoice_payment_events"
     selected_by_default = False
@@ -119,7 +119,7 @@ class InvoicePaymentEvents(OwnedStream):
 
 
 class InvoiceComments(OwnedStream):
-    """Discussions of purchase, travel and expense invoices."""
+    """Comments on purchase, travel and expense invoices."""
 
     name = "invoice_comments"
     selected_by_default = False
@@ -186,7 +186,7 @@ _OWNED_TYPES = frozenset(
 
 
 class Attachments(RowStream, ReadStream):
-    """Files attached to documents: name, type, size, user and time, no content.
+    """Files attached to documents: name, type, size, user and time, but not the content.
 
     They come with their owners. Those that belong to none of them come from the search, each once;
     they have no ``owner_stream``.

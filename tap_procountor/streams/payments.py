@@ -31,7 +31,7 @@ class PaymentDetails(DetailedDatedStream):
 
 
 class PaymentErrorMessages(DatedStream):
-    """Errors that banks have reported for payments, handled or not."""
+    """Payment errors reported by banks, handled or not."""
 
     name = "payment_error_messages"
     path = "/payments/errormessages"
@@ -43,7 +43,7 @@ class PaymentErrorMessages(DatedStream):
 
 
 class DirectSalaryPayments(DetailedDatedStream):
-    """Lists of salaries that were paid from Procountor without its payroll."""
+    """Lists of salaries paid in Procountor without using its payroll."""
 
     name = "direct_salary_payments"
     selected_by_default = False

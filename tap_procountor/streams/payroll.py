@@ -40,7 +40,7 @@ _BY_ID = {"orderById": "ASC"}
 
 
 class Employees(PagedStream):
-    """Employees, inactive ones too, with identity code and address."""
+    """Employees, inactive ones included, with identity code and address."""
 
     name = "employees"
     path = "/payrolls/employees"
@@ -68,7 +68,7 @@ class _OfEmployees(FullOwnedStream):
 
 
 class EmployeeSalaryInfo(_OfEmployees):
-    """What an employee's salary, insurances and taxes depend on; one row per employee."""
+    """The basis of each employee's salary, insurances and taxes; one row per employee."""
 
     name = "employee_salary_info"
     rows_path = "/payrolls/employees/{id}/salaryinfo"
@@ -76,7 +76,7 @@ class EmployeeSalaryInfo(_OfEmployees):
 
 
 class EmployeeSalaryBases(_OfEmployees):
-    """The rows that an employee's salary slips begin with; at most one row per employee."""
+    """What each employee's salary slips start with; at most one row per employee."""
 
     name = "employee_salary_bases"
     rows_path = "/payrolls/employees/{id}/salarybase"
@@ -100,7 +100,7 @@ class WorkingHourReductions(_OfEmployees):
 
 
 class Employments(_OfEmployees):
-    """Employments: their times, types and hours."""
+    """Employments: periods, types and hours."""
 
     name = "employments"
     rows_path = "/payrolls/employees/{id}/salaryinfo/employments"
@@ -118,7 +118,7 @@ class TaxCards(_OfEmployees):
 
 
 class LaborUnionMemberships(_OfEmployees):
-    """Memberships in labour unions, which the law protects in particular."""
+    """Labour union memberships, a special category of personal data."""
 
     name = "labor_union_memberships"
     rows_path = "/payrolls/employees/{id}/salaryinfo/laborunionmemberships"
@@ -152,7 +152,7 @@ class SalarySlipRows(RowStream):
 
 
 class SalarySlipAccounting(FullOwnedStream):
-    """How each salary slip is entered in the ledger, at a request per slip."""
+    """How each salary slip is posted to the ledger; costs a request per slip."""
 
     name = "salary_slip_accounting"
     path = SalarySlips.path
@@ -166,7 +166,7 @@ class SalarySlipAccounting(FullOwnedStream):
 
 
 class SalarySlipTransactions(RowStream):
-    """Entries of the salary slips; those of a slip sum to zero."""
+    """Ledger transactions of the salary slips, which sum to zero per slip."""
 
     name = "salary_slip_transactions"
     owners = (SalarySlipAccounting,)
@@ -178,7 +178,7 @@ class SalarySlipTransactions(RowStream):
 
 
 class SalaryLists(DetailedStream):
-    """Salary lists: the slips of a payment period, made together."""
+    """Salary lists: the slips prepared together for a payment period."""
 
     name = "salary_lists"
     path = "/payrolls/salarylists"
@@ -189,7 +189,7 @@ class SalaryLists(DetailedStream):
 
 
 class SalaryListSlips(RowStream):
-    """Which salary slip is in which list; the slips themselves do not name theirs."""
+    """Which salary slips belong to which list; the slips themselves do not say."""
 
     name = "salary_list_slips"
     owners = (SalaryLists,)
@@ -201,7 +201,7 @@ class SalaryListSlips(RowStream):
 
 
 class SalaryTypes(PagedStream):
-    """Salary types; they have no id but their code."""
+    """Salary types, identified by their code."""
 
     name = "salary_types"
     path = "/payrolls/salarytypes"
@@ -214,7 +214,7 @@ class SalaryTypes(PagedStream):
 
 
 class SalaryPeriods(FullOwnedStream):
-    """Salary periods, and the list that each belongs to."""
+    """Salary periods, and the list each belongs to."""
 
     name = "salary_periods"
     path = "/payrolls/salaryperiods"
@@ -239,7 +239,7 @@ class SalaryPeriods(FullOwnedStream):
 
 
 class LaborUnionSettings(SingleCallStream):
-    """Labour unions that employees may be members of."""
+    """Labour unions that employees can belong to."""
 
     name = "labor_union_settings"
     path = "/payrolls/laborunionsettings"
@@ -249,7 +249,7 @@ class LaborUnionSettings(SingleCallStream):
 
 
 class SalariesBasicInfo(FullTableStream):
-    """What salaries depend on in each year: contributions, working hours, insurances."""
+    """Payroll parameters of each year: contributions, working hours, insurances."""
 
     name = "salaries_basic_info"
     path = "/payrolls/salariesbasicinfo"

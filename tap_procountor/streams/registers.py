@@ -16,7 +16,10 @@ _PRODUCT_REGISTERS = Access(
 
 
 class Products(IncrementalStream):
-    """Products, active and not; the list's rows are already full."""
+    """Products, active and inactive.
+
+    The list already has every field.
+    """
 
     name = "products"
     path = "/products"
@@ -43,7 +46,7 @@ class ProductGroups(SingleCallStream):
 
 
 class BusinessPartners(DocumentStream):
-    """Customers, suppliers and persons as business partners, active and not."""
+    """Customers, suppliers and persons as business partners, active and inactive."""
 
     name = "business_partners"
     path = "/businesspartners"
@@ -74,7 +77,10 @@ class BusinessPartnerGroups(PagedStream):
 
 
 class Persons(DetailedStream):
-    """The person register, inactive persons too; the API has no batch of them."""
+    """The person register, inactive persons included.
+
+    The API has no batch of their details.
+    """
 
     name = "persons"
     path = "/persons"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+TROUBLESHOOTING = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
 PLACEHOLDER = "…"
 
 #: A heading over sentences of its own, and what only a wrong declaration of a stream can cause.
@@ -94,8 +95,7 @@ def error_messages_of_the_source() -> list[str]:
 
 
 def troubleshooting() -> list[str]:
-    section = README.partition("## Troubleshooting")[2].partition("\n## ")[0]
-    return re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
+    return re.findall(r"^\| `([^`]+)`", TROUBLESHOOTING, re.MULTILINE)
 
 
 def fragments(message: str) -> list[str]:
@@ -162,6 +162,19 @@ def test_errors_of_the_source_are_in_the_troubleshooting(message: str) -> None:
     listed = "\n".join(troubleshooting())
     missing = [fragment for fragment in fragments(message) if fragment not in listed]
     assert not missing
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in TROUBLESHOOTING.split("\n") if line.startswith("| ")]
+)
+def test_each_message_has_a_cause_and_a_remedy_of_its_own(line: str) -> None:
+    _, message, cause, remedy, _ = line.split("|")
+    assert all(map(str.strip, (message, cause, remedy)))
+    assert not re.search("(?i)as above|same as|like the", cause + remedy)
+
+
+def test_each_message_is_explained_once() -> None:
+    assert len(troubleshooting()) == len(set(troubleshooting()))
 
 
 def test_changelog_speaks_of_the_current_version() -> None:

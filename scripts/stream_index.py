@@ -51,7 +51,7 @@ def page() -> Iterator[str]:
     yield "labelled with the column that holds the reference."
     for area, members in areas:
         yield from ("", f"## {area['title']}", "", area["notes"].rstrip(), "")
-        yield "| Stream | What it holds | Default | Replication | Key after `company_id` |"
+        yield "| Stream | What it holds | Default | Replication | Primary key after `company_id` |"
         yield "| --- | --- | --- | --- | --- |"
         yield from map(_row, members)
         yield from _diagram(members)

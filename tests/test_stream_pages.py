@@ -97,6 +97,17 @@ def test_diagrams_can_be_taken_in_at_a_glance() -> None:
     assert all(diagram.count("||--o{") <= 15 for diagram in diagrams)
 
 
+def test_sums_of_the_ledger_count_current_receipts_of_the_official_books() -> None:
+    queries = map(stream_pages.example, stream_pages.streams().values())
+    sums = [
+        query for query in queries if re.search(r"sum\((t\.accounting_value|d\.value)\)", query)
+    ]
+    assert len(sums) == 4
+    for query in sums:
+        assert stream_pages.OFFICIAL in query
+        assert "tap_procountor.ledger_" not in query
+
+
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """A PostgreSQL that holds every table, those not selected by default too."""

@@ -1,4 +1,4 @@
-"""The pages of ``docs/streams``: what each table holds, column by column, and how tables join.
+"""The pages of ``docs/streams``: columns, joins and an example query of each table.
 
 All of it follows from the streams' declarations, except what the columns mean (``meanings.yaml``)
 and most of the example queries (``examples.yaml``).
@@ -7,7 +7,7 @@ and most of the example queries (``examples.yaml``).
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -19,14 +19,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import inflection
 import yaml
 
+from tap_procountor.readers.owned_rows import RowsOfOwner
 from tap_procountor.records.schema import DELETED_AT, Schema, snake_case
+from tap_procountor.streams.base.downloading import DownloadStream
+from tap_procountor.streams.base.incremental import IncrementalStream
+from tap_procountor.streams.base.ledger import LedgerStream
 from tap_procountor.streams.base.read import ReadStream
 from tap_procountor.streams.base.rows import RowStream
 from tap_procountor.streams.registry import STREAM_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from tap_procountor.permissions.access import Access
     from tap_procountor.streams.base.stream import ProcountorStream
 
     StreamType = type[ProcountorStream]
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 MEANINGS: dict[str, str] = yaml.safe_load((HERE / "meanings.yaml").read_text("utf-8"))
 EXAMPLES: dict[str, str] = yaml.safe_load((HERE / "examples.yaml").read_text("utf-8"))
+#: What the examples take for receipts of the official books: ``{official}`` stands for it.
+OFFICIAL = EXAMPLES.pop("_official").strip()
 #: With their references to each other, which the SDK resolves in its own copy.
 COMPONENTS: dict[str, Schema] = json.loads(
     files("tap_procountor").joinpath("openapi.json").read_text("utf-8")
@@ -42,7 +49,6 @@ COMPONENTS: dict[str, Schema] = json.loads(
 #: Columns that name another table without saying so.
 _ALIASES = {
     "account": "chart_of_accounts",
-    "creator_id": "users",
     "item_id": "dimension_items",
     "partner_id": "business_partners",
     "salary_type_code": "salary_types",
@@ -50,7 +56,9 @@ _ALIASES = {
 _TYPES = {"number": "decimal", "string": "text"}
 _FORMATS = {"date": "date", "date-time": "timestamp, UTC"}
 _EXAMPLE_COLUMNS = 4
-_ORIGIN = "<!-- Written by scripts/generate_docs.py from the streams and scripts/meanings.yaml. -->"
+#: Where the views are that leave out rows which are gone; they have a schema of their own.
+_VIEWS = re.compile(r"\bprocountor\.")
+ORIGIN = "<!-- Written by scripts/generate_docs.py from the declarations of the streams. -->"
 
 
 class Column(NamedTuple):
@@ -160,8 +168,31 @@ def _key(place: _Place, path: str, name: str) -> str | None:
     patterns = (key for key in MEANINGS if "*" in key and fnmatchcase(in_component, key))
     inherited = getattr(streams()[place.table], "owner_fields", {})
     owned = (f"owner.{name}",) if path in inherited else ()
-    keys = (f"{place.table}.{path}", *owned, in_component, *patterns, name)
+    kinds = [f"{kind}.{name}" for kind in _kinds(streams()[place.table]) if path == name]
+    keys = (f"{place.table}.{path}", *owned, in_component, *patterns, *kinds, name)
     return next((key for key in keys if key in MEANINGS), None)
+
+
+def _kinds(stream: StreamType) -> Iterator[str]:
+    """Yield the kinds of rows for which some columns have a meaning of their own."""
+    if owner_fields(stream).keys() & {*stream.primary_keys}:
+        yield "row"
+    if issubclass(stream, RowStream) and _is_incremental(stream):
+        yield "document_row"
+    if owner_fields(stream) and issubclass(stream, IncrementalStream):
+        yield "owned_row"
+
+
+def owner_fields(stream: StreamType) -> dict[str, str]:
+    """Return what the owner's fields are called in a stream's rows, if they have an owner."""
+    if issubclass(stream, RowStream):
+        return stream.owner_fields
+    completer = getattr(stream, "completer", None)
+    return completer.owner_fields if isinstance(completer, RowsOfOwner) else {}
+
+
+def _is_incremental(stream: type[RowStream]) -> bool:
+    return any(issubclass(owner, IncrementalStream) for owner in stream.owners)
 
 
 def _component_of(component: str | None, name: str) -> str | None:
@@ -208,7 +239,7 @@ def joins(stream: StreamType) -> tuple[Join, ...]:
 
 def _owner_joins(stream: StreamType) -> list[Join]:
     """Return the joins with the tables that the rows stand in, or are asked for by."""
-    fields: dict[str, str] = getattr(stream, "owner_fields", {})
+    fields = owner_fields(stream)
     return [
         Join(name_of(stream), column, name_of(owner), field)
         for owner in _owners(stream)
@@ -220,13 +251,13 @@ def _owner_joins(stream: StreamType) -> list[Join]:
 def _owners(stream: StreamType) -> Sequence[StreamType]:
     if issubclass(stream, RowStream):
         return stream.owners
-    if issubclass(stream, ReadStream) and hasattr(stream, "owner_fields"):
+    if issubclass(stream, ReadStream) and owner_fields(stream):
         return [
             other
             for other in STREAM_TYPES
             if issubclass(other, ReadStream)
             and other.path == stream.path
-            and not hasattr(other, "owner_fields")
+            and not owner_fields(other)
         ][:1]
     return []
 
@@ -254,7 +285,8 @@ def _column_joins(stream: StreamType) -> Iterator[Join]:
 
 def example(stream: StreamType) -> str:
     """Return a query on a table: a written one, or one made from its columns and joins."""
-    return EXAMPLES.get(name_of(stream), "").strip() or "\n".join(_made_example(stream))
+    written = EXAMPLES.get(name_of(stream), "").strip().replace("{official}", OFFICIAL)
+    return written or "\n".join(_made_example(stream))
 
 
 def _made_example(stream: StreamType) -> Iterator[str]:
@@ -291,120 +323,116 @@ def _other(join: Join) -> StreamType:
 # Pages
 
 
-def pages(
-    source: Callable[[StreamType], str], replication: Callable[[StreamType], str]
-) -> dict[str, str]:
-    """Return the text of each page by the name of its file.
-
-    Args:
-        source: Says where a stream is read from.
-        replication: Says what a run after the first one reads.
-    """
-    made = {"README.md": "\n".join(_index()) + "\n"}
-    for name, stream in streams().items():
-        lines = _page(stream, source(stream), replication(stream))
-        made[f"{name}.md"] = "\n".join(lines) + "\n"
-    return made
+def pages() -> dict[str, str]:
+    """Return the text of each table's page by the name of its file."""
+    return {f"{name}.md": "\n".join(_page(one)) + "\n" for name, one in streams().items()}
 
 
 def summary(stream: StreamType) -> str:
     """Return what a table holds, in a sentence."""
-    return (stream.__doc__ or "").partition("\n")[0].rstrip(".")
+    return (stream.__doc__ or "").partition("\n")[0].rstrip(".").replace("``", "`")
 
 
-def _index() -> Iterator[str]:
-    yield "# Streams"
-    yield ""
-    yield _ORIGIN
-    yield ""
-    yield "A page for each table: its columns, their meaning, its key, and a query to begin with."
-    yield "Every table also has `company_id`: join by it, too, for ids are unique within a company."
-    yield ""
-    yield "| Stream | What it holds | Selected by default |"
-    yield "| --- | --- | --- |"
-    for name, stream in streams().items():
-        default = "yes" if stream.selected_by_default else "no"
-        yield f"| [{name}]({name}.md) | {summary(stream)} | {default} |"
-    yield ""
-    yield "## How they join"
-    yield ""
-    yield "Each line goes from one row to the many that name it, by the column that stands on it."
-    yield ""
-    yield "```mermaid"
-    yield "erDiagram"
-    labels: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for stream in streams().values():
-        for join in joins(stream):
-            labels[join.other, join.table].append(join.column)
-    for (other, table), names in sorted(labels.items()):
-        yield f'    {other} ||--o{{ {table} : "{", ".join(names)}"'
-    yield "```"
+def source(stream: StreamType) -> str:
+    """Name the paths that a stream requests, or the streams whose records hold its rows."""
+    if issubclass(stream, ReadStream) and stream.writes_files:
+        return f"`{stream.path}`"
+    if issubclass(stream, RowStream):
+        return "rows of " + ", ".join(f"`{name_of(owner)}`" for owner in stream.owners)
+    if issubclass(stream, ReadStream):
+        return ", ".join(f"`{path}`" for path in stream.paths())
+    return "the other streams"
 
 
-def _page(stream: StreamType, source: str, replication: str) -> Iterator[str]:
-    name = name_of(stream)
-    yield f"# {name}"
-    yield ""
-    yield _ORIGIN
-    yield ""
-    yield f"{summary(stream)}."
-    yield ""
-    yield "| | |"
-    yield "| --- | --- |"
-    for title, value in _facts(stream, source, replication):
-        yield f"| {title} | {value} |"
-    yield ""
-    yield "## Columns"
-    yield ""
-    yield "| Column | Type | Meaning |"
-    yield "| --- | --- | --- |"
+def replication(stream: StreamType) -> str:
+    """Name what a run after the first one reads; the index explains these terms."""
+    if issubclass(stream, DownloadStream):
+        return "new files only"
+    if issubclass(stream, RowStream):
+        names = ", ".join(f"`{name_of(owner)}`" for owner in stream.owners)
+        return f"with {names}" if len(stream.owners) == 1 else "with its owners"
+    if not issubclass(stream, ReadStream):
+        return "when records are rejected"
+    if not issubclass(stream, IncrementalStream):
+        return "full table"
+    swept = ", plus open tracking periods" if issubclass(stream, LedgerStream) else ""
+    return f"incremental by `{stream.replication_key}`{swept}"
+
+
+def _page(stream: StreamType) -> Iterator[str]:
+    yield from (f"# {name_of(stream)}", "", ORIGIN, "", f"{summary(stream)}.", "")
+    yield from ("| | |", "| --- | --- |")
+    yield from (f"| {title} | {value} |" for title, value in _facts(stream))
+    yield from ("", "The [index](index.md#what-the-pages-mean) explains these terms.")
+    yield from ("", "## Columns", "", "| Column | Type | Meaning |", "| --- | --- | --- |")
     for column in columns(stream):
         rows = f" See [{column.see}]({column.see}.md)." if column.see else ""
         yield f"| `{column.path}` | {column.type} | {column.meaning or '?'}{rows} |"
+    yield f"| `_sdc_extracted_at` | {_FORMATS['date-time']} | {MEANINGS['_sdc_extracted_at']} |"
     yield from _joins_section(stream)
-    yield ""
-    yield "## Example"
-    yield ""
-    yield "```sql"
-    yield example(stream)
-    yield "```"
+    yield from ("", "## Example", "")
+    query = example(stream)
+    if _VIEWS.search(query):
+        yield "Create the [views of current rows](../sql/current_rows.sql) first: they leave out"
+        yield "deleted and outdated rows."
+        yield ""
+    yield from ("```sql", query, "```")
 
 
-def _facts(stream: StreamType, source: str, replication: str) -> Iterator[tuple[str, str]]:
-    yield "Read from", source
-    yield "Key", ", ".join(f"`{name}`" for name in stream.primary_keys)
-    yield "Replication", replication
-    yield "Selected by default", "yes" if stream.selected_by_default else "no: select it by name"
-    if issubclass(stream, ReadStream):
-        access = stream.access
-        if access.any_of:
-            yield "Needs the right", " or ".join(f"`{right}`" for right in access.any_of)
-        for right, rows in access.parts.items():
-            yield f"Without `{right}`", f"{rows.rstrip(',')} are missing"
-        if access.limits:
-            limits = ", ".join(f"`{limit}`" for limit in access.limits)
-            yield "Fewer rows with", limits
-        if access.module:
-            yield "Needs the module", access.module
+def _facts(stream: StreamType) -> Iterator[tuple[str, str]]:
+    yield "Read from", source(stream)
+    yield "Primary key", ", ".join(f"`{name}`" for name in stream.primary_keys)
+    yield "Replication", replication(stream)
+    yield "Selected by default", "yes" if stream.selected_by_default else "no"
+    if issubclass(stream, RowStream):
+        owners = stream.owners
+        if len(owners) > 1:
+            links = ", ".join(f"[{name_of(one)}]({name_of(one)}.md)" for one in owners)
+            yield "Rights needed", f"those of its owners: {links}"
+            return
+        yield from _rights(owners[0].access)
+    elif issubclass(stream, ReadStream):
+        yield from _rights(stream.access)
+
+
+def _rights(access: Access) -> Iterator[tuple[str, str]]:
+    """Describe the rights that the rows depend on."""
+    if access.any_of:
+        yield "Right needed", " or ".join(map(_right, access.any_of))
+    for right, rows in access.parts.items():
+        yield f"Without {_right(right)}", f"Procountor leaves out {rows.rstrip(',')}"
+    for right, rows in access.doubts.items():
+        yield f"Without {_right(right)}", f"Procountor may leave out {rows}"
+    if access.limits:
+        yield "Rows are hidden by the limits", ", ".join(map(_right, access.limits))
+    if access.module:
+        yield "Module needed", access.module
+
+
+def _right(name: str) -> str:
+    """Name a right as ``/users/rights`` has it, in words that the user interface may use."""
+    words = (inflection.humanize(inflection.underscore(part)) for part in name.split("."))
+    return f"*{': '.join(words)}* (`{name}`)"
 
 
 def _joins_section(stream: StreamType) -> Iterator[str]:
     named_by = [join for other in streams().values() for join in joins(other)]
-    lines = [
+    refers = [
         f"- `{join.column}` is `{join.other_column}` of [{join.other}]({join.other}.md)"
         for join in joins(stream)
-    ] + [
+    ]
+    referred = [
         f"- `{join.other_column}` is `{join.column}` of [{join.table}]({join.table}.md)"
         for join in named_by
         if join.other == name_of(stream)
     ]
-    if lines:
-        yield ""
-        yield "## Joins"
-        yield ""
-        yield "Within a company (`company_id`):"
-        yield ""
-        yield from lines
+    if refers or referred:
+        yield from ("", "## Joins", "")
+        yield "Always join by `company_id`, too."
+    if refers:
+        yield from ("", "This table refers to:", "", *refers)
+    if referred:
+        yield from ("", "Tables that refer to this one:", "", *referred)
 
 
 # What is left to write

@@ -25,10 +25,13 @@ from tap_procountor.sandbox import Sandbox
 from tap_procountor.streams.registry import STREAM_TYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_procountor.sandbox.company import Company
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+TROUBLESHOOTING = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
 PLACEHOLDER = "…"
 
 #: A heading over sentences of its own, and what only a wrong declaration of a stream can cause.
@@ -69,7 +72,7 @@ def text_of(node: ast.AST) -> str | None:
         ]
         return "".join(parts)
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return re.sub(r"%(s|d|\.\df)", PLACEHOLDER, node.value)
+        return re.sub(r"%(s|d|\.\df)|{\w+(:[^}]*)?}", PLACEHOLDER, node.value)
     return None
 
 
@@ -80,22 +83,52 @@ def texts_of_the_source() -> str:
 
 def error_messages_of_the_source() -> list[str]:
     """Return the texts that the tap raises as its own errors."""
-    texts = []
-    for node in nodes_of_the_source():
-        value = None
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "msg":
-            value = node.value
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error") and node.args:
-            value = node.args[0]
-        text = text_of(value) if value else None
-        if text:
-            texts.append(text)
+    texts = chain.from_iterable(map(messages_in, nodes_of_the_source()))
     return sorted(set(texts) - NOT_FOR_USERS)
 
 
+def messages_in(node: ast.AST) -> Iterator[str]:
+    """Yield the texts of errors: assigned to ``msg``, given to an error, or beside one in a call.
+
+    The last are rows of tables: ``Row({404}, NotFoundError, "There is no {resource} …")``.
+    """
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "msg":
+        yield from texts_in(node.value)
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error"):
+        yield from chain.from_iterable(map(texts_in, node.args[:1]))
+    elif isinstance(node, ast.Call) and any(map(is_error, node.args)):
+        yield from (text for arg in node.args for text in texts_in(arg) if " " in text)
+
+
+def is_error(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id.endswith("Error")
+
+
+def texts_in(value: ast.AST) -> Iterator[str]:
+    """Yield the text of an expression; both of a choice, and that of a constant by its name."""
+    if isinstance(value, ast.IfExp):
+        yield from chain(texts_in(value.body), texts_in(value.orelse))
+    elif isinstance(value, ast.Name):
+        yield from filter(None, [constants_of_the_source().get(value.id)])
+    elif text := text_of(value):
+        yield text
+
+
+@cache
+def constants_of_the_source() -> dict[str, str]:
+    """Return the texts of constants by name."""
+    return {
+        node.targets[0].id: text
+        for node in nodes_of_the_source()
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id.isupper()
+        and (text := text_of(node.value))
+    }
+
+
 def troubleshooting() -> list[str]:
-    section = README.partition("## Troubleshooting")[2].partition("\n## ")[0]
-    return re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
+    return re.findall(r"^\| `([^`]+)`", TROUBLESHOOTING, re.MULTILINE)
 
 
 def fragments(message: str) -> list[str]:
@@ -162,6 +195,19 @@ def test_errors_of_the_source_are_in_the_troubleshooting(message: str) -> None:
     listed = "\n".join(troubleshooting())
     missing = [fragment for fragment in fragments(message) if fragment not in listed]
     assert not missing
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in TROUBLESHOOTING.split("\n") if line.startswith("| ")]
+)
+def test_each_message_has_a_cause_and_a_remedy_of_its_own(line: str) -> None:
+    _, message, cause, remedy, _ = line.split("|")
+    assert all(map(str.strip, (message, cause, remedy)))
+    assert not re.search("(?i)as above|same as|like the", cause + remedy)
+
+
+def test_each_message_is_explained_once() -> None:
+    assert len(troubleshooting()) == len(set(troubleshooting()))
 
 
 def test_changelog_speaks_of_the_current_version() -> None:

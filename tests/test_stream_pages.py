@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+import stream_index
 import stream_pages
 from test_targets import Database, meltano_project, meltano_run
 
@@ -50,6 +51,8 @@ def test_a_column_is_explained_by_its_table_then_its_component_then_its_name() -
     assert columns["invoices.billing_address.name"] == meanings["*Address.name"]
     assert columns["invoice_rows.version"] == meanings["owner.version"]
     assert columns["persons.version"] == meanings["version"]
+    assert columns["invoices.id"] == meanings["id"]
+    assert columns["employments.id"] == meanings["row.id"]
 
 
 def test_joins_follow_from_the_declarations() -> None:
@@ -75,7 +78,34 @@ def test_joins_follow_from_the_declarations() -> None:
 
 def test_pages_are_those_of_the_streams() -> None:
     names = {path.stem for path in PAGES.glob("*.md")}
-    assert names == {*stream_pages.streams(), "README"}
+    assert names == {*stream_pages.streams(), "index"}
+
+
+def test_every_stream_is_in_the_index_under_its_area() -> None:
+    used = {id(stream_index.area_of(stream)) for stream in stream_pages.streams().values()}
+    assert used == set(map(id, stream_index.AREAS.values()))
+    index = (PAGES / "index.md").read_text("utf-8")
+    assert sorted(re.findall(r"^\| \[(\w+)\]", index, re.MULTILINE)) == sorted(
+        stream_pages.streams()
+    )
+
+
+def test_diagrams_can_be_taken_in_at_a_glance() -> None:
+    index = (PAGES / "index.md").read_text("utf-8")
+    diagrams = re.findall(r"```mermaid\n(.*?)```", index, re.DOTALL)
+    assert diagrams
+    assert all(diagram.count("||--o{") <= 15 for diagram in diagrams)
+
+
+def test_sums_of_the_ledger_count_current_receipts_of_the_official_books() -> None:
+    queries = map(stream_pages.example, stream_pages.streams().values())
+    sums = [
+        query for query in queries if re.search(r"sum\((t\.accounting_value|d\.value)\)", query)
+    ]
+    assert len(sums) == 4
+    for query in sums:
+        assert stream_pages.OFFICIAL in query
+        assert "tap_procountor.ledger_" not in query
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +128,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         sandbox.companies[0].set_sie(enabled=True)
         url = {"TARGET_POSTGRES_SQLALCHEMY_URL": database.url}
         meltano_run(project, sandbox, "target-postgres", **everything, **url)
+        views = (ROOT / "docs" / "sql" / "current_rows.sql").read_text("utf-8")
+        with psycopg.connect(database.uri) as connection:
+            connection.execute(views.encode())
         yield database
 
 

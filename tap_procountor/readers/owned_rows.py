@@ -98,7 +98,7 @@ class RowsOfOwner(Completer):
         may_have_none: bool = False,
     ) -> None:
         self._rows_path = rows_path
-        self._owner_fields = owner_fields
+        self.owner_fields = owner_fields
         self._records_field = records_field
         self._is_paged = is_paged
         self._adds_position = adds_position
@@ -148,7 +148,7 @@ class RowsOfOwner(Completer):
         except UNFORESEEN:
             return rejection.number
         names = (
-            self.name_in_source(name) for name, field in self._owner_fields.items() if field == "id"
+            self.name_in_source(name) for name, field in self.owner_fields.items() if field == "id"
         )
         owner = source.get(next(names)) if isinstance(source, dict) else None
         return owner if type(owner) is int else rejection.number
@@ -173,7 +173,7 @@ class RowsOfOwner(Completer):
     def _reduced(self, text: Raw) -> Source:
         """Return what is needed of an owner: all of hundreds, in each thread, takes much memory."""
         owner = decode(text)
-        return {name: owner.get(name) for name in ("id", *self._owner_fields.values())}
+        return {name: owner.get(name) for name in ("id", *self.owner_fields.values())}
 
     def _ask(
         self,
@@ -224,8 +224,7 @@ class RowsOfOwner(Completer):
     def _owned(self, owner: Source, rows: list[Source]) -> list[Source]:
         """Give rows what they take from their owner."""
         inherited = {
-            self.name_in_source(name): owner.get(field)
-            for name, field in self._owner_fields.items()
+            self.name_in_source(name): owner.get(field) for name, field in self.owner_fields.items()
         }
         numbers = (
             {"position": number} if self._adds_position else {} for number in range(len(rows))

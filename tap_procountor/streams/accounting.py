@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class FiscalYears(SingleCallStream):
-    """Fiscal years with their tracking periods, which tell what is closed."""
+    """Fiscal years with their tracking periods."""
 
     name = "fiscal_years"
     path = "/fiscalyears"
@@ -38,7 +38,7 @@ class FiscalYears(SingleCallStream):
 
 
 class TrackingPeriods(RowStream):
-    """Tracking periods of the fiscal years: nothing changes in those that are closed."""
+    """Tracking periods of the fiscal years; a closed one cannot change until it is reopened."""
 
     name = "tracking_periods"
     owners = (FiscalYears,)
@@ -59,7 +59,7 @@ class TrackingPeriods(RowStream):
 
 
 class ChartOfAccounts(SingleCallStream):
-    """Ledger accounts; they have no id but their code."""
+    """Ledger accounts, identified by their code."""
 
     name = "chart_of_accounts"
     path = "/coa"
@@ -79,7 +79,7 @@ class Dimensions(SingleCallStream):
 
 
 class DimensionItems(RowStream):
-    """Items of all dimensions; an item without status is active, ``P`` is passive."""
+    """Items of all dimensions; status ``P`` means passive, no status means active."""
 
     name = "dimension_items"
     owners = (Dimensions,)
@@ -90,7 +90,7 @@ class DimensionItems(RowStream):
 
 
 class Projects(RowStream):
-    """Projects: Procountor has none but the items of a dimension that is named so."""
+    """Projects: the items of the dimensions that ``project_dimensions`` names."""
 
     name = "projects"
     owners = (Dimensions,)
@@ -107,7 +107,7 @@ class Projects(RowStream):
 
 
 class LedgerReceipts(LedgerStream):
-    """Ledger receipts with their transactions: all of the bookkeeping, receipt by receipt."""
+    """Ledger receipts with their transactions: the complete general ledger."""
 
     name = "ledger_receipts"
     lister = Keyset("/ledgerreceipts")
@@ -141,7 +141,7 @@ class LedgerReceipts(LedgerStream):
 
 
 class Journals(IncrementalStream):
-    """Journals as documents: those that are unfinished or invalidated, too."""
+    """Journal vouchers as documents, unfinished and invalidated ones included."""
 
     name = "journals"
     lister = Whole("/journals")
@@ -153,7 +153,7 @@ class Journals(IncrementalStream):
 
 
 class LedgerTransactions(RowStream):
-    """Transactions (entries) of the ledger receipts; those of a receipt sum to zero."""
+    """Transactions of the ledger receipts: debits and credits, which sum to zero per receipt."""
 
     name = "ledger_transactions"
     owners = (LedgerReceipts,)
@@ -165,7 +165,7 @@ class LedgerTransactions(RowStream):
 
 
 class LedgerTransactionDimensions(RowStream):
-    """What part of a transaction belongs to which dimension item."""
+    """How transactions are split among dimension items."""
 
     name = "ledger_transaction_dimensions"
     owners = (LedgerReceipts,)

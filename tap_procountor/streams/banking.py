@@ -48,7 +48,7 @@ def with_parents(
 
 
 class BankAccounts(FullListStream):
-    """The company's bank accounts, active and not."""
+    """The company's bank accounts, active and inactive."""
 
     name = "bank_accounts"
     lister = Numbered("/bankaccounts", {"orderById": "ASC"})
@@ -68,7 +68,7 @@ class BankStatements(DatedStream):
 
 
 class BankStatementEvents(RowStream):
-    """Events of the bank statements; those inside a bulk payment name it as their parent."""
+    """Events on bank statements; an event inside a bulk payment names it as its parent."""
 
     name = "bank_statement_events"
     owners = (BankStatements,)

@@ -43,7 +43,7 @@ class CompanyStream(SingleCallStream):
 
 
 class Users(SingleCallStream):
-    """The user of the key; the API shows no others."""
+    """The user that the API key belongs to; the API returns no other users."""
 
     name = "users"
     path = "/users"
@@ -51,7 +51,7 @@ class Users(SingleCallStream):
 
 
 class UsageSettings(SingleCallStream):
-    """Settings of use: the default invoice channel, cash discounts, accounting by row."""
+    """Usage settings: default invoice channel, cash discounts, accounting by row."""
 
     name = "usage_settings"
     path = "/company/usagesettings"
@@ -61,7 +61,7 @@ class UsageSettings(SingleCallStream):
 
 
 class DeliveryTerms(ValuesStream):
-    """Delivery terms to choose from, as texts."""
+    """Delivery terms that invoices can name."""
 
     name = "delivery_terms"
     path = "/company/deliveryterms"
@@ -72,7 +72,7 @@ class DeliveryTerms(ValuesStream):
 
 
 class InvoiceTemplates(SingleCallStream):
-    """Invoice templates to choose from."""
+    """Invoice templates that the company can use."""
 
     name = "invoice_templates"
     path = "/company/invoicetemplates"
@@ -81,7 +81,7 @@ class InvoiceTemplates(SingleCallStream):
 
 
 class EInvoiceAddresses(SingleCallStream):
-    """The company's e-invoice addresses, by their place in the answer."""
+    """The company's e-invoice addresses, numbered in the API's order."""
 
     name = "einvoice_addresses"
     path = "/company/einvoiceaddresses"
@@ -99,7 +99,7 @@ class EInvoiceAddresses(SingleCallStream):
 
 
 class CirculationSettings(SingleCallStream):
-    """Settings of the invoice circulation, with default verifiers, acceptors and substitutes."""
+    """Invoice circulation settings: default verifiers, approvers and substitutes."""
 
     name = "circulation_settings"
     path = "/company/invoicecirculation/settings"
@@ -109,7 +109,7 @@ class CirculationSettings(SingleCallStream):
 
 
 class VerifierLists(FullListStream):
-    """Lists of those who verify and accept invoices, with their names."""
+    """Lists of invoice verifiers and approvers, with their names."""
 
     name = "verifier_lists"
     lister = Whole("/company/invoicecirculation/verifierlists")
@@ -119,7 +119,7 @@ class VerifierLists(FullListStream):
 
 
 class CollectionSettings(SingleCallStream):
-    """Settings of reminders: products of collection costs and penalties, interest, terms."""
+    """Reminder settings: products for fees and penal interest, rates, payment terms."""
 
     name = "collection_settings"
     path = "/company/expenses/collectionpenal/settings"
@@ -138,7 +138,7 @@ class FactoringContracts(FullListStream):
 
 
 class SwedishFactoringContracts(SingleCallStream):
-    """Factoring contracts of Swedish companies; others have none and are not asked."""
+    """Factoring contracts of Swedish companies."""
 
     name = "se_factoring_contracts"
     path = "/se/factoringcontracts"
@@ -152,7 +152,7 @@ class SwedishFactoringContracts(SingleCallStream):
 
 
 class Webhooks(FullListStream):
-    """Where Procountor reports events to; may tell how those messages are signed."""
+    """Webhooks: where Procountor reports events, and perhaps how it signs them."""
 
     name = "webhooks"
     lister = Numbered("/webhooks")
@@ -162,7 +162,7 @@ class Webhooks(FullListStream):
 
 
 class PersonalApprovals(ValuesStream):
-    """Invoices that wait for the approval of the key's user."""
+    """Invoices that await approval by the key's user."""
 
     name = "personal_approvals"
     path = "/invoices/personalapprovals"
@@ -175,7 +175,7 @@ class PersonalApprovals(ValuesStream):
 
 
 class PersonalVerifications(ValuesStream):
-    """Invoices that wait to be verified by the key's user."""
+    """Invoices that await verification by the key's user."""
 
     name = "personal_verifications"
     path = "/invoices/personalverifications"

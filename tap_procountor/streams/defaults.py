@@ -46,7 +46,7 @@ class BusinessPartnerDefaultAccounts(_OfPartners):
 
 
 class BusinessPartnerDefaultDimensions(_OfPartners):
-    """Default dimensions of business partners, with the items and their shares."""
+    """Default dimensions of business partners, with items and shares."""
 
     name = "business_partner_default_dimensions"
     completer = RowsOfOwner("/businesspartners/{id}/defaults/dimensions", _PARTNERS_FIELDS)
@@ -54,7 +54,7 @@ class BusinessPartnerDefaultDimensions(_OfPartners):
 
 
 class BusinessPartnerDefaultProducts(_OfPartners):
-    """Default products of business partners, with the prices agreed."""
+    """Default products of business partners, with agreed prices."""
 
     name = "business_partner_default_products"
     completer = RowsOfOwner("/businesspartners/{id}/defaults/products", _PARTNERS_FIELDS)
@@ -62,7 +62,7 @@ class BusinessPartnerDefaultProducts(_OfPartners):
 
 
 class ProductDefaultDimensions(IncrementalStream):
-    """Default dimensions of products, with the items and their shares."""
+    """Default dimensions of products, with items and shares."""
 
     name = "product_default_dimensions"
     lister = Products.lister
@@ -78,7 +78,7 @@ class ProductDefaultDimensions(IncrementalStream):
 
 
 class PersonDefaultDimensions(_OfPersons):
-    """Default dimensions of persons, with the items and their shares."""
+    """Default dimensions of persons, with items and shares."""
 
     name = "person_default_dimensions"
     completer = RowsOfOwner("/persons/{id}/defaults/dimensions", {"person_id": "id"})
@@ -86,7 +86,7 @@ class PersonDefaultDimensions(_OfPersons):
 
 
 class PersonDefaultProducts(_OfPersons):
-    """Default products of persons, with the prices agreed."""
+    """Default products of persons, with agreed prices."""
 
     name = "person_default_products"
     completer = RowsOfOwner("/persons/{id}/defaults/products", {"person_id": "id"})

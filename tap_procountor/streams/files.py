@@ -39,7 +39,7 @@ _MOST_PAGES = 1000
 
 
 class AttachmentFiles(DownloadStream):
-    """Downloaded attachments: where each file is, its size and digest."""
+    """Downloaded attachments: location, size and digest of each file."""
 
     name = "attachment_files"
     path = "/attachments/{id}"
@@ -133,7 +133,7 @@ class AttachmentFiles(DownloadStream):
 
 
 class InvoiceImages(DownloadStream):
-    """Downloaded pictures of invoices, one per page, as the invoice was at that time."""
+    """Downloaded images of invoices, one per page, as the invoice looked at the time."""
 
     name = "invoice_images"
     path = "/invoices/{id}/image"
@@ -205,7 +205,7 @@ class InvoiceImages(DownloadStream):
 
 
 class SieFiles(FileStream, FullTableStream):
-    """Downloaded SIE files of Swedish companies, one per fiscal year, renewed by each run."""
+    """Downloaded SIE files of Swedish companies, one per fiscal year, renewed by every run."""
 
     name = "sie_files"
     path = "/sie/file"

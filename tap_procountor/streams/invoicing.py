@@ -80,7 +80,7 @@ class Invoices(IncrementalStream):
 
 
 class InvoiceRows(RowStream):
-    """Product rows of the invoices."""
+    """Product rows of invoices."""
 
     name = "invoice_rows"
     owners = (Invoices,)
@@ -113,7 +113,7 @@ class InvoiceStatusLog(IncrementalStream):
 
 
 class InvoicePaymentEvents(IncrementalStream):
-    """Payments of each invoice, and what else has settled it."""
+    """Payments of each invoice, and whatever else settled it."""
 
     name = "invoice_payment_events"
     selected_by_default = False
@@ -126,7 +126,7 @@ class InvoicePaymentEvents(IncrementalStream):
 
 
 class InvoiceComments(IncrementalStream):
-    """Discussions of purchase, travel and expense invoices."""
+    """Comments on purchase, travel and expense invoices."""
 
     name = "invoice_comments"
     selected_by_default = False
@@ -192,7 +192,7 @@ _OWNED_TYPES = frozenset(
 
 
 class Attachments(RowStream, ReadStream):
-    """Files attached to documents: name, type, size, user and time, no content.
+    """Files attached to documents: name, type, size, user and time, but not the content.
 
     They come with their owners. Those that belong to none of them come from the search, each once;
     they have no ``owner_stream``.

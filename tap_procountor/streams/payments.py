@@ -34,7 +34,7 @@ class PaymentDetails(DatedStream):
 
 
 class PaymentErrorMessages(DatedStream):
-    """Errors that banks have reported for payments, handled or not."""
+    """Payment errors reported by banks, handled or not."""
 
     name = "payment_error_messages"
     lister = Keyset("/payments/errormessages", {"status": "ALL"})
@@ -45,7 +45,7 @@ class PaymentErrorMessages(DatedStream):
 
 
 class DirectSalaryPayments(DatedStream):
-    """Lists of salaries that were paid from Procountor without its payroll."""
+    """Lists of salaries paid in Procountor without using its payroll."""
 
     name = "direct_salary_payments"
     selected_by_default = False

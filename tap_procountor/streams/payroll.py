@@ -26,7 +26,6 @@ from tap_procountor.streams.base.rows import RowStream
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_procountor.api.client import Params
     from tap_procountor.api.company import Company
 
 _SETTINGS = Access(any_of=("salaries.payroll",), module="payroll")
@@ -56,13 +55,11 @@ class _PeriodListsOfYears(ListAtOnce):
 class _PeriodLists(Lister):
     """Declares them."""
 
-    def at(self, company: Company, filters: Params, share: float = 1) -> _PeriodListsOfYears:
-        """Return a company's lists."""
-        return _PeriodListsOfYears(company, self.path, filters, share)
+    list_type = _PeriodListsOfYears
 
 
 class Employees(FullListStream):
-    """Employees, inactive ones too, with identity code and address."""
+    """Employees, inactive ones included, with identity code and address."""
 
     name = "employees"
     lister = Numbered("/payrolls/employees", {"includeInactive": "true", **_BY_ID})
@@ -81,7 +78,7 @@ class _OfEmployees(FullListStream):
 
 
 class EmployeeSalaryInfo(_OfEmployees):
-    """What an employee's salary, insurances and taxes depend on; one row per employee."""
+    """The basis of each employee's salary, insurances and taxes; one row per employee."""
 
     name = "employee_salary_info"
     completer = _of_employee("/payrolls/employees/{id}/salaryinfo")
@@ -89,7 +86,7 @@ class EmployeeSalaryInfo(_OfEmployees):
 
 
 class EmployeeSalaryBases(_OfEmployees):
-    """The rows that an employee's salary slips begin with; at most one row per employee."""
+    """What each employee's salary slips start with; at most one row per employee."""
 
     name = "employee_salary_bases"
     completer = _of_employee("/payrolls/employees/{id}/salarybase")
@@ -113,7 +110,7 @@ class WorkingHourReductions(_OfEmployees):
 
 
 class Employments(_OfEmployees):
-    """Employments: their times, types and hours."""
+    """Employments: periods, types and hours."""
 
     name = "employments"
     completer = _of_employee("/payrolls/employees/{id}/salaryinfo/employments")
@@ -131,7 +128,7 @@ class TaxCards(_OfEmployees):
 
 
 class LaborUnionMemberships(_OfEmployees):
-    """Memberships in labour unions, which the law protects in particular."""
+    """Labour union memberships, a special category of personal data."""
 
     name = "labor_union_memberships"
     completer = _of_employee("/payrolls/employees/{id}/salaryinfo/laborunionmemberships")
@@ -165,7 +162,7 @@ class SalarySlipRows(RowStream):
 
 
 class SalarySlipAccounting(FullListStream):
-    """How each salary slip is entered in the ledger, at a request per slip."""
+    """How each salary slip is posted to the ledger; costs a request per slip."""
 
     name = "salary_slip_accounting"
     lister = SalarySlips.lister
@@ -177,7 +174,7 @@ class SalarySlipAccounting(FullListStream):
 
 
 class SalarySlipTransactions(RowStream):
-    """Entries of the salary slips; those of a slip sum to zero."""
+    """Ledger transactions of the salary slips, which sum to zero per slip."""
 
     name = "salary_slip_transactions"
     owners = (SalarySlipAccounting,)
@@ -189,7 +186,7 @@ class SalarySlipTransactions(RowStream):
 
 
 class SalaryLists(FullListStream):
-    """Salary lists: the slips of a payment period, made together."""
+    """Salary lists: the slips prepared together for a payment period."""
 
     name = "salary_lists"
     lister = Numbered("/payrolls/salarylists", _BY_ID)
@@ -200,7 +197,7 @@ class SalaryLists(FullListStream):
 
 
 class SalaryListSlips(RowStream):
-    """Which salary slip is in which list; the slips themselves do not name theirs."""
+    """Which salary slips belong to which list; the slips themselves do not say."""
 
     name = "salary_list_slips"
     owners = (SalaryLists,)
@@ -212,7 +209,7 @@ class SalaryListSlips(RowStream):
 
 
 class SalaryTypes(FullListStream):
-    """Salary types; they have no id but their code."""
+    """Salary types, identified by their code."""
 
     name = "salary_types"
     lister = Numbered("/payrolls/salarytypes", {"orderByCode": "ASC"}, key="code")
@@ -223,7 +220,7 @@ class SalaryTypes(FullListStream):
 
 
 class SalaryPeriods(FullListStream):
-    """Salary periods, and the list that each belongs to."""
+    """Salary periods, and the list each belongs to."""
 
     name = "salary_periods"
     lister = _PeriodLists("/payrolls/salaryperiods")
@@ -241,7 +238,7 @@ class SalaryPeriods(FullListStream):
 
 
 class LaborUnionSettings(SingleCallStream):
-    """Labour unions that employees may be members of."""
+    """Labour unions that employees can belong to."""
 
     name = "labor_union_settings"
     path = "/payrolls/laborunionsettings"
@@ -251,7 +248,7 @@ class LaborUnionSettings(SingleCallStream):
 
 
 class SalariesBasicInfo(FullTableStream):
-    """What salaries depend on in each year: contributions, working hours, insurances."""
+    """Payroll parameters of each year: contributions, working hours, insurances."""
 
     name = "salaries_basic_info"
     path = "/payrolls/salariesbasicinfo"

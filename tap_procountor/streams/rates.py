@@ -25,7 +25,7 @@ _RATE_TYPES = {
 
 
 class VatPercentages(SingleCallStream):
-    """VAT percentages of the company by country, and whether sales and purchases use them."""
+    """VAT percentages of the company by country, and whether sales or purchases use them."""
 
     name = "vat_percentages"
     path = "/vats/default"
@@ -43,7 +43,7 @@ class VatPercentages(SingleCallStream):
 
 
 class VatStatuses(SingleCallStream):
-    """VAT statuses: what the numbers in ``vat_status`` of other tables mean."""
+    """VAT statuses: the meaning of ``vat_status`` in other tables."""
 
     name = "vat_statuses"
     path = "/vats/default"
@@ -63,7 +63,7 @@ class VatSettings(SingleCallStream):
 
 
 class Currencies(ValuesStream):
-    """Codes of the currencies that Procountor knows."""
+    """Currency codes that Procountor knows."""
 
     name = "currencies"
     path = "/currencies"

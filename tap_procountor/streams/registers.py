@@ -19,7 +19,10 @@ _PRODUCT_REGISTERS = Access(
 
 
 class Products(IncrementalStream):
-    """Products, active and not; the list's rows are already full."""
+    """Products, active and inactive.
+
+    The list already has every field.
+    """
 
     name = "products"
     # Without a type the API gives sales and purchase products only.
@@ -47,7 +50,7 @@ class ProductGroups(SingleCallStream):
 
 
 class BusinessPartners(IncrementalStream):
-    """Customers, suppliers and persons as business partners, active and not."""
+    """Customers, suppliers and persons as business partners, active and inactive."""
 
     name = "business_partners"
     # The API gives active partners by default, and has no way to ask for both.
@@ -78,7 +81,10 @@ class BusinessPartnerGroups(FullListStream):
 
 
 class Persons(FullListStream):
-    """The person register, inactive persons too; the API has no batch of them."""
+    """The person register, inactive persons included.
+
+    The API has no batch of their details.
+    """
 
     name = "persons"
     lister = Numbered("/persons", {"includeInactive": "true", "orderById": "ASC"})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RejectedRecords(ProcountorStream):
-    """Records without a key or with a value of a wrong type, as text, and what is wrong."""
+    """Records that the tap could not use, as text, with the reason."""
 
     name = "rejected_records"
     primary_keys = ("company_id", "stream", "digest")

@@ -157,7 +157,7 @@ class ReportStream(FullTableStream):
 
 
 class ReportLedgerAccounts(ReportStream):
-    """Sums of the ledger accounts by month, as Procountor's report has them."""
+    """Totals of the ledger accounts by month, from Procountor's own report."""
 
     name = "report_ledger_accounts"
     path = "/reports/ledgeraccounts"
@@ -204,7 +204,7 @@ class ReportAccounting(ReportStream):
 
 
 class ReportGeneralLedger(ReportStream):
-    """Entries of each ledger account by fiscal year, with their sum: a request per account."""
+    """Transactions of each ledger account by fiscal year; costs a request per account."""
 
     name = "report_general_ledger"
     path = "/reports/generalledger/{account}"

@@ -1,4 +1,4 @@
-"""Write README's tables and the pages of the streams from the code that declares them.
+"""Write the generated parts of README and docs from the code and the files that they show.
 
 Usage: ``python scripts/generate_docs.py``; with ``--check`` nothing is written, and the exit code
 is 1 if something is out of date.
@@ -7,55 +7,26 @@ is 1 if something is out of date.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import settings_tables
 from stream_pages import pages
 
-from tap_procountor.coverage import NOT_READ, READ_BY_THE_TAP, readers
-from tap_procountor.settings import SETTINGS
 from tap_procountor.streams.base.downloading import DownloadStream
 from tap_procountor.streams.base.incremental import IncrementalStream
 from tap_procountor.streams.base.read import ReadStream
 from tap_procountor.streams.base.rows import RowStream
-from tap_procountor.streams.registry import STREAM_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tap_procountor.streams.base.stream import ProcountorStream
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
-PAGES = ROOT / "docs" / "streams"
-
-
-def settings_table() -> Iterator[str]:
-    """Yield the lines of the table of settings."""
-    yield "| Setting | Default | Meaning |"
-    yield "| --- | --- | --- |"
-    schema = SETTINGS.to_dict()
-    for name, setting in schema["properties"].items():
-        marks = [
-            *(["required"] if name in schema["required"] else []),
-            *(["secret"] if setting.get("secret") else []),
-        ]
-        default = f"`{json.dumps(setting['default'])}`" if "default" in setting else ""
-        shown = f"`{name}`" + (f" ({', '.join(marks)})" if marks else "")
-        yield f"| {shown} | {default} | {setting['description']} |"
-
-
-def streams_table() -> Iterator[str]:
-    """Yield the lines of the table of streams."""
-    yield "| Stream | What it holds | Read from | Key after `company_id` | Replication |"
-    yield "| --- | --- | --- | --- | --- |"
-    for stream in STREAM_TYPES:
-        summary = (stream.__doc__ or "").partition("\n")[0].rstrip(".")
-        key = ", ".join(f"`{name}`" for name in stream.primary_keys[1:]) or "nothing more"
-        cells = f"`{name_of(stream)}`", summary, source(stream), key, replication(stream)
-        yield f"| {' | '.join(cells)} |"
+DOCS = ROOT / "docs"
+PAGES = DOCS / "streams"
 
 
 def name_of(stream: type[ProcountorStream]) -> str:
@@ -74,16 +45,6 @@ def source(stream: type[ProcountorStream]) -> str:
     return "the other streams"
 
 
-def resources_table() -> Iterator[str]:
-    """Yield the lines of the table of the API's resources."""
-    yield "| Resource | Streams, or why there is none |"
-    yield "| --- | --- |"
-    reasons = READ_BY_THE_TAP | NOT_READ
-    for path, streams in readers().items():
-        names = ", ".join(f"`{name_of(stream)}`" for stream in streams)
-        yield f"| `{path}` | {names or reasons.get(path, 'not yet')} |"
-
-
 def replication(stream: type[ProcountorStream]) -> str:
     """Say what a run after the first one reads."""
     if issubclass(stream, DownloadStream):
@@ -97,22 +58,40 @@ def replication(stream: type[ProcountorStream]) -> str:
     return f"incremental by `{stream.replication_key}`" if is_incremental else "full table"
 
 
-def renewed(text: str) -> str:
-    """Return README's text with current tables."""
-    tables = {"settings": settings_table, "streams": streams_table, "resources": resources_table}
-    for name, table in tables.items():
-        begin, end = f"<!-- {name}: scripts/generate_docs.py -->", f"<!-- end of {name} -->"
+def quoted(path: Path, language: str) -> Iterator[str]:
+    """Yield a file's text as a block of code."""
+    yield from ("", f"```{language}", path.read_text("utf-8").rstrip("\n"), "```", "")
+
+
+#: What is written between two comments of a page that is otherwise written by hand.
+BLOCKS: dict[str, dict[str, Callable[[], Iterable[str]]]] = {
+    "README.md": {"settings": settings_tables.essential},
+    "docs/configuration.md": {"settings": settings_tables.grouped},
+    "docs/guides/current-rows.md": {
+        "trial balance": lambda: quoted(DOCS / "sql" / "trial_balance.sql", "sql"),
+    },
+    "docs/guides/personal-data.md": {
+        "personal data": lambda: quoted(ROOT / "tests" / "personal_data.yml", "yaml"),
+    },
+}
+
+
+def renewed(name: str) -> str:
+    """Return a page's text with current blocks."""
+    text = (ROOT / name).read_text("utf-8")
+    for block, lines in BLOCKS[name].items():
+        begin, end = f"<!-- {block}: scripts/generate_docs.py -->", f"<!-- end of {block} -->"
         before, _, rest = text.partition(begin)
         _, found, after = rest.partition(end)
         if not found:
-            sys.exit(f"README.md lacks the markers of the table of {name}.")
-        text = "\n".join([before + begin, *table(), end + after])
+            sys.exit(f"{name} lacks the comments around its block '{block}'.")
+        text = "\n".join([before + begin, *lines(), end + after])
     return text
 
 
 def wanted() -> dict[Path, str]:
     """Return the text of every file that is written here."""
-    texts = {README: renewed(README.read_text("utf-8"))}
+    texts = {ROOT / name: renewed(name) for name in BLOCKS}
     return texts | {PAGES / name: text for name, text in pages(source, replication).items()}
 
 

@@ -174,8 +174,8 @@ SETTINGS = th.PropertiesList(
         title="Deletion check",
         description=(
             "Where to look for deletions: `open_periods` compares the ledger receipts of tracking "
-            "periods that can change, `full` compares every table that has a key (about 5 more "
-            "requests per 1,000 documents), `off` compares nothing."
+            "periods that can change, `full` compares every table (about 5 more requests per "
+            "1,000 documents), `off` compares nothing."
         ),
     ),
     th.Property(
@@ -226,10 +226,10 @@ SETTINGS = th.PropertiesList(
         default="as_selected",
         title="Content of rejected records",
         description=(
-            "What `rejected_records` keeps: `full` the whole record, `reason_only` its key and the "
-            "reason, which names the field. `as_selected` keeps the whole record unless a column "
-            "of its table is deselected or `stream_maps` are set, so that nothing you left out "
-            "comes back."
+            "What `rejected_records` keeps: `full` the whole record, `reason_only` its primary key "
+            "and the reason, which names the field. `as_selected` keeps the whole record unless a "
+            "column of its table is deselected or `stream_maps` are set, so that nothing you left "
+            "out comes back."
         ),
     ),
     th.Property(

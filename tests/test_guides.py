@@ -55,6 +55,26 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_links_of_readme_lead_somewhere() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", README)
+    missing = [link for link in links if not is_there(link)]
+    assert links
+    assert not missing
+
+
+def is_there(link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = ROOT / path if path else ROOT / "README.md"
+    if not target.exists():
+        return False
+    titles = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+    return not anchor or anchor in {anchor_of(title) for title in titles}
+
+
+def anchor_of(title: str) -> str:
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
 def plugins() -> dict[str, list[dict[str, list[dict[str, str]]]]]:
     found: dict[str, list[dict[str, list[dict[str, str]]]]] = yaml.safe_load(block())["plugins"]
     return found

@@ -11,6 +11,8 @@ import os
 import subprocess
 import sys
 import warnings
+from collections import defaultdict
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
@@ -27,18 +29,10 @@ SCHEMA = "tap_procountor"
 #: What the SDK and the target log without end.
 NOISE = ("METRIC", "Inserting with SQL", "Skipping parse of env var settings")
 
-#: Of current rows only, as README has it.
-TRIAL_BALANCE = """
-    select t.account, a.name, sum(t.accounting_value) as balance
-    from tap_procountor.ledger_transactions t
-    join tap_procountor.ledger_receipts r
-        on r.company_id = t.company_id and r.id = t.ledger_receipt_id and r.version = t.version
-    left join tap_procountor.chart_of_accounts a
-        on a.company_id = t.company_id and a.ledger_account_code = t.account
-    where r._sdc_deleted_at is null
-    group by t.account, a.name
-    order by t.account
-"""
+#: Views of current rows, and the query on them that the guide about these shows.
+QUERIES = ROOT / "docs" / "sql"
+VIEWS = (QUERIES / "current_rows.sql").read_bytes()
+TRIAL_BALANCE = (QUERIES / "trial_balance.sql").read_bytes()
 
 
 def sync(database_uri: str, *, is_first: bool) -> int:
@@ -85,10 +79,15 @@ def show_tables(connection: psycopg.Connection) -> None:
 def show_trial_balance(connection: psycopg.Connection) -> bool:
     """Print the balance of each account; tell whether they sum to zero, as they must."""
     print("\nTrial balance by account, computed in SQL")
-    rows = connection.execute(TRIAL_BALANCE).fetchall()
-    for account, name, balance in rows:
-        print(f"  {account:<8}{name or '':<44}{balance:>18,.2f}")
-    total = sum(balance for _, _, balance in rows)
+    with connection.transaction(force_rollback=True):  # the views would be in the next run's way
+        connection.execute(VIEWS)
+        rows = connection.execute(TRIAL_BALANCE).fetchall()
+    balances: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for _, account, name, _, balance in rows:
+        balances[account, name or ""] += balance
+    for (account, name), balance in balances.items():
+        print(f"  {account:<8}{name:<44}{balance:>18,.2f}")
+    total = sum(balances.values())
     print(f"  {'Total':<52}{total:>18,.2f}")
     return bool(rows) and total == 0
 

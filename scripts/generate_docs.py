@@ -1,4 +1,4 @@
-"""Write README's tables and the pages of the streams from the code that declares them.
+"""Write the generated parts of README and docs from the code and the files that they show.
 
 Usage: ``python scripts/generate_docs.py``; with ``--check`` nothing is written, and the exit code
 is 1 if something is out of date.
@@ -7,55 +7,55 @@ is 1 if something is out of date.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import settings_tables
 from reference import pages
 
-from tap_procountor.settings import SETTINGS
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 PAGES = DOCS / "streams"
 
 
-def settings_table() -> Iterator[str]:
-    """Yield the lines of the table of settings."""
-    yield "| Setting | Default | Meaning |"
-    yield "| --- | --- | --- |"
-    schema = SETTINGS.to_dict()
-    for name, setting in schema["properties"].items():
-        marks = [
-            *(["required"] if name in schema["required"] else []),
-            *(["secret"] if setting.get("secret") else []),
-        ]
-        default = f"`{json.dumps(setting['default'])}`" if "default" in setting else ""
-        shown = f"`{name}`" + (f" ({', '.join(marks)})" if marks else "")
-        yield f"| {shown} | {default} | {setting['description']} |"
+def quoted(path: Path, language: str) -> Iterator[str]:
+    """Yield a file's text as a block of code."""
+    yield from ("", f"```{language}", path.read_text("utf-8").rstrip("\n"), "```", "")
 
 
-def renewed(text: str) -> str:
-    """Return README's text with current tables."""
-    tables = {"settings": settings_table}
-    for name, table in tables.items():
-        begin, end = f"<!-- {name}: scripts/generate_docs.py -->", f"<!-- end of {name} -->"
+#: What is written between two comments of a page that is otherwise written by hand.
+BLOCKS: dict[str, dict[str, Callable[[], Iterable[str]]]] = {
+    "README.md": {"settings": settings_tables.essential},
+    "docs/configuration.md": {"settings": settings_tables.grouped},
+    "docs/guides/current-rows.md": {
+        "trial balance": lambda: quoted(DOCS / "sql" / "trial_balance.sql", "sql"),
+    },
+    "docs/guides/personal-data.md": {
+        "personal data": lambda: quoted(ROOT / "tests" / "personal_data.yml", "yaml"),
+    },
+}
+
+
+def renewed(name: str) -> str:
+    """Return a page's text with current blocks."""
+    text = (ROOT / name).read_text("utf-8")
+    for block, lines in BLOCKS[name].items():
+        begin, end = f"<!-- {block}: scripts/generate_docs.py -->", f"<!-- end of {block} -->"
         before, _, rest = text.partition(begin)
         _, found, after = rest.partition(end)
         if not found:
-            sys.exit(f"README.md lacks the markers of the table of {name}.")
-        text = "\n".join([before + begin, *table(), end + after])
+            sys.exit(f"{name} lacks the comments around its block '{block}'.")
+        text = "\n".join([before + begin, *lines(), end + after])
     return text
 
 
 def wanted() -> dict[Path, str]:
     """Return the text of every file that is written here."""
-    texts = {README: renewed(README.read_text("utf-8"))}
+    texts = {ROOT / name: renewed(name) for name in BLOCKS}
     return texts | {DOCS / name: text for name, text in pages().items()}
 
 

@@ -185,10 +185,11 @@ def _kinds(stream: StreamType) -> Iterator[str]:
 
 def owner_fields(stream: StreamType) -> dict[str, str]:
     """Return what the owner's fields are called in a stream's rows, if they have an owner."""
-    if issubclass(stream, RowStream):
-        return stream.owner_fields
-    completer = getattr(stream, "completer", None)
-    return completer.owner_fields if isinstance(completer, RowsOfOwner) else {}
+    declares = getattr(stream, "completer", None)
+    fields: dict[str, str] = getattr(
+        declares if isinstance(declares, RowsOfOwner) else stream, "owner_fields", {}
+    )
+    return fields
 
 
 def _is_incremental(stream: type[RowStream]) -> bool:

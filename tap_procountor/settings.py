@@ -35,7 +35,7 @@ SETTINGS = th.PropertiesList(
         th.StringType(nullable=False),
         required=True,
         title="Client ID",
-        description="Client id of the integration, issued by Procountor.",
+        description="Client ID of your integration, issued by Procountor.",
     ),
     th.Property(
         "client_secret",
@@ -43,27 +43,30 @@ SETTINGS = th.PropertiesList(
         required=True,
         secret=True,
         title="Client secret",
-        description="Client secret of the integration, issued by Procountor.",
+        description="Client secret of your integration, issued by Procountor.",
     ),
     th.Property(
         "api_key",
         th.StringType,
         secret=True,
         title="API key",
-        description="API key of the company to read; one key opens one company.",
+        description="API key of the company to read. A key opens one company.",
     ),
     th.Property(
         "api_keys",
         th.ArrayType(th.StringType(nullable=False)),
         secret=True,
         title="API keys",
-        description="Instead of `api_key`: the keys of several companies, read in one run.",
+        description="API keys of several companies to read in one run, instead of `api_key`.",
     ),
     th.Property(
         "redirect_uri",
         th.StringType,
         title="Redirect URI",
-        description="Sent with the token request only when set; most integrations need none.",
+        description=(
+            "Redirect URI of your integration. Sent with the token request only when set; most "
+            "integrations need none."
+        ),
     ),
     th.Property(
         "api_url",
@@ -71,8 +74,8 @@ SETTINGS = th.PropertiesList(
         default="https://api.procountor.com/latest/api",
         title="API URL",
         description=(
-            "Base URL of the API, version included: `/latest/api`, `/supported/api` or a fixed one "
-            "such as `/v2602/api`."
+            "Base URL of the API, including the version: `/latest/api`, `/supported/api` or a "
+            "numbered one such as `/v2602/api`."
         ),
     ),
     th.Property(
@@ -80,7 +83,7 @@ SETTINGS = th.PropertiesList(
         th.URIType,
         title="Token URL",
         description=(
-            "URL of the token exchange. Default: the origin of `api_url` + `/api/oauth/token`."
+            "URL of the token endpoint. Default: the origin of `api_url` plus `/api/oauth/token`."
         ),
     ),
     th.Property(
@@ -88,8 +91,8 @@ SETTINGS = th.PropertiesList(
         th.StringType(pattern=_DATE),
         title="Start date",
         description=(
-            "Earliest change wanted, a date or a time (ISO 8601; local to `timezone` without an "
-            "offset). Default: everything."
+            "Earliest change to read: a date or time in ISO 8601, local to `timezone` unless it "
+            "has an offset. Default: everything."
         ),
     ),
     th.Property(
@@ -97,7 +100,7 @@ SETTINGS = th.PropertiesList(
         th.StringType(pattern=_DATE),
         title="End date",
         description=(
-            "Latest change wanted, for a bounded backfill: it reads from `start_date` to here and "
+            "Latest change to read, for a backfill: the run reads from `start_date` to here and "
             "leaves the bookmarks of normal runs alone."
         ),
     ),
@@ -106,9 +109,9 @@ SETTINGS = th.PropertiesList(
         th.NumberType(minimum=_LEAST, maximum=10_000),
         title="Requests per second",
         description=(
-            "Most requests in any second, over all companies of the client id. Default: 20, the "
-            "lowest documented limit of the production server; 1.5 (90 a minute) where `api_url` "
-            "leads to the test server, `pts-api.procountor.com`."
+            "Maximum requests in any second, counted over all companies of the `client_id`. "
+            "Default: 20, the lowest documented limit of the production server; 1.5 (90 a minute) "
+            "if `api_url` points to the test server, `pts-api.procountor.com`."
         ),
     ),
     th.Property(
@@ -117,8 +120,8 @@ SETTINGS = th.PropertiesList(
         default=20,
         title="Requests in flight",
         description=(
-            "Most requests under way at once. The permitted rate is reached up to a latency of "
-            "`max_concurrency` / `requests_per_second` seconds."
+            "Maximum requests in flight. The tap can use its full rate while responses take less "
+            "than `max_concurrency` / `requests_per_second` seconds."
         ),
     ),
     th.Property(
@@ -126,14 +129,14 @@ SETTINGS = th.PropertiesList(
         th.NumberType(minimum=_LEAST, maximum=86_400),
         default=120,
         title="Request timeout",
-        description="Seconds without an answer after which a request is sent again.",
+        description="Seconds without a response after which a request is retried.",
     ),
     th.Property(
         "timezone",
         th.StringType,
         default="Europe/Helsinki",
         title="Time zone",
-        description="Zone of the API's times, which carry none.",
+        description="Time zone of the API's times, which carry no offset.",
     ),
     th.Property(
         "lookback",
@@ -141,8 +144,8 @@ SETTINGS = th.PropertiesList(
         default=14400,
         title="Lookback",
         description=(
-            "Overlap of incremental reads in seconds. Four hours cover a Procountor server that "
-            "writes UTC or another European time."
+            "Overlap of incremental reads, in seconds. Four hours suffice even if Procountor's "
+            "server writes UTC or another European time."
         ),
     ),
     th.Property(
@@ -151,8 +154,9 @@ SETTINGS = th.PropertiesList(
         default=90,
         title="Date lookback",
         description=(
-            "Days that are read again of what the API lists by date only (payments, statements): "
-            "statuses and allocations change for weeks after a row's date."
+            "Days to read again of tables that the API filters by date only (payments, bank "
+            "statements, reference payments). Their statuses and allocations change for weeks "
+            "after the date."
         ),
     ),
     th.Property(
@@ -160,7 +164,7 @@ SETTINGS = th.PropertiesList(
         th.ArrayType(th.StringType(nullable=False)),
         default=["Projekti", "Project", "Projekt"],
         title="Project dimensions",
-        description="Names of the dimensions whose items are the rows of `projects`.",
+        description="Names of the dimensions whose items become the rows of `projects`.",
     ),
     th.Property(
         "deletion_check",
@@ -169,9 +173,9 @@ SETTINGS = th.PropertiesList(
         default="open_periods",
         title="Deletion check",
         description=(
-            "How deletions are found: `open_periods` compares the ledger receipts of the tracking "
-            "periods that can change, `full` every table that has a key (about 5 more requests per "
-            "1,000 documents), `off` nothing."
+            "Where to look for deletions: `open_periods` compares the ledger receipts of tracking "
+            "periods that can change, `full` compares every table (about 5 more requests per "
+            "1,000 documents), `off` compares nothing."
         ),
     ),
     th.Property(
@@ -181,7 +185,7 @@ SETTINGS = th.PropertiesList(
         title="Most that may be deleted",
         description=(
             "If more than this share of a table (and more than 20 rows) has vanished since the "
-            "last run, no deletion is sent and the run fails."
+            "last run, the tap sends no deletions and the run fails."
         ),
     ),
     th.Property(
@@ -191,7 +195,7 @@ SETTINGS = th.PropertiesList(
         title="Confirm deletions",
         description=(
             "Send the deletions that were held back because there were too many, or because the "
-            "user's rights had shrunk. For a single run."
+            "user had lost rights. For a single run."
         ),
     ),
     th.Property(
@@ -201,8 +205,8 @@ SETTINGS = th.PropertiesList(
         default="fail",
         title="On missing permission",
         description=(
-            "What a stream that the key's user may not read does: `fail` ends the run with a "
-            "non-zero exit code after the other streams, `warn` only says so."
+            "What to do if the key's user may not read a stream in full: `fail` reads the other "
+            "streams and ends with a non-zero exit code, `warn` only logs it."
         ),
     ),
     th.Property(
@@ -211,8 +215,8 @@ SETTINGS = th.PropertiesList(
         default=0,
         title="Tolerated rejected records",
         description=(
-            "So many records that cannot be used leave the exit code at zero. They are kept out of "
-            "their tables and written to `rejected_records` in any case."
+            "Number of rejected records that a run tolerates before its exit code is non-zero. "
+            "Rejected records never enter their tables; they are written to `rejected_records`."
         ),
     ),
     th.Property(
@@ -222,10 +226,10 @@ SETTINGS = th.PropertiesList(
         default="as_selected",
         title="Content of rejected records",
         description=(
-            "Whether `rejected_records` holds a record as a whole or only its key and the reason, "
-            "which names the field: `full` and `reason_only` do so for all tables; `as_selected` "
-            "holds the whole record unless a column of its table is deselected or there are "
-            "`stream_maps`, so that nothing comes back that was left out."
+            "What `rejected_records` keeps: `full` the whole record, `reason_only` its primary key "
+            "and the reason, which names the field. `as_selected` keeps the whole record unless a "
+            "column of its table is deselected or `stream_maps` are set, so that nothing you left "
+            "out comes back."
         ),
     ),
     th.Property(
@@ -233,9 +237,9 @@ SETTINGS = th.PropertiesList(
         th.StringType,
         title="Path of files",
         description=(
-            "Folder that receives the files of `attachment_files`, `invoice_images` and "
-            "`sie_files`, or a URL: `s3://…`, `gs://…`, `az://…` (extras `s3`, `gcs`, `azure`) or "
-            "another that fsspec knows. Without it no file is downloaded."
+            "Where to download the files of `attachment_files`, `invoice_images` and `sie_files`: "
+            "a folder or a URL such as `s3://…`, `gs://…`, `az://…` (extras `s3`, `gcs`, `azure`) "
+            "or another that fsspec supports. Without it, nothing is downloaded."
         ),
     ),
     th.Property(
@@ -243,7 +247,7 @@ SETTINGS = th.PropertiesList(
         th.IntegerType(minimum=0, maximum=1_000_000_000),
         title="Most files of a run",
         description=(
-            "Most attachments and pages of invoices that a run downloads; the next run goes on."
+            "Maximum attachments and invoice pages to download in a run; the next run continues."
         ),
     ),
     th.Property(
@@ -251,8 +255,9 @@ SETTINGS = th.PropertiesList(
         th.IntegerType(minimum=0, maximum=1_000_000_000),
         title="Most bytes of a file",
         description=(
-            "Larger attachments are left out; Procountor takes up to 10,000,000 bytes. The size is "
-            "known before a download where the Documents add-on is in use."
+            "Maximum size of an attachment in bytes; larger ones are skipped. Procountor accepts "
+            "up to 10,000,000. Only companies with the Documents add-on show the size before the "
+            "download."
         ),
     ),
     th.Property(
@@ -269,9 +274,9 @@ SETTINGS = th.PropertiesList(
         th.StringType(pattern=_DATE),
         title="Files since",
         description=(
-            "Download only attachments since this date or time: when they were attached where the "
-            "Documents add-on is in use, else when their document last changed; of "
-            "`invoice_images`, when the invoice last changed."
+            "Download only attachments since this date or time. Companies with the Documents "
+            "add-on show when a file was attached; for others, and for `invoice_images`, the last "
+            "change of the document counts."
         ),
     ),
     th.Property(
@@ -280,8 +285,8 @@ SETTINGS = th.PropertiesList(
         default=False,
         title="Only plan downloads",
         description=(
-            "Download no attachments and pictures of invoices; say in the log and the run report "
-            "how many a run without this setting would, and their size."
+            "Download no attachments or invoice images; report how many a run without this setting "
+            "would download, and their size."
         ),
     ),
     th.Property(
@@ -290,15 +295,15 @@ SETTINGS = th.PropertiesList(
         default=[],
         title="Fiscal years of the reports",
         description=(
-            "Fiscal years to read accounting reports of besides the open ones, by the beginning of "
-            "their first day: `2024` or `2024-05-01`."
+            "Fiscal years to read accounting reports of, besides the open ones: the first day or "
+            "the beginning of it, `2024-05-01` or `2024`."
         ),
     ),
     th.Property(
         "run_report_path",
         th.StringType,
         title="Run report path",
-        description="File that receives a JSON report of the run.",
+        description="File to write a JSON report of the run to.",
     ),
     th.Property(
         "emit_activate_version_messages",
@@ -307,7 +312,7 @@ SETTINGS = th.PropertiesList(
         title="Emit activate version messages",
         description=(
             "Send ACTIVATE_VERSION after the last record of each full-table stream, so that the "
-            "target drops the rows that are gone."
+            "target drops rows that are gone."
         ),
     ),
     additional_properties=False,

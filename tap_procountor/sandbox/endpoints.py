@@ -56,7 +56,7 @@ class Endpoint:
         self._parameters = spec.parameters(resource.path)
         self._listing = spec.listing(resource.path)
         self._list_is_forbidden = spec.documents_status(resource.path, _FORBIDDEN)
-        self._is_never_empty = spec.documents_status(resource.path, _NOT_FOUND)
+        self._knows_404 = spec.documents_status(resource.path, _NOT_FOUND)
         self.detail_path = spec.detail_path(resource.path) if resource.has_details else None
         self._shape = Shape(spec, resource.path, self.detail_path)
         self._takes_batches = self.detail_path is not None and spec.takes_batches(self.detail_path)
@@ -70,7 +70,7 @@ class Endpoint:
     def list(self, call: Call) -> Response:
         """Answer the list, or a page of it."""
         conditions = self._conditions(call)
-        documents = self._documents(call)
+        documents = self.documents(call)
         order = self._order(call)
         positions = documents.select(conditions, order)
         if self._listing.has_pages:
@@ -79,16 +79,41 @@ class Endpoint:
 
     def details(self, call: Call) -> Response:
         """Answer the details of one id, or of several where the resource allows it."""
-        readable = self._check_rights(call)
+        self._check_rights(call)
         ids = self._ids(call)
-        documents = self._documents(call)
+        documents = self.documents(call)
         details = [
             self._served(self._shape.detail(documents.document(documents.row_at(at))), call)
-            for at in self._visible(documents, sorted(set(ids)), call)
+            for at in self.visible(documents, sorted(set(ids)), call)
         ]
-        if not details or not readable:
+        if not details:
             raise _not_found()
         return json_answer(details if len(ids) > 1 else details[0])
+
+    def documents(self, call: Call) -> Register:
+        """Return the documents, those of the owner in the path where they belong to one."""
+        if self._owners is None:
+            return call.company.register(self._resource)
+        owners = self._owners.documents(call)
+        text = next(iter(call.path.values()))
+        found = self._owners.visible(owners, [int(text)] if text.isdecimal() else [], call)
+        if not found and self._knows_404:
+            raise _not_found()
+        condition = self._resource.applies_to
+        if condition and not owners.keep(condition, found):
+            raise ApiError(_FORBIDDEN, "Documents like this have none")
+        if not found:
+            return Documents([])
+        return call.company.register(self._resource, owners.row_at(found[0]))
+
+    def visible(self, documents: Register, ids: Iterable[int], call: Call) -> Sequence[int]:
+        """Return the positions of those of the ids that the user may see."""
+        if not self._check_rights(call):
+            return []
+        positions = [at for at in map(documents.position, ids) if at is not None]
+        for condition in self._hidden(call):
+            positions = documents.keep(condition, positions)
+        return positions
 
     def _page(
         self, documents: Register, positions: Sequence[int], order: Order, call: Call
@@ -110,7 +135,8 @@ class Endpoint:
     def _whole(self, rows: Sequence[Document]) -> Json:
         """Put all rows into the form of the answer."""
         is_object = self._listing.is_object and not self._resource.is_array
-        if not rows and (is_object or (self._is_never_empty and not self._owners)):
+        # A 404 below an owner says that there is no owner, or not the only document it can have.
+        if not rows and (is_object or (self._knows_404 and not self._owners)):
             raise _not_found()
         if is_object:
             return rows[0]
@@ -123,33 +149,6 @@ class Endpoint:
             self._served(self._shape.row(documents.summary(documents.row_at(at))), call)
             for at in positions
         ]
-
-    def _documents(self, call: Call) -> Register:
-        """Return the documents, of the owner in the path where they belong to one."""
-        if self._owners is None:
-            return call.company.register(self._resource)
-        owners = self._owners._documents(call)  # noqa: SLF001 - an endpoint like this
-        text = next(iter(call.path.values()))
-        found = self._owners._visible(owners, [int(text)] if text.isdecimal() else [], call)  # noqa: SLF001
-        if not found and self._is_never_empty:
-            raise _not_found()
-        condition = self._resource.applies_to
-        if condition and not owners.keep(condition, found):
-            raise ApiError(_FORBIDDEN, "It is not for this document")
-        return (
-            call.company.register(self._resource, owners.row_at(found[0]))
-            if found
-            else Documents([])
-        )
-
-    def _visible(self, documents: Register, ids: Iterable[int], call: Call) -> Sequence[int]:
-        """Return the positions of those of the ids that the user may see."""
-        if not self._check_rights(call):
-            return []
-        positions = [at for at in map(documents.position, ids) if at is not None]
-        for condition in self._hidden(call):
-            positions = documents.keep(condition, positions)
-        return positions
 
     def _conditions(self, call: Call) -> frozenset[Condition]:
         resource = self._resource

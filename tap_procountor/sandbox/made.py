@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 from zlib import crc32
@@ -110,7 +111,9 @@ class Maker:
             }
         if schema["type"] == "array":
             count = random.randint(schema.get("minItems", 0), 2)
-            return [self._value(random, schema["items"], name) for _ in range(count)]
+            items = [self._value(random, schema["items"], name) for _ in range(count)]
+            # Arrays are not long: two of the same are next to each other.
+            return [item for item, _ in groupby(items)] if schema.get("uniqueItems") else items
         if "enum" in schema:
             return random.choice(sorted(choices(schema)))
         make = _VALUES.get(schema.get("format", "")) or _VALUES[schema["type"]]

@@ -235,15 +235,21 @@ class Shape:
         return document
 
 
-def _projection(spec: Spec, row: Schema, detail: Schema) -> Callable[[Document], Document]:
-    if row == detail:
-        return lambda document: document
-    wanted = spec.schema(row)["properties"]
-    known = spec.schema(detail)["properties"]
+def _projection(spec: Spec, row: Schema, detail: Schema) -> Callable[[Any], Any]:
+    """Return what leaves out of a value the fields that the row's schema does not have."""
+    row, detail = spec.schema(row), spec.schema(detail)
+    if row == detail or row["type"] != detail["type"]:
+        return lambda value: value
+    if row["type"] == "array":
+        part = _projection(spec, row["items"], detail["items"])
+        return lambda values: [part(value) for value in values]
+    wanted, known = row.get("properties", {}), detail.get("properties", {})
+    if not wanted:
+        return lambda value: value
     nested = {
         name: _projection(spec, schema, known[name])
         for name, schema in wanted.items()
-        if name in known and "properties" in spec.schema(schema) and schema != known[name]
+        if name in known and schema != known[name]
     }
 
     def project(document: Document) -> Document:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 UNKNOWN_STATUS = "WAITING_FOR_COUNTERSIGNATURE"
 """A status that the specification does not name."""
 
-LABOUR_UNIONS = ("Pro ry", "Rakennusliitto", "PAM", "Tekniikka & Terveys")
-
 _PAYDAY = 25
 _MONTHS = 12
 _LAST_MONTH = 10
@@ -72,13 +70,6 @@ class TypeRow(NamedTuple):
     income_type: int
 
 
-class UnionRow(NamedTuple):
-    """What the books remember of a labour union, which is all there is."""
-
-    id: int
-    name: str
-
-
 class YearRow(NamedTuple):
     """What the books remember of something that there is for a year."""
 
@@ -98,9 +89,7 @@ class Payroll:
         self.period_lists = Collection(YearRow, _write_period_list)
         self.periods = Collection(OwnedRow, self._write_period)
         self.basic_infos = Collection(YearRow, self._write_basic_info)
-        self.labour_unions = Collection(UnionRow, UnionRow._asdict)
         years = range(FIRST_YEAR, LAST_YEAR + 1)
-        self.labour_unions.fill(range(1, len(LABOUR_UNIONS) + 1), LABOUR_UNIONS)
         self.lists.fill(*zip(*_lists(first_id), strict=True))
         self.slips.fill(*zip(*self._slips(first_id), strict=True))
         self.types.fill(*zip(*_types(), strict=True))

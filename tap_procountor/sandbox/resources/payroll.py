@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_procountor.sandbox.books.collection import Order
@@ -21,7 +22,6 @@ from .declarations import (
 if TYPE_CHECKING:
     from tap_procountor.sandbox.company import Company
 
-_RIGHTS = ("salaries.payroll",)
 # The user of the key is nobody's employee: limited to its own salaries it sees none.
 _OWN_ONLY = {"salaries.personalSalariesOnly": NOTHING}
 
@@ -33,8 +33,10 @@ def _in_use(company: Company) -> bool:
     return company.payroll
 
 
+_resource = partial(Resource, rights=("salaries.payroll",), is_available=_in_use)
+
 RESOURCES = (
-    Resource(
+    _resource(
         "employees",
         path="/payrolls/employees",
         data=lambda books: books.payroll.employees.rows,
@@ -43,23 +45,20 @@ RESOURCES = (
             "salaryChannel": text("salaryChannel"),
             "includeInactive": only_active_unless("active"),
         },
-        rights=_RIGHTS,
         hidden=_OWN_ONLY,
-        is_available=_in_use,
     ),
-    Resource("employee_salary_info", path=_INFO, owners="employees", count=1),
-    Resource("employee_salary_bases", path=f"{_EMPLOYEE}/salarybase", owners="employees", count=1),
-    Resource("holiday_pays", path=f"{_EMPLOYEE}/holidaypay", owners="employees", count=1),
+    Resource("employee_salary_info", path=_INFO, owners="employees"),
+    Resource("employee_salary_bases", path=f"{_EMPLOYEE}/salarybase", owners="employees"),
+    Resource("holiday_pays", path=f"{_EMPLOYEE}/holidaypay", owners="employees"),
     Resource(
         "working_hour_reductions",
         path=f"{_EMPLOYEE}/workinghourreduction",
         owners="employees",
-        count=1,
     ),
     Resource("employments", path=f"{_INFO}/employments", owners="employees"),
     Resource("tax_cards", path=f"{_INFO}/taxcards", owners="employees"),
     Resource("labor_union_memberships", path=f"{_INFO}/laborunionmemberships", owners="employees"),
-    Resource(
+    _resource(
         "salary_slips",
         path="/payrolls/salaryslips",
         data=lambda books: books.payroll.slips,
@@ -70,9 +69,7 @@ RESOURCES = (
             "slipNumber": lambda values: any_of("number")(frozenset(map(int, values))),
             "status": any_of("status"),
         },
-        rights=_RIGHTS,
         hidden=_OWN_ONLY,
-        is_available=_in_use,
     ),
     Resource(
         "salary_slip_accounting",
@@ -80,7 +77,7 @@ RESOURCES = (
         owners="salary_slips",
         data=lambda books, slip: [books.payroll.accounting(slip)],
     ),
-    Resource(
+    _resource(
         "salary_lists",
         path="/payrolls/salarylists",
         data=lambda books: books.payroll.lists,
@@ -89,11 +86,9 @@ RESOURCES = (
             "paymentPeriodEnd": until("end"),
             "name": text("name"),
         },
-        rights=_RIGHTS,
         hidden=_OWN_ONLY,
-        is_available=_in_use,
     ),
-    Resource(
+    _resource(
         "salary_types",
         path="/payrolls/salarytypes",
         data=lambda books: books.payroll.types,
@@ -104,16 +99,12 @@ RESOURCES = (
             "incomeType": text("incomeType"),
             "incomeTypeCode": equal("income_type"),
         },
-        rights=_RIGHTS,
-        is_available=_in_use,
     ),
-    Resource(
+    _resource(
         "salary_period_lists",
         path="/payrolls/salaryperiods",
         data=lambda books: books.payroll.period_lists,
         filters={"holidayCreditYear": equal("year")},
-        rights=_RIGHTS,
-        is_available=_in_use,
         has_details=False,
     ),
     Resource(
@@ -122,21 +113,17 @@ RESOURCES = (
         owners="salary_period_lists",
         data=lambda books, periods: of_owner(books.payroll.periods, periods.id),
     ),
-    Resource(
+    _resource(
         "salaries_basic_info",
         path="/payrolls/salariesbasicinfo",
         data=lambda books: books.payroll.basic_infos,
         filters={"year": equal("year")},
         # Without a year the newest comes.
         order=Order("year", descending=True),
-        rights=_RIGHTS,
-        is_available=_in_use,
     ),
-    Resource(
+    _resource(
         "labor_union_settings",
         path="/payrolls/laborunionsettings",
-        data=lambda books: books.payroll.labour_unions,
-        rights=_RIGHTS,
-        is_available=_in_use,
+        count=4,
     ),
 )

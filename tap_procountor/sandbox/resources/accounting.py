@@ -8,7 +8,7 @@ from tap_procountor.sandbox.books.collection import Order
 from tap_procountor.sandbox.books.rates import RATE_TYPES, currencies, latest_rates
 from tap_procountor.sandbox.errors import ApiError
 
-from .declarations import NOTHING, Call, Computed, Resource, equal, since, until
+from .declarations import CREATED, DATES, NOTHING, VERSIONS, Call, Computed, Resource, equal
 
 if TYPE_CHECKING:
     from tap_procountor.sandbox.books.collection import Json
@@ -20,15 +20,7 @@ RESOURCES = (
         "journals",
         path="/journals",
         data=lambda books: books.journals.rows,
-        filters={
-            "statuses": equal("status"),
-            "startDate": since("date"),
-            "endDate": until("date"),
-            "createdStartDate": since("created"),
-            "createdEndDate": until("created"),
-            "versionStartDate": since("version"),
-            "versionEndDate": until("version"),
-        },
+        filters={"statuses": equal("status"), **DATES, **CREATED, **VERSIONS},
         # All come at once, in no particular order.
         order=Order("version", descending=True),
         is_array=True,

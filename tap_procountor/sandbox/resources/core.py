@@ -9,6 +9,9 @@ from tap_procountor.sandbox.books.company import session_document
 from tap_procountor.sandbox.errors import ApiError
 
 from .declarations import (
+    CREATED,
+    DATES,
+    VERSIONS,
     Call,
     Computed,
     Resource,
@@ -33,52 +36,51 @@ _NO_SALES = but("type", "SALES_INVOICE", "SALES_ORDER")
 _NO_PURCHASES = but("type", "PURCHASE_INVOICE", "PURCHASE_ORDER")
 _NO_TRAVELS = but("type", "TRAVEL_INVOICE", "BILL_OF_CHARGES")
 
-_VERSIONS = {"versionStartDate": since("version"), "versionEndDate": until("version")}
-_CREATED = {"createdStartDate": since("created"), "createdEndDate": until("created")}
 _PRODUCT_RIGHTS = ("sales.productRegister", "purchases.productRegister")
-_DATES = {"startDate": since("date"), "endDate": until("date")}
+
+INVOICES = Resource(
+    "invoices",
+    path="/invoices",
+    data=lambda books: books.invoices.rows,
+    filters={
+        **VERSIONS,
+        **CREATED,
+        **DATES,
+        "dueStartDate": since("due"),
+        "dueEndDate": until("due"),
+        "status": any_of("status"),
+        "types": any_of("type"),
+        "isOffer": equal("offer"),
+        "businessPartnerId": equal("partner"),
+        "invoiceNumber": equal("number"),
+        "originalInvoiceNumber": text("originalInvoiceNumber"),
+        "searchTerm": text("counterParty.counterPartyAddress.name"),
+    },
+    rights=(
+        "sales.salesInvoiceSearch",
+        "purchases.purchaseInvoiceSearch",
+        "travelAndExpenses.travelAndExpenseInvoiceSearch",
+    ),
+    hidden={
+        "sales.salesInvoiceSearch": _NO_SALES,
+        "sales.personalSalesInvoicesOnly": _NO_SALES,
+        "purchases.purchaseInvoiceSearch": _NO_PURCHASES,
+        "purchases.personalPurchaseInvoicesOnly": _NO_PURCHASES,
+        "travelAndExpenses.travelAndExpenseInvoiceSearch": _NO_TRAVELS,
+        "travelAndExpenses.personalTravelAndExpenseInvoiceOnly": _NO_TRAVELS,
+    },
+)
 
 RESOURCES = (
-    Resource(
-        "invoices",
-        path="/invoices",
-        data=lambda books: books.invoices.rows,
-        filters={
-            **_VERSIONS,
-            **_CREATED,
-            **_DATES,
-            "dueStartDate": since("due"),
-            "dueEndDate": until("due"),
-            "status": any_of("status"),
-            "types": any_of("type"),
-            "isOffer": equal("offer"),
-            "businessPartnerId": equal("partner"),
-            "invoiceNumber": equal("number"),
-            "originalInvoiceNumber": text("originalInvoiceNumber"),
-            "searchTerm": text("counterParty.counterPartyAddress.name"),
-        },
-        rights=(
-            "sales.salesInvoiceSearch",
-            "purchases.purchaseInvoiceSearch",
-            "travelAndExpenses.travelAndExpenseInvoiceSearch",
-        ),
-        hidden={
-            "sales.salesInvoiceSearch": _NO_SALES,
-            "sales.personalSalesInvoicesOnly": _NO_SALES,
-            "purchases.purchaseInvoiceSearch": _NO_PURCHASES,
-            "purchases.personalPurchaseInvoicesOnly": _NO_PURCHASES,
-            "travelAndExpenses.travelAndExpenseInvoiceSearch": _NO_TRAVELS,
-            "travelAndExpenses.personalTravelAndExpenseInvoiceOnly": _NO_TRAVELS,
-        },
-    ),
+    INVOICES,
     Resource(
         "ledger_receipts",
         path="/ledgerreceipts",
         data=lambda books: books.receipts.rows,
         filters={
-            **_VERSIONS,
-            **_CREATED,
-            **_DATES,
+            **VERSIONS,
+            **CREATED,
+            **DATES,
             "types": any_of("type"),
             "status": equal("status"),
         },
@@ -94,7 +96,7 @@ RESOURCES = (
         path="/businesspartners",
         data=lambda books: books.partners.rows,
         filters={
-            **_VERSIONS,
+            **VERSIONS,
             "type": equal("type"),
             "active": equal("active"),
             "customerNumber": text("invoicingInfo.customerNumber"),
@@ -129,7 +131,7 @@ RESOURCES = (
         path="/products",
         data=lambda books: books.products.rows,
         filters={
-            **_VERSIONS,
+            **VERSIONS,
             "type": equal("type"),
             "active": equal("active"),
             "group": any_of("group"),

@@ -10,8 +10,16 @@ A new resource is one declaration under its stream's name, in the module of its 
     )
 
 The rest follows from the specification: whether the answer is a page, an array or an object,
-whether there are details, by one id or in batches, the defaults of parameters, and, as long as no
-``data`` is given, the documents too. The tests find them by ``company.truth("cost_centres")``.
+whether there are details, by one id or in batches, and which parameters there are, with their
+defaults. The documents too are made from it, by seed, and can be filtered by ``text`` and by the
+columns ``id`` and ``version``. A resource that needs others takes them from the books by ``data``.
+Either way ``company.truth("cost_centres")`` returns them to the tests.
+
+What belongs to a document names its resource (declared before) and has the id in the path::
+
+    Resource("cost_centre_notes", path="/costcentres/{id}/notes", owners="cost_centres")
+
+Only answers that follow from the request, such as reports, are functions: see ``Computed``.
 """
 
 from __future__ import annotations
@@ -94,9 +102,16 @@ def but(column: str, *values: str) -> Condition:
     return OneOf(column, frozenset(values), negated=True)
 
 
+VERSIONS = {"versionStartDate": since("version"), "versionEndDate": until("version")}
+CREATED = {"createdStartDate": since("created"), "createdEndDate": until("created")}
+DATES = {"startDate": since("date"), "endDate": until("date")}
+
+
 @dataclass(frozen=True)
 class Resource:
     """Documents at a path, with details below it where the specification has them.
+
+    What belongs to a document is also bound by the rights and limits of that document's resource.
 
     Attributes:
         name: The stream's name, or where several streams come of one answer, the answer's.

@@ -8,8 +8,8 @@ from tap_procountor.sandbox.books import invoice_events
 from tap_procountor.sandbox.books.collection import OneOf
 from tap_procountor.sandbox.errors import ApiError
 
-from .core import RESOURCES as CORE_RESOURCES
-from .declarations import Call, Computed, Resource, any_of, but, equal, since, text, until
+from .core import INVOICES
+from .declarations import DATES, Call, Computed, Resource, any_of, but, equal, since, text, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 _BAD_REQUEST, _NOT_FOUND = 400, 404
 _MOST_IDS = 200
-
-_DATES = {"startDate": since("date"), "endDate": until("date")}
-
-(_INVOICES,) = (one for one in CORE_RESOURCES if one.name == "invoices")
 
 RESOURCES = (
     Resource(
@@ -35,7 +31,7 @@ RESOURCES = (
         "bank_statements",
         path="/bankstatements",
         data=lambda books: books.banking.statements,
-        filters=_DATES,
+        filters=DATES,
         header_filters={"accountNumber": "accountNumber"},
         rights=("payments.bankStatementAndReferencePayment",),
     ),
@@ -43,7 +39,7 @@ RESOURCES = (
         "reference_payments",
         path="/referencepayments",
         data=lambda books: books.banking.reference_payments,
-        filters={**_DATES, "accountNumber": text("accountNumber")},
+        filters={**DATES, "accountNumber": text("accountNumber")},
         header_filters={"accountNumber": "accountNumber"},
         rights=("payments.bankStatementAndReferencePayment",),
     ),
@@ -51,7 +47,7 @@ RESOURCES = (
         "payments",
         path="/payments",
         data=lambda books: books.payments.rows,
-        filters={**_DATES, "invoiceId": any_of("invoice")},
+        filters={**DATES, "invoiceId": any_of("invoice")},
         rights=("payments.payment",),
     ),
     Resource(
@@ -73,7 +69,7 @@ RESOURCES = (
         "direct_salary_payments",
         path="/payments/directsalarypayments",
         data=lambda books: books.payments.salaries,
-        filters={**_DATES, "name": text("listName"), "customId": text("customId")},
+        filters={**DATES, "name": text("listName"), "customId": text("customId")},
         rights=("payments.salaryPayments",),
     ),
     Resource(
@@ -112,10 +108,10 @@ def _visible(call: Call, numbers: Iterable[int]) -> list[InvoiceRow]:
     """Return those of the invoices that there are and that the user may see."""
     rows = call.company.books.invoices.rows
     positions: Iterable[int] = [at for at in map(rows.position, numbers) if at is not None]
-    for right, condition in _INVOICES.hidden.items():
+    for right, condition in INVOICES.hidden.items():
         if not call.company.rights.allows(right):
             positions = rows.keep(condition, positions)
     return [rows.row_at(at) for at in positions]
 
 
-COMPUTED = (Computed("/invoices/transactions", _status_log, _INVOICES.rights),)
+COMPUTED = (Computed("/invoices/transactions", _status_log, INVOICES.rights),)

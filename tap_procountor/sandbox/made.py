@@ -70,7 +70,7 @@ class Maker:
     def collection(self) -> Collection[MadeRow]:
         """Return the documents of a resource of its own."""
         collection = Collection(MadeRow, self._write)
-        versions = [(_FIRST_DAY + at) * SECONDS_PER_DAY for at in range(self._count)]
+        versions = [(_FIRST_DAY + at % _DAYS) * SECONDS_PER_DAY for at in range(self._count)]
         ids = range(_FIRST_ID, _FIRST_ID + self._count)
         collection.fill(ids, [0] * self._count, versions)
         return collection

@@ -342,7 +342,7 @@ def utc(text: str, zone: str = "Europe/Helsinki") -> str:
 #: Stream, kind of the sandbox's truth, components of the specification.
 DOCUMENT_STREAMS = {
     "business_partners": ("businesspartners", "BusinessPartnerBasicInfo", "BusinessPartner"),
-    "business_partner_groups": ("businesspartner_groups", "BusinessPartnerGroup"),
+    "business_partner_groups": ("business_partner_groups", "BusinessPartnerGroup"),
     "chart_of_accounts": ("coa", "LedgerAccount"),
     "company": ("company", "Company"),
     "dimensions": ("dimensions", "Dimension"),

@@ -20,7 +20,7 @@ from support import (
 
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.sandbox.books.rates import currencies, latest_rates
-from tap_procountor.sandbox.books.settings import DELIVERY_TERMS, FactoringRow, WebhookRow
+from tap_procountor.sandbox.books.settings import DELIVERY_TERMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -272,11 +272,11 @@ def test_a_company_of_an_unknown_country_is_asked(
 def test_long_lists_are_read_to_their_short_last_page(
     sandbox: Sandbox, config: Config, tmp_path: Path
 ) -> None:
-    settings = sandbox.companies[0].books.settings
-    for number in range(6_000, 6_500):
-        settings.factoring_contracts.append(FactoringRow(number, 0, active=False))
-        settings.webhooks.append(WebhookRow(number, 0, number))
     streams = ("factoring_contracts", "webhooks")
+    for stream in streams:
+        collection = sandbox.companies[0].collection(stream)
+        for number in range(6_000, 6_500):
+            collection.append(collection.row_at(0)._replace(id=number))
     run = run_tap(tmp_path, config, catalog=selecting(*streams))
     for stream in streams:
         rows = Target().load(run).rows(stream)

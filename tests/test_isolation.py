@@ -89,7 +89,7 @@ SPOILT: list[tuple[str, str, dict[str, Any], str]] = [
         "wrong type in the field 'receiptDate'",
     ),
     ("ledger_receipts", "ledgerreceipts", {"name": ["a"]}, "name"),
-    ("business_partner_groups", "businesspartner_groups", {"id": None}, "'id'"),
+    ("business_partner_groups", "business_partner_groups", {"id": None}, "'id'"),
     ("persons", "persons", {"id": None}, "'id'"),
     ("products", "products", {"price": "free"}, "price"),
     ("products", "products", {"active": "yes"}, "active"),
@@ -160,7 +160,7 @@ def test_a_rejected_record_is_no_deleted_one(
     config |= {"deletion_check": "full"}
     first = run_tap(tmp_path, config, catalog=catalog)
     company = sandbox.companies[0]
-    for kind in ("businesspartner_groups", "invoices"):
+    for kind in ("business_partner_groups", "invoices"):
         company.spoil(kind, company.truth(kind)[2]["id"], {"id": None})
     second = run_tap(tmp_path, config, catalog=catalog, state=first.state)
     assert second.exit_code == 1

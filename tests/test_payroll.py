@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import inflection
 import pytest
 from support import (
     COMPONENTS,
@@ -39,8 +40,8 @@ DOCUMENTS = {
 
 #: Stream, kind of the sandbox's truth, component, the owner's id in the row.
 OWNED = {
-    "employee_salary_info": ("salary_infos", "SalaryInfo", "employee_id"),
-    "employee_salary_bases": ("salary_bases", "SalaryBase", "employee_id"),
+    "employee_salary_info": ("employee_salary_info", "SalaryInfo", "employee_id"),
+    "employee_salary_bases": ("employee_salary_bases", "SalaryBase", "employee_id"),
     "employments": ("employments", "Employment", "employee_id"),
     "tax_cards": ("tax_cards", "TaxCard", "employee_id"),
     "labor_union_memberships": (
@@ -111,13 +112,12 @@ def truth(company: Company, stream: str) -> list[Record]:
 
 
 def _owned(company: Company, kind: str, component: str, owner_id: str) -> Iterator[Record]:
-    collection = company.books.collection(kind)
-    for row in collection:
-        document = collection.document(row)
+    for document in company.truth(kind):
+        owner = document.pop(inflection.camelize(owner_id, uppercase_first_letter=False))
         expected = expected_record(document, component, company_id=company.id)
-        expected[owner_id] = row.owner
+        expected[owner_id] = owner
         if kind == "salary_periods":
-            kind_of_pay = ("Kuukausipalkat", "Tuntipalkat")[row.owner % 2]
+            kind_of_pay = ("Kuukausipalkat", "Tuntipalkat")[owner % 2]
             expected["salary_period_list_name"] = f"{kind_of_pay} {document['holidayCreditYear']}"
         yield expected
 

@@ -11,9 +11,9 @@ from starlette.routing import Route, Router
 
 from .answers import json_answer
 from .auth import answer_token_request, bearer
+from .endpoints import make_endpoints
 from .errors import ApiError
-from .registers import RegisterEndpoint
-from .resources import REGISTERS, SINGLES, Call, Single
+from .resources import COMPUTED, RESOURCES, Call, Computed
 from .spec import Parameter, Spec, load_spec
 
 if TYPE_CHECKING:
@@ -40,12 +40,9 @@ def make_api(sandbox: Sandbox) -> Router:
         return Route(path, endpoint, methods=[verb.upper() for verb in spec.paths[path]])
 
     routes = [Route(f"/oauth/token{slash}", token, methods=["POST"]) for slash in ("", "/")]
-    answers = {single.path: _single(single) for single in SINGLES}
-    for register in REGISTERS:
-        endpoint = RegisterEndpoint(spec, register)
-        answers[register.path] = endpoint.page
-        if endpoint.detail_path:
-            answers[endpoint.detail_path] = endpoint.details
+    answers = {one.path: _computed(one) for one in COMPUTED}
+    for endpoint in make_endpoints(spec, RESOURCES):
+        answers |= endpoint.answers()
     # Fixed paths come before those with an id: /businesspartners/groups is no partner.
     routes += [route(path, answers[path]) for path in sorted(answers, key=lambda one: "{" in one)]
     return Router(routes, redirect_slashes=False)
@@ -85,11 +82,11 @@ def _call(sandbox: Sandbox, parameters: Mapping[str, Parameter], request: Reques
     return Call(sandbox.company(company), query, request.headers, request.path_params, {})
 
 
-def _single(single: Single) -> Answer:
+def _computed(computed: Computed) -> Answer:
     def respond(call: Call) -> Response:
-        if single.rights and not any(map(call.company.rights.allows, single.rights)):
+        if computed.rights and not any(map(call.company.rights.allows, computed.rights)):
             raise ApiError(_FORBIDDEN, "Insufficient user rights")
-        answer = single.answer(call)
+        answer = computed.answer(call)
         return answer if isinstance(answer, Response) else json_answer(answer)
 
     return respond

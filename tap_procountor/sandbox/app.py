@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from .answers import gateway_answer
+from .answers import gateway_answer, json_answer
 from .api import make_api
 from .control import make_control
+from .errors import ApiError
 from .gateway import Gateway
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
     from .sandbox import Sandbox
+
+_log = logging.getLogger(__name__)
 
 BASE_PATHS = ("/latest/api", "/supported/api", "/v2602/api", "/api")
 """Where the API answers; other versions do not exist."""
@@ -29,8 +35,16 @@ def make_app(sandbox: Sandbox) -> Starlette:
             *(Mount(path, api) for path in BASE_PATHS),
             Mount("/sandbox", make_control(sandbox)),
             Mount("/", _unknown_version),
-        ]
+        ],
+        exception_handlers={Exception: _report_fault},
     )
+
+
+def _report_fault(request: Request, error: Exception) -> Response:
+    """Log a fault of the sandbox itself; the server's own log is off for the ordered faults."""
+    _log.error("The sandbox failed at %s %s", request.method, request.url.path, exc_info=error)
+    message = f"The sandbox failed with {type(error).__name__}; its log has the traceback"
+    return json_answer(ApiError(500, message).body, 500)
 
 
 async def _unknown_version(scope: Scope, receive: Receive, send: Send) -> None:

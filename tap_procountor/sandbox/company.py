@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from copy import deepcopy
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from .books.collection import Collection
 from .books.editing import Bookkeeper
+from .documents import Documents, Register
+from .made import Maker
+from .resources import RESOURCES, Resource, find
 from .rights import Rights
 from .spec import load_spec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from threading import RLock
 
     from .auth import Keyring
@@ -24,42 +29,66 @@ class Company:
     """One company: its books, its user's key and rights."""
 
     def __init__(self, books: Books, keyring: Keyring, clock: Clock, lock: RLock) -> None:
-        self.books = books
+        self.books: Books = books
         self.id = books.company_id
-        self.rights = Rights(load_spec())
-        self.documents = True
-        self.sie = False
-        self.payroll = True
-        self.discussion = True
+        self.rights: Rights = Rights(load_spec())
+        self.documents: bool = True
+        self.sie: bool = False
+        self.payroll: bool = True
+        self.discussion: bool = True
         #: What is wrong with single documents, by resource and id.
         self.spoilt: dict[tuple[str, int], Document] = {}
         self.api_key = keyring.new_key(self.id)
+        self._collections: dict[str, Register] = {}
         self._keyring = keyring
         self._clock = clock
         self._lock = lock
         self._bookkeeper = Bookkeeper(books, clock.local_seconds)
 
     def truth(self, kind: str) -> list[Document]:
-        """Return all documents of a kind, named like the resource: what a full read must yield.
+        """Return all documents of a resource: what a full read must yield.
 
         The fields that only lists show are merged into the details; numbers are exact decimals.
+        What belongs to another document has its id besides, like ``employeeId``.
+
+        Args:
+            kind: The stream's name, like ``ledger_receipts``, or the path, like ``ledgerreceipts``.
         """
         with self._lock:
-            small = self._small_registers()
-            if kind in small:
-                documents = small[kind]
-            elif kind in self.books.lists:
-                documents = self.books.lists[kind]()
+            resource = find(kind)
+            if resource.owners:
+                found = [*self._owned(resource)]
             else:
-                collection = self.books.collection(kind)
-                documents = [collection.document(row) for row in collection]
+                documents = self.register(resource)
+                found = [documents.document(row) for row in documents]
             # What the sandbox goes on to serve must not be changed through them.
-            return deepcopy(documents)
+            return deepcopy(found)
+
+    def register(self, resource: Resource, owner: Any = None) -> Register:  # noqa: ANN401 - a row
+        """Return the documents of a resource, with ``owners`` those that belong to a row."""
+        if resource.data is None:
+            return self._made(resource, owner)
+        found = resource.data(self.books, *([owner] if resource.owners else []))
+        return Documents(found) if isinstance(found, list) else found
+
+    def collection(self, kind: str) -> Collection[Any]:
+        """Return the rows of a kind that can be edited; LookupError if it cannot."""
+        documents = self.register(find(kind))
+        if isinstance(documents, Collection):
+            return documents
+        message = f"{kind} cannot be edited"
+        raise LookupError(message)
+
+    def prepare(self) -> None:
+        """Make now what would otherwise keep the first who asks waiting."""
+        for resource in RESOURCES:
+            if not resource.owners:
+                self.register(resource)
 
     def ledger_report(self) -> dict[tuple[str, str], Decimal]:
         """Return the sum of each account in each month, as the ledger accounts' report has it."""
         sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-        for receipt in self.truth("ledgerreceipts"):
+        for receipt in self.truth("ledger_receipts"):
             for transaction in receipt["transactions"]:
                 key = (transaction["account"], receipt["receiptDate"][:7])
                 sums[key] += transaction["accountingValue"]
@@ -69,12 +98,12 @@ class Company:
         """Edit a document: new content and version, and another ledger receipt.
 
         Args:
-            kind: The resource, like ``invoices``.
+            kind: As ``truth`` has it.
             number: The document's id.
             changes: Fields to set besides.
         """
         with self._lock:
-            self._bookkeeper.edit(kind, number, changes)
+            self._bookkeeper.edit(self.collection(kind), number, changes)
 
     def edit_dimensions(self, number: int) -> None:
         """Change the dimension items of a ledger receipt, which changes no version."""
@@ -89,7 +118,7 @@ class Company:
     def create_dated(self, kind: str, date: str) -> int:
         """Create a payment, statement or the like of a date such as 2026-01-31; return its id."""
         with self._lock:
-            return self._bookkeeper.create_dated(kind, date)
+            return self._bookkeeper.create_dated(self.collection(kind), date)
 
     def invalidate(self, number: int) -> None:
         """Invalidate an invoice or a journal: its status changes, its receipt is deleted."""
@@ -99,7 +128,7 @@ class Company:
     def delete(self, kind: str, number: int) -> None:
         """Delete a document for good, an invoice together with its receipt."""
         with self._lock:
-            self._bookkeeper.delete(kind, number)
+            self._bookkeeper.delete(self.collection(kind), number)
 
     def close_periods(self, start: str, end: str) -> int:
         """Close the tracking periods that touch the dates; return how many changed."""
@@ -113,12 +142,12 @@ class Company:
         """Serve a document with values that the specification does not allow.
 
         Args:
-            kind: The resource, like ``invoices``.
+            kind: As ``truth`` has it.
             number: The document's id.
             changes: The values by field.
         """
         with self._lock:
-            self.spoilt[kind, number] = changes
+            self.spoilt[find(kind).name, number] = changes
 
     def set_right(self, name: str, value: str | bool = "NO_ACCESS") -> None:  # noqa: FBT001
         """Set a right of the user, named like ``salaries.payroll``."""
@@ -167,15 +196,19 @@ class Company:
             self.api_key = self._keyring.new_key(self.id)
             return self.api_key
 
-    def _small_registers(self) -> dict[str, list[Document]]:
-        books = self.books
-        return {
-            "company": [books.company],
-            "fiscalyears": books.fiscal_years.documents(),
-            "coa": books.accounts,
-            "dimensions": books.dimensions,
-            "product_groups": books.products.groups,
-        }
+    def _owned(self, resource: Resource) -> Iterator[Document]:
+        for owner in self.collection(resource.owners):
+            documents = self.register(resource, owner)
+            for row in documents:
+                yield {resource.owner_id: owner.id, **documents.document(row)}
+
+    def _made(self, resource: Resource, owner: Any) -> Register:  # noqa: ANN401 - a row
+        maker = Maker(load_spec(), resource, self.books.seed)
+        if resource.owners:
+            return Documents(maker.of_owner(owner.id, getattr(owner, "revision", 0)))
+        if resource.name not in self._collections:
+            self._collections[resource.name] = maker.collection()
+        return self._collections[resource.name]
 
     def _set_periods(self, start: str, end: str, status: str) -> int:
         with self._lock:

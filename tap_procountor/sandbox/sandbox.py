@@ -60,7 +60,7 @@ class Sandbox:
     def start(self) -> None:
         """Start serving; returns when requests are answered."""
         for company in self.companies:
-            company.books.prepare()
+            company.prepare()
         self._server.start()
 
     def stop(self) -> None:

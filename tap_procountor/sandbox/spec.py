@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import msgspec
 
@@ -66,6 +66,22 @@ class Parameter:
         raise ApiError(_BAD_REQUEST, f"Parameter '{self.name}': {message}", self.name) from None
 
 
+class Listing(NamedTuple):
+    """The form of an answer that holds documents.
+
+    Attributes:
+        component: The schema of each document.
+        field: The answer's field that holds the array, if not the answer is the array.
+        has_pages: Whether the answer is one page of many.
+        is_object: Whether the answer is the only document there is.
+    """
+
+    component: Schema
+    field: str = ""
+    has_pages: bool = False
+    is_object: bool = False
+
+
 class Spec:
     """The specification that is shipped with the package."""
 
@@ -103,7 +119,8 @@ class Spec:
 
     def detail_path(self, path: str) -> str | None:
         """Return the path of a list's details, if there are any."""
-        return next((one for one in self.paths if re.fullmatch(f"{path}/{{\\w+}}", one)), None)
+        pattern = re.escape(path) + r"/{\w+}"
+        return next((one for one in self.paths if re.fullmatch(pattern, one)), None)
 
     def takes_batches(self, path: str) -> bool:
         """Tell whether a detail path takes several ids."""
@@ -118,6 +135,20 @@ class Spec:
         content = self.operation(path)["responses"]["200"]["content"]
         schema: Schema = next(iter(content.values()))["schema"]
         return schema
+
+    def listing(self, path: str) -> Listing:
+        """Return the form of a path's success."""
+        schema = self.answer_schema(path)
+        answer = self.schema(schema)
+        if answer["type"] == "array":
+            return Listing(answer["items"])
+        fields = answer["properties"]
+        if "results" in fields:
+            return Listing(fields["results"]["items"], "results", has_pages="meta" in fields)
+        ((name, field), *others) = fields.items()
+        if field.get("type") == "array" and not others:
+            return Listing(field["items"], name)
+        return Listing(schema, is_object=True)
 
     def question(self, path: str) -> Question | None:
         """Return what is to be posted to a path, if anything is."""
@@ -168,7 +199,7 @@ class Question:
             self._check_fields(value, schema)
         elif schema.get("format") == "date" and not _DATE.fullmatch(value):
             raise ApiError(_BAD_REQUEST, f"Value of the '{name}' field is no date", name)
-        elif "enum" in schema and value not in _choices(schema):
+        elif "enum" in schema and value not in choices(schema):
             raise ApiError(_BAD_REQUEST, f"Value of the '{name}' field is not allowed", name)
 
     def _check_fields(self, value: Document, schema: Schema) -> None:
@@ -181,7 +212,7 @@ class Question:
             self._check(item, schema["properties"][name], name)
 
 
-def _choices(schema: Schema) -> set[str]:
+def choices(schema: Schema) -> set[str]:
     """Return the values of an enum; some of the specification's are several in one text."""
     return {word for text in schema["enum"] for word in text.replace(",", " ").split()}
 
@@ -189,10 +220,8 @@ def _choices(schema: Schema) -> set[str]:
 class Shape:
     """Cuts a document into the row that lists show and the detail that batches show."""
 
-    def __init__(self, spec: Spec, path: str) -> None:
-        envelope = spec.schema(spec.answer_schema(path))
-        row = envelope["properties"]["results"]["items"]
-        detail_path = spec.detail_path(path)
+    def __init__(self, spec: Spec, path: str, detail_path: str | None) -> None:
+        row = spec.listing(path).component
         detail = spec.answer_schema(detail_path) if detail_path else row
         self.row: Callable[[Document], Document] = _projection(spec, row, detail)
         self._list_only = (
@@ -206,15 +235,21 @@ class Shape:
         return document
 
 
-def _projection(spec: Spec, row: Schema, detail: Schema) -> Callable[[Document], Document]:
-    if row == detail:
-        return lambda document: document
-    wanted = spec.schema(row)["properties"]
-    known = spec.schema(detail)["properties"]
+def _projection(spec: Spec, row: Schema, detail: Schema) -> Callable[[Any], Any]:
+    """Return what leaves out of a value the fields that the row's schema does not have."""
+    row, detail = spec.schema(row), spec.schema(detail)
+    if row == detail or row["type"] != detail["type"]:
+        return lambda value: value
+    if row["type"] == "array":
+        part = _projection(spec, row["items"], detail["items"])
+        return lambda values: [part(value) for value in values]
+    wanted, known = row.get("properties", {}), detail.get("properties", {})
+    if not wanted:
+        return lambda value: value
     nested = {
         name: _projection(spec, schema, known[name])
         for name, schema in wanted.items()
-        if name in known and "properties" in spec.schema(schema) and schema != known[name]
+        if name in known and schema != known[name]
     }
 
     def project(document: Document) -> Document:

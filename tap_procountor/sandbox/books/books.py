@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
 from .accounts import chart
 from .banking import Banking
-from .company import company_document, usage_settings, user_document
+from .company import company_document
 from .defaults import Defaults
 from .dimensions import dimensions
 from .files import Files
@@ -23,13 +22,7 @@ from .randomness import Seed, Topic, growing_ids
 from .rates import vat_information
 from .receipts import Receipts
 from .reports import Reports
-from .settings import VAT_SETTINGS, CompanySettings
 from .times import to_seconds
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .collection import Collection, Document
 
 _START = to_seconds(datetime(2022, 1, 1, 7, 0, 0))  # noqa: DTZ001 - naive local times
 _END = to_seconds(datetime(2026, 10, 31, 23, 59, 59))  # noqa: DTZ001
@@ -68,46 +61,11 @@ class Books:
         names = {one["ledgerAccountCode"]: one["name"] for one in self.accounts}
         self.reports = Reports(self.receipts.rows, names)
         self.payroll = Payroll(own, shift + 5001, self.partners, _START, _END)
-        self.settings = CompanySettings(own, shift + 5_001, _START)
-        self.defaults = Defaults(own, self.partners, self.products, self.dimensions)
+        self.defaults = Defaults(own, self.products, self.dimensions)
         self.vat_information = vat_information(own)
-        self.seed = own
         self.banking = Banking(own, shift)
         self.payments = Payments(own, shift)
         self.files = Files(own, self.invoices, self.receipts, self.partners, self.banking)
-        self._collections: dict[str, Callable[[], Collection[Any]]] = {
-            "invoices": lambda: self.invoices.rows,
-            "ledgerreceipts": lambda: self.receipts.rows,
-            "businesspartners": lambda: self.partners.rows,
-            "businesspartner_groups": lambda: self.partners.groups,
-            "persons": lambda: self.partners.persons,
-            "products": lambda: self.products.rows,
-            "attachments": lambda: self.files.rows,
-            **self.payroll.collections(),
-            "bankaccounts": lambda: self.banking.accounts,
-            "bankstatements": lambda: self.banking.statements,
-            "referencepayments": lambda: self.banking.reference_payments,
-            "payments": lambda: self.payments.rows,
-            "payments/errormessages": lambda: self.payments.errors,
-            "payments/directsalarypayments": lambda: self.payments.salaries,
-            "journals": lambda: self.journals.rows,
-            "factoring_contracts": lambda: self.settings.factoring_contracts,
-            "webhooks": lambda: self.settings.webhooks,
-        }
-        #: What is small, or follows from other documents, by kind.
-        self.lists: dict[str, Callable[[], list[Document]]] = {
-            **self.defaults.lists,
-            "vat_information": lambda: [self.vat_information],
-            "vat_settings": lambda: [VAT_SETTINGS],
-            "usage_settings": lambda: [usage_settings()],
-            "circulation_settings": lambda: [self.settings.circulation()],
-            "collection_settings": lambda: [self.settings.collection()],
-            "invoice_templates": self.settings.invoice_templates,
-            "verifier_lists": self.settings.verifier_lists,
-            "einvoice_addresses": self.settings.einvoice_addresses,
-            "se_factoring_contracts": self.settings.swedish_factoring_contracts,
-            "users": lambda: [user_document(self.company)],
-        }
         self._fill(own, shift + 1_000_001, size.invoices)
 
     def _fill(self, seed: Seed, first_id: int, invoices: int) -> None:
@@ -128,12 +86,3 @@ class Books:
         rows = list(self.invoices.rows)
         self.banking.fill(rows, _START, _END)
         self.payments.fill(first_id + 600_000, rows, _START, _END)
-
-    def prepare(self) -> None:
-        """Make now what would otherwise keep the first who asks waiting."""
-        for collection in self._collections.values():
-            collection()
-
-    def collection(self, name: str) -> Collection[Any]:
-        """Return a register by the name of its resource; LookupError if there is none."""
-        return self._collections[name]()

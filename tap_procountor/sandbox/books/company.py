@@ -53,20 +53,6 @@ def session_document(company: Document, *, discussion: bool) -> Document:
     }
 
 
-def usage_settings() -> Document:
-    """Return the answer of ``/company/usagesettings``."""
-    return {
-        "defaultInvoiceChannel": "EMAIL",
-        "cashDiscount": {"cashDiscountForSales": True, "cashDiscountForPurchase": False},
-        "accountingByRow": {
-            "salesInvoicePosting": True,
-            "purchaseInvoicePosting": False,
-            "travelAndExpenseInvoicePosting": False,
-            "salaryPosting": False,
-        },
-    }
-
-
 def user_document(company: Document) -> Document:
     """Return the answer of ``/users``: the user of the key."""
     return {

@@ -9,54 +9,20 @@ from .accounts import PURCHASES, SALES
 from .randomness import Seed, Topic, happens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from random import Random
 
     from .collection import Document
-    from .partners import PartnerRow, Partners
+    from .partners import PartnerRow
     from .products import ProductRow, Products
 
 
 class Defaults:
     """The defaults of a company's partners, persons and products; most have none."""
 
-    def __init__(
-        self, seed: Seed, partners: Partners, products: Products, dimensions: list[Document]
-    ) -> None:
+    def __init__(self, seed: Seed, products: Products, dimensions: list[Document]) -> None:
         self._seed = seed
         self._products = products
         self._dimensions = [one for one in dimensions if one["items"]]
-        #: The rows of each kind by what they are called, of all owners.
-        self.lists: dict[str, Callable[[], list[Document]]] = {
-            "business_partner_default_accounts": lambda: [
-                {"businessPartnerId": row.id, **self.accounts(row)} for row in partners.rows
-            ],
-            "business_partner_default_dimensions": lambda: [
-                {"businessPartnerId": row.id, **default}
-                for row in partners.rows
-                for default in self.dimensions(row)
-            ],
-            "business_partner_default_products": lambda: [
-                {"businessPartnerId": row.id, **default}
-                for row in partners.rows
-                for default in self.products(row)
-            ],
-            "person_default_dimensions": lambda: [
-                {"personId": row.id, **default}
-                for row in partners.persons
-                for default in self.dimensions(row)
-            ],
-            "person_default_products": lambda: [
-                {"personId": row.id, **default}
-                for row in partners.persons
-                for default in self.products(row)
-            ],
-            "product_default_dimensions": lambda: [
-                {"productId": row.id, **default}
-                for row in products.rows
-                for default in self.dimensions(row)
-            ],
-        }
 
     def accounts(self, owner: PartnerRow) -> Document:
         """Return a partner's default accounts."""

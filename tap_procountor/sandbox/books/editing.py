@@ -30,18 +30,18 @@ class Bookkeeper:
         self._books = books
         self._now = now
 
-    def edit(self, kind: str, number: int, changes: Document | None = None) -> None:
+    def edit(self, rows: Collection[Any], number: int, changes: Document | None = None) -> None:
         """Change a document's content and version; ``changes`` are laid over its fields.
 
         An edited invoice or receipt loses its ledger receipt, and gets another with a new id.
         """
-        if kind == "ledgerreceipts":
-            self._edit_receipt(self._books.receipts.rows.row(number), changes)
-            return
-        if kind == "journals" and (receipt := self._books.journals.rows.row(number).receipt):
-            self._edit_receipt(self._books.receipts.rows.row(receipt), None)
-        rows = self._books.collection(kind)
         row = rows.row(number)
+        if isinstance(row, ReceiptRow):
+            self._edit_receipt(row, changes)
+            return
+        if isinstance(row, JournalRow) and row.receipt:
+            self._edit_receipt(self._books.receipts.rows.row(row.receipt), None)
+            row = rows.row(number)
         row = row._replace(revision=row.revision + 1)
         if "version" in row._fields:
             row = row._replace(version=self._now())
@@ -67,9 +67,8 @@ class Bookkeeper:
         self._remove_receipt(row)
         rows.update(row._replace(status="INVALIDATED", version=self._now(), receipt=0))
 
-    def delete(self, kind: str, number: int) -> None:
+    def delete(self, rows: Collection[Any], number: int) -> None:
         """Delete a document for good, an invoice or a journal together with its receipt."""
-        rows = self._books.collection(kind)
         row = rows.row(number)
         if isinstance(row, InvoiceRow | JournalRow | ReceiptRow):
             self._refuse_if_closed(row.date)
@@ -79,9 +78,9 @@ class Bookkeeper:
             self._unlink(row)
         rows.remove(number)
 
-    def create_dated(self, kind: str, date: str) -> int:
+    @staticmethod
+    def create_dated(rows: Collection[Any], date: str) -> int:
         """Create a document of a register that has dates but no versions; return its id."""
-        rows = self._books.collection(kind)
         last = rows.row_at(len(rows) - 1)
         row = last._replace(id=rows.next_id, date=to_days(date_type.fromisoformat(date)))
         rows.append(row)
@@ -115,7 +114,7 @@ class Bookkeeper:
     def _edit_receipt(self, row: ReceiptRow, changes: Document | None) -> None:
         rows = self._books.receipts.rows
         if row.document and row.type != "JOURNAL":
-            self.edit("invoices", row.document)
+            self.edit(self._books.invoices.rows, row.document)
             return
         self._refuse_if_closed(row.date)
         now = self._now()

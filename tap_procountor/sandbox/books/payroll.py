@@ -5,7 +5,7 @@ from __future__ import annotations
 from calendar import monthrange
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .collection import Collection, Document, OneOf, Order
 from .employees import CHANNELS, EmployeeRow, Employees, OwnedRow
@@ -16,15 +16,13 @@ from .times import SECONDS_PER_DAY, date_text, time_text, to_date, to_days
 from .words import COST_CENTRES, NOTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from random import Random
 
     from .partners import Partners
 
 UNKNOWN_STATUS = "WAITING_FOR_COUNTERSIGNATURE"
 """A status that the specification does not name."""
-
-LABOUR_UNIONS = ("Pro ry", "Rakennusliitto", "PAM", "Tekniikka & Terveys")
 
 _PAYDAY = 25
 _MONTHS = 12
@@ -72,13 +70,6 @@ class TypeRow(NamedTuple):
     income_type: int
 
 
-class UnionRow(NamedTuple):
-    """What the books remember of a labour union, which is all there is."""
-
-    id: int
-    name: str
-
-
 class YearRow(NamedTuple):
     """What the books remember of something that there is for a year."""
 
@@ -94,17 +85,13 @@ class Payroll:
         self.employees = Employees(seed, first_id, partners, start, end)
         self.lists = Collection(ListRow, self.write_list, self._list_summary)
         self.slips = Collection(SlipRow, self.write_slip, self._slip_summary)
-        self.accounting = Collection(OwnedRow, self._write_accounting)
         self.types = Collection(TypeRow, self._write_type)
         self.period_lists = Collection(YearRow, _write_period_list)
         self.periods = Collection(OwnedRow, self._write_period)
         self.basic_infos = Collection(YearRow, self._write_basic_info)
-        self.labour_unions = Collection(UnionRow, UnionRow._asdict)
         years = range(FIRST_YEAR, LAST_YEAR + 1)
-        self.labour_unions.fill(range(1, len(LABOUR_UNIONS) + 1), LABOUR_UNIONS)
         self.lists.fill(*zip(*_lists(first_id), strict=True))
         self.slips.fill(*zip(*self._slips(first_id), strict=True))
-        self.accounting.fill(self.slips.ids, self.slips.ids)
         self.types.fill(*zip(*_types(), strict=True))
         self.basic_infos.fill(years, years)
         lists = [
@@ -113,28 +100,6 @@ class Payroll:
         self.period_lists.fill(*zip(*lists, strict=True))
         periods = [(number * 20 + month, number) for number, _ in lists for month in range(_MONTHS)]
         self.periods.fill(*zip(*periods, strict=True))
-
-    def collections(self) -> dict[str, Callable[[], Collection[Any]]]:
-        """Return the payroll's registers by name."""
-        employees = self.employees
-        return {
-            "employees": lambda: employees.rows,
-            "salary_infos": lambda: employees.salary_infos,
-            "salary_bases": lambda: employees.salary_bases,
-            "employments": lambda: employees.employments,
-            "tax_cards": lambda: employees.tax_cards,
-            "labor_union_memberships": lambda: employees.memberships,
-            "holiday_pays": lambda: employees.holiday_pays,
-            "working_hour_reductions": lambda: employees.working_hour_reductions,
-            "salary_lists": lambda: self.lists,
-            "salary_slips": lambda: self.slips,
-            "salary_slip_accounting": lambda: self.accounting,
-            "salary_types": lambda: self.types,
-            "salary_period_lists": lambda: self.period_lists,
-            "salary_periods": lambda: self.periods,
-            "labor_union_settings": lambda: self.labour_unions,
-            "salaries_basic_info": lambda: self.basic_infos,
-        }
 
     def write_slip(self, row: SlipRow) -> Document:
         """Write the salary slip of a row."""
@@ -252,15 +217,15 @@ class Payroll:
         monthly = 200_000 + self.employees.random(row.employee, 9).randrange(600_000)
         return monthly + row.id % 97 * 1_013
 
-    def _write_accounting(self, row: OwnedRow) -> Document:
-        slip = self.slips.row(row.owner)
+    def accounting(self, slip: SlipRow) -> Document:
+        """Write how a slip is booked."""
         gross = self._gross(slip)
         tax = per_mille(gross, 250)
         amounts = {"7000": gross, "2921": -tax, "2923": -per_mille(gross, 87)}
         amounts["1910"] = -sum(amounts.values())
         transactions: list[Document] = [
             {
-                "id": row.id * 4 + at,
+                "id": slip.id * 4 + at,
                 "transactionType": "ENTRY",
                 "account": account,
                 "accountingValue": euros(cents),
@@ -269,18 +234,18 @@ class Payroll:
             }
             for at, (account, cents) in enumerate(amounts.items())
         ]
-        if row.id % 2:
+        if slip.id % 2:
             transactions[0]["dimensionItemValues"] = [
-                {"dimensionId": 300, "itemId": 300_000 + row.id % 3, "value": euros(gross)}
+                {"dimensionId": 300, "itemId": 300_000 + slip.id % 3, "value": euros(gross)}
             ]
-        if row.id % 11 == 0:
+        if slip.id % 11 == 0:
             transactions[0]["posting"] = {"origin": "palkka", "share": Decimal("1.0")}
         work_list = self.lists.row(slip.list)
         return {
             "name": f"Palkkalaskelma {slip.number}",
             "receiptDate": date_text(work_list.end),
             "accountantsNotes": None,
-            "transactionDescription": COST_CENTRES[row.id % len(COST_CENTRES)],
+            "transactionDescription": COST_CENTRES[slip.id % len(COST_CENTRES)],
             "receiptValidity": "IMMEDIATELY",
             "transactions": transactions,
             "version": time_text(slip.payday * SECONDS_PER_DAY),

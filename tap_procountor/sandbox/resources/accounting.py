@@ -6,37 +6,31 @@ from typing import TYPE_CHECKING
 
 from tap_procountor.sandbox.books.collection import Order
 from tap_procountor.sandbox.books.rates import RATE_TYPES, currencies, latest_rates
-from tap_procountor.sandbox.books.settings import VAT_SETTINGS
 from tap_procountor.sandbox.errors import ApiError
 
-from .declarations import Call, Register, Single, but, equal, since, until
+from .declarations import CREATED, DATES, NOTHING, VERSIONS, Call, Computed, Resource, equal
 
 if TYPE_CHECKING:
-    from tap_procountor.sandbox.books.collection import Condition, Json
+    from tap_procountor.sandbox.books.collection import Json
 
 _BAD_REQUEST = 400
-_JOURNAL_FILTERS = {
-    "statuses": equal("status"),
-    "startDate": since("date"),
-    "endDate": until("date"),
-    "createdStartDate": since("created"),
-    "createdEndDate": until("created"),
-    "versionStartDate": since("version"),
-    "versionEndDate": until("version"),
-}
 
-
-def _journals(call: Call) -> Json:
-    """Answer all journals at once, in no particular order."""
-    rows = call.company.books.journals.rows
-    conditions: set[Condition | None] = {
-        _JOURNAL_FILTERS[name](value) for name, value in call.query.items()
-    }
-    if not call.company.rights.allows("accounting.personalJournalReceiptsOnly"):
+RESOURCES = (
+    Resource(
+        "journals",
+        path="/journals",
+        data=lambda books: books.journals.rows,
+        filters={"statuses": equal("status"), **DATES, **CREATED, **VERSIONS},
+        # All come at once, in no particular order.
+        order=Order("version", descending=True),
+        is_array=True,
+        rights=("accounting.journalReceiptSearch",),
         # The user of the key has entered nothing itself.
-        conditions.add(but("status", *{row.status for row in rows}))
-    found = rows.select(frozenset(filter(None, conditions)), Order("version", descending=True))
-    return [rows.document(rows.row_at(at)) for at in found]
+        hidden={"accounting.personalJournalReceiptsOnly": NOTHING},
+    ),
+    Resource("vat_information", path="/vats/default", data=lambda books: [books.vat_information]),
+    Resource("vat_settings", path="/vats/settings"),
+)
 
 
 def _latest_rates(call: Call) -> Json:
@@ -47,16 +41,11 @@ def _latest_rates(call: Call) -> Json:
     return latest_rates(books.seed, books.company["companyCurrency"], rate_type)
 
 
-REGISTERS: tuple[Register, ...] = ()
-
-SINGLES = (
-    Single("/journals", _journals, ("accounting.journalReceiptSearch",)),
-    Single("/vats/default", lambda call: call.company.books.vat_information),
-    Single("/vats/settings", lambda _: VAT_SETTINGS),
-    Single("/currencies", lambda _: {"currencies": currencies()}),
-    Single(
+COMPUTED = (
+    Computed("/currencies", lambda _: {"currencies": currencies()}),
+    Computed(
         "/currencies/company",
         lambda call: {"companyCurrency": call.company.books.company["companyCurrency"]},
     ),
-    Single("/currencies/latest", _latest_rates),
+    Computed("/currencies/latest", _latest_rates),
 )

@@ -9,9 +9,12 @@ from tap_procountor.sandbox.books.company import session_document
 from tap_procountor.sandbox.errors import ApiError
 
 from .declarations import (
+    CREATED,
+    DATES,
+    VERSIONS,
     Call,
-    Register,
-    Single,
+    Computed,
+    Resource,
     any_of,
     but,
     equal,
@@ -24,7 +27,7 @@ from .declarations import (
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from tap_procountor.sandbox.books.collection import Document, Json
+    from tap_procountor.sandbox.books.collection import Json
 
 _NOT_FOUND = 404
 
@@ -33,49 +36,51 @@ _NO_SALES = but("type", "SALES_INVOICE", "SALES_ORDER")
 _NO_PURCHASES = but("type", "PURCHASE_INVOICE", "PURCHASE_ORDER")
 _NO_TRAVELS = but("type", "TRAVEL_INVOICE", "BILL_OF_CHARGES")
 
-_VERSIONS = {"versionStartDate": since("version"), "versionEndDate": until("version")}
-_CREATED = {"createdStartDate": since("created"), "createdEndDate": until("created")}
-_DATES = {"startDate": since("date"), "endDate": until("date")}
+_PRODUCT_RIGHTS = ("sales.productRegister", "purchases.productRegister")
 
-REGISTERS = (
-    Register(
-        path="/invoices",
-        name="invoices",
-        filters={
-            **_VERSIONS,
-            **_CREATED,
-            **_DATES,
-            "dueStartDate": since("due"),
-            "dueEndDate": until("due"),
-            "status": any_of("status"),
-            "types": any_of("type"),
-            "isOffer": equal("offer"),
-            "businessPartnerId": equal("partner"),
-            "invoiceNumber": equal("number"),
-            "originalInvoiceNumber": text("originalInvoiceNumber"),
-            "searchTerm": text("counterParty.counterPartyAddress.name"),
-        },
-        rights=(
-            "sales.salesInvoiceSearch",
-            "purchases.purchaseInvoiceSearch",
-            "travelAndExpenses.travelAndExpenseInvoiceSearch",
-        ),
-        hidden={
-            "sales.salesInvoiceSearch": _NO_SALES,
-            "sales.personalSalesInvoicesOnly": _NO_SALES,
-            "purchases.purchaseInvoiceSearch": _NO_PURCHASES,
-            "purchases.personalPurchaseInvoicesOnly": _NO_PURCHASES,
-            "travelAndExpenses.travelAndExpenseInvoiceSearch": _NO_TRAVELS,
-            "travelAndExpenses.personalTravelAndExpenseInvoiceOnly": _NO_TRAVELS,
-        },
+INVOICES = Resource(
+    "invoices",
+    path="/invoices",
+    data=lambda books: books.invoices.rows,
+    filters={
+        **VERSIONS,
+        **CREATED,
+        **DATES,
+        "dueStartDate": since("due"),
+        "dueEndDate": until("due"),
+        "status": any_of("status"),
+        "types": any_of("type"),
+        "isOffer": equal("offer"),
+        "businessPartnerId": equal("partner"),
+        "invoiceNumber": equal("number"),
+        "originalInvoiceNumber": text("originalInvoiceNumber"),
+        "searchTerm": text("counterParty.counterPartyAddress.name"),
+    },
+    rights=(
+        "sales.salesInvoiceSearch",
+        "purchases.purchaseInvoiceSearch",
+        "travelAndExpenses.travelAndExpenseInvoiceSearch",
     ),
-    Register(
+    hidden={
+        "sales.salesInvoiceSearch": _NO_SALES,
+        "sales.personalSalesInvoicesOnly": _NO_SALES,
+        "purchases.purchaseInvoiceSearch": _NO_PURCHASES,
+        "purchases.personalPurchaseInvoicesOnly": _NO_PURCHASES,
+        "travelAndExpenses.travelAndExpenseInvoiceSearch": _NO_TRAVELS,
+        "travelAndExpenses.personalTravelAndExpenseInvoiceOnly": _NO_TRAVELS,
+    },
+)
+
+RESOURCES = (
+    INVOICES,
+    Resource(
+        "ledger_receipts",
         path="/ledgerreceipts",
-        name="ledgerreceipts",
+        data=lambda books: books.receipts.rows,
         filters={
-            **_VERSIONS,
-            **_CREATED,
-            **_DATES,
+            **VERSIONS,
+            **CREATED,
+            **DATES,
             "types": any_of("type"),
             "status": equal("status"),
         },
@@ -86,11 +91,12 @@ REGISTERS = (
             "accounting.personalJournalReceiptsOnly": but("type", "JOURNAL"),
         },
     ),
-    Register(
+    Resource(
+        "business_partners",
         path="/businesspartners",
-        name="businesspartners",
+        data=lambda books: books.partners.rows,
         filters={
-            **_VERSIONS,
+            **VERSIONS,
             "type": equal("type"),
             "active": equal("active"),
             "customerNumber": text("invoicingInfo.customerNumber"),
@@ -103,26 +109,29 @@ REGISTERS = (
             "salaries.personRegister": but("type", "PERSON"),
         },
     ),
-    Register(
+    Resource(
+        "business_partner_groups",
         path="/businesspartners/groups",
-        name="businesspartner_groups",
+        data=lambda books: books.partners.groups,
         filters={"name": text("name"), "type": equal("type"), "active": equal("active")},
         rights=("sales.customerRegister", "purchases.supplierRegister"),
     ),
-    Register(
+    Resource(
+        "persons",
         path="/persons",
-        name="persons",
+        data=lambda books: books.partners.persons,
         filters={
             "includeInactive": only_active_unless("active"),
             "personNumber": text("invoicingInfo.personNumber"),
         },
         rights=("salaries.personRegister",),
     ),
-    Register(
+    Resource(
+        "products",
         path="/products",
-        name="products",
+        data=lambda books: books.products.rows,
         filters={
-            **_VERSIONS,
+            **VERSIONS,
             "type": equal("type"),
             "active": equal("active"),
             "group": any_of("group"),
@@ -130,12 +139,13 @@ REGISTERS = (
             "code": text("code"),
         },
         fallbacks={"type": but("type", "TRAVEL")},
-        rights=("sales.productRegister", "purchases.productRegister"),
+        rights=_PRODUCT_RIGHTS,
         optional={"includeLocalizations": "productLocalizations"},
     ),
-    Register(
+    Resource(
+        "attachments",
         path="/attachments",
-        name="attachments",
+        data=lambda books: books.files.rows,
         filters={
             "createdStartDate": since("date"),
             "createdEndDate": until("date"),
@@ -148,6 +158,36 @@ REGISTERS = (
         header_filters={"username": "user"},
         is_available=lambda company: company.documents,
         has_details=False,
+    ),
+    Resource(
+        "company",
+        path="/company",
+        data=lambda books: [books.company],
+        rights=("management.basicCompanyInfo",),
+    ),
+    Resource(
+        "fiscal_years", path="/fiscalyears", data=lambda books: books.fiscal_years.documents()
+    ),
+    Resource(
+        "chart_of_accounts",
+        path="/coa",
+        data=lambda books: books.accounts,
+        rights=("management.chartOfAccountsAndDefaultReports",),
+    ),
+    Resource(
+        "dimensions",
+        path="/dimensions",
+        data=lambda books: books.dimensions,
+        filters={"name": text("name")},
+        rights=("management.basicAccountingInfo",),
+    ),
+    Resource(
+        "product_groups",
+        path="/products/groups",
+        data=lambda books: books.products.groups,
+        filters={"type": equal("type")},
+        fallbacks={"type": but("type", "TRAVEL")},
+        rights=_PRODUCT_RIGHTS,
     ),
 )
 
@@ -165,39 +205,6 @@ def _session(call: Call) -> Json:
     return session_document(call.company.books.company, discussion=call.company.discussion)
 
 
-def _fiscal_years(call: Call) -> Json:
-    return {"fiscalYears": call.company.books.fiscal_years.documents()}
-
-
-def _chart_of_accounts(call: Call) -> Json:
-    visible = call.company.rights.allows("management.chartOfAccountsAndDefaultReports")
-    return {"ledgerAccounts": call.company.books.accounts if visible else []}
-
-
-def _dimensions(call: Call) -> Json:
-    name, code_name = call.query.get("name", ""), call.query.get("codeName", "")
-    return [
-        dimension
-        for dimension in call.company.books.dimensions
-        if name in dimension["name"]
-        and (not code_name or any(code_name in one["codeName"] for one in dimension["items"]))
-    ]
-
-
-def _dimension(call: Call) -> Json:
-    return _with_id(call.company.books.dimensions, call.path["dimensionId"])
-
-
-def _product_groups(call: Call) -> Json:
-    kinds = {call.query["type"]} if "type" in call.query else {"SALES", "PURCHASE"}
-    groups = call.company.books.products.groups
-    return {"productGroups": [group for group in groups if group["type"] in kinds]}
-
-
-def _product_group(call: Call) -> Json:
-    return _with_id(call.company.books.products.groups, call.path["groupId"])
-
-
 def _attachment(call: Call) -> Response:
     text = call.path["attachmentId"]
     metadata = call.company.books.files.metadata(int(text)) if text.isdecimal() else None
@@ -208,27 +215,9 @@ def _attachment(call: Call) -> Response:
     return multipart_answer(metadata | spoilt, content, metadata["mimeType"])
 
 
-def _with_id(documents: list[Document], text: str) -> Document:
-    for document in documents:
-        if str(document["id"]) == text:
-            return document
-    raise ApiError(_NOT_FOUND, "Not found")
-
-
-_PRODUCT_RIGHTS = ("sales.productRegister", "purchases.productRegister")
-_COMPANY_RIGHTS = ("management.basicCompanyInfo",)
-_DIMENSION_RIGHTS = ("management.basicAccountingInfo",)
-
-SINGLES = (
-    Single("/sessioninfo", _session),
-    Single("/status", _status),
-    Single("/users/rights", lambda call: call.company.rights.document()),
-    Single("/company", lambda call: call.company.books.company, _COMPANY_RIGHTS),
-    Single("/fiscalyears", _fiscal_years),
-    Single("/coa", _chart_of_accounts),
-    Single("/dimensions", _dimensions, _DIMENSION_RIGHTS),
-    Single("/dimensions/{dimensionId}", _dimension, _DIMENSION_RIGHTS),
-    Single("/products/groups", _product_groups, _PRODUCT_RIGHTS),
-    Single("/products/groups/{groupId}", _product_group, _PRODUCT_RIGHTS),
-    Single("/attachments/{attachmentId}", _attachment),
+COMPUTED = (
+    Computed("/sessioninfo", _session),
+    Computed("/status", _status),
+    Computed("/users/rights", lambda call: call.company.rights.document()),
+    Computed("/attachments/{attachmentId}", _attachment),
 )

@@ -12,7 +12,7 @@ from tap_procountor.sandbox.books.sie import sie_file
 from tap_procountor.sandbox.books.times import date_text
 from tap_procountor.sandbox.errors import ApiError
 
-from .declarations import Call, Register, Single
+from .declarations import Call, Computed
 
 if TYPE_CHECKING:
     from tap_procountor.sandbox.books.collection import Document, Json
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 _BAD_REQUEST = 400
 _FORBIDDEN = 403
 _NOT_FOUND = 404
-
-REGISTERS: tuple[Register, ...] = ()
 
 
 def _image(call: Call) -> Response:
@@ -56,7 +54,7 @@ def _sie_file(call: Call) -> Response:
     if not any(start == first and first <= end <= last for first, last in _sie_years(call)):
         raise ApiError(_BAD_REQUEST, "No such accounting period", "accountingPeriodStart")
     company = call.company
-    receipts = company.truth("ledgerreceipts")
+    receipts = company.truth("ledger_receipts")
     content = sie_file(company.books.company, company.books.accounts, receipts, start, end)
     return Response(content, media_type="application/octet-stream")
 
@@ -71,8 +69,8 @@ def _sie_years(call: Call) -> list[tuple[str, str]]:
 
 _REPORT_RIGHTS = ("accounting.accountingReports",)
 
-SINGLES = (
-    Single("/invoices/{invoiceId}/image", _image),
-    Single("/sie/availability", _sie_availability, _REPORT_RIGHTS),
-    Single("/sie/file", _sie_file, _REPORT_RIGHTS),
+COMPUTED = (
+    Computed("/invoices/{invoiceId}/image", _image),
+    Computed("/sie/availability", _sie_availability, _REPORT_RIGHTS),
+    Computed("/sie/file", _sie_file, _REPORT_RIGHTS),
 )

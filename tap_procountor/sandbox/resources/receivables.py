@@ -5,55 +5,55 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_procountor.sandbox.books import invoice_events
+from tap_procountor.sandbox.books.collection import OneOf
 from tap_procountor.sandbox.errors import ApiError
 
-from .core import REGISTERS as CORE_REGISTERS
-from .declarations import Call, Register, Single, any_of, but, equal, since, text, until
+from .core import INVOICES
+from .declarations import DATES, Call, Computed, Resource, any_of, but, equal, since, text, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_procountor.sandbox.books.collection import Document, Json
+    from tap_procountor.sandbox.books.collection import Json
     from tap_procountor.sandbox.books.invoices import InvoiceRow
 
-_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 400, 403, 404
+_BAD_REQUEST, _NOT_FOUND = 400, 404
 _MOST_IDS = 200
-_DEFAULT_PAGE_SIZE = 50
 
-_DATES = {"startDate": since("date"), "endDate": until("date")}
-
-(_INVOICES,) = (one for one in CORE_REGISTERS if one.name == "invoices")
-
-REGISTERS = (
-    Register(
+RESOURCES = (
+    Resource(
+        "bank_accounts",
         path="/bankaccounts",
-        name="bankaccounts",
-        filters={},
+        data=lambda books: books.banking.accounts,
         rights=("management.basicCompanyInfo",),
     ),
-    Register(
+    Resource(
+        "bank_statements",
         path="/bankstatements",
-        name="bankstatements",
-        filters=_DATES,
+        data=lambda books: books.banking.statements,
+        filters=DATES,
         header_filters={"accountNumber": "accountNumber"},
         rights=("payments.bankStatementAndReferencePayment",),
     ),
-    Register(
+    Resource(
+        "reference_payments",
         path="/referencepayments",
-        name="referencepayments",
-        filters={**_DATES, "accountNumber": text("accountNumber")},
+        data=lambda books: books.banking.reference_payments,
+        filters={**DATES, "accountNumber": text("accountNumber")},
         header_filters={"accountNumber": "accountNumber"},
         rights=("payments.bankStatementAndReferencePayment",),
     ),
-    Register(
+    Resource(
+        "payments",
         path="/payments",
-        name="payments",
-        filters={**_DATES, "invoiceId": any_of("invoice")},
+        data=lambda books: books.payments.rows,
+        filters={**DATES, "invoiceId": any_of("invoice")},
         rights=("payments.payment",),
     ),
-    Register(
+    Resource(
+        "payment_error_messages",
         path="/payments/errormessages",
-        name="payments/errormessages",
+        data=lambda books: books.payments.errors,
         filters={
             "createdStartDate": since("date"),
             "createdEndDate": until("date"),
@@ -65,11 +65,26 @@ REGISTERS = (
         rights=("payments.payment",),
         has_details=False,
     ),
-    Register(
+    Resource(
+        "direct_salary_payments",
         path="/payments/directsalarypayments",
-        name="payments/directsalarypayments",
-        filters={**_DATES, "name": text("listName"), "customId": text("customId")},
+        data=lambda books: books.payments.salaries,
+        filters={**DATES, "name": text("listName"), "customId": text("customId")},
         rights=("payments.salaryPayments",),
+    ),
+    Resource(
+        "invoice_payment_events",
+        path="/invoices/{invoiceId}/paymentevents",
+        owners="invoices",
+        data=lambda books, invoice: invoice_events.payment_events(books.seed, invoice),
+    ),
+    Resource(
+        "invoice_comments",
+        path="/invoices/{invoiceId}/comments",
+        owners="invoices",
+        data=lambda books, invoice: invoice_events.comments(books.seed, invoice),
+        is_available=lambda company: company.discussion,
+        applies_to=OneOf("type", frozenset(invoice_events.DISCUSSED)),
     ),
 )
 
@@ -89,54 +104,14 @@ def _status_log(call: Call) -> Json:
     }
 
 
-def _payment_events(call: Call) -> Json:
-    return _page(invoice_events.payment_events(call.company.books.seed, _invoice(call)), call)
-
-
-def _comments(call: Call) -> Json:
-    row = _invoice(call)
-    if not call.company.discussion or row.type not in invoice_events.DISCUSSED:
-        raise ApiError(_FORBIDDEN, "The discussion is not in use")
-    return {"comments": invoice_events.comments(call.company.books.seed, row)}
-
-
-def _invoice(call: Call) -> InvoiceRow:
-    number = call.path["invoiceId"]
-    rows = _visible(call, [int(number)] if number.isdecimal() else [])
-    if not rows:
-        raise ApiError(_NOT_FOUND, "Not found")
-    return rows[0]
-
-
 def _visible(call: Call, numbers: Iterable[int]) -> list[InvoiceRow]:
     """Return those of the invoices that there are and that the user may see."""
     rows = call.company.books.invoices.rows
     positions: Iterable[int] = [at for at in map(rows.position, numbers) if at is not None]
-    for right, condition in _INVOICES.hidden.items():
+    for right, condition in INVOICES.hidden.items():
         if not call.company.rights.allows(right):
             positions = rows.keep(condition, positions)
     return [rows.row_at(at) for at in positions]
 
 
-def _page(documents: list[Document], call: Call) -> Json:
-    """Return a page of documents that belong to another one, the newest first by default."""
-    is_ascending = call.query.get("orderById", "DESC") == "ASC"
-    previous, size = call.query.get("previousId"), call.query.get("size", _DEFAULT_PAGE_SIZE)
-    number = call.query.get("page", 0)
-    ordered = sorted(documents, key=lambda one: int(one["id"]), reverse=not is_ascending)
-    following = [one for one in ordered if not previous or (one["id"] > previous) is is_ascending]
-    results = following[number * size : (number + 1) * size]
-    meta = {
-        "pageNumber": number,
-        "pageSize": size,
-        "resultCount": len(results),
-        "totalCount": len(documents),
-    }
-    return {"results": results, "meta": meta}
-
-
-SINGLES = (
-    Single("/invoices/transactions", _status_log, _INVOICES.rights),
-    Single("/invoices/{invoiceId}/paymentevents", _payment_events, _INVOICES.rights),
-    Single("/invoices/{invoiceId}/comments", _comments, _INVOICES.rights),
-)
+COMPUTED = (Computed("/invoices/transactions", _status_log, INVOICES.rights),)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tap_procountor.sandbox.books.reports import Span
 from tap_procountor.sandbox.errors import ApiError
 
-from .declarations import Call, Single
+from .declarations import Call, Computed
 
 if TYPE_CHECKING:
     from tap_procountor.sandbox.books.collection import Document, Json
@@ -52,8 +52,8 @@ def _general_ledger(call: Call) -> Json:
     return {"reportParameters": call.body, "ledgerAccount": report}
 
 
-SINGLES = (
-    Single("/reports/ledgeraccounts", _ledger_accounts, _RIGHTS),
-    Single("/reports/accounting", _accounting, _RIGHTS),
-    Single("/reports/generalledger/{id}", _general_ledger, _RIGHTS),
+COMPUTED = (
+    Computed("/reports/ledgeraccounts", _ledger_accounts, _RIGHTS),
+    Computed("/reports/accounting", _accounting, _RIGHTS),
+    Computed("/reports/generalledger/{id}", _general_ledger, _RIGHTS),
 )

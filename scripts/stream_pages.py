@@ -166,7 +166,7 @@ def _key(place: _Place, path: str, name: str) -> str | None:
     """Look up what a field means: in its table, in its component, by its name."""
     in_component = f"{place.component}.{name}"
     patterns = (key for key in MEANINGS if "*" in key and fnmatchcase(in_component, key))
-    inherited = getattr(streams()[place.table], "owner_fields", {})
+    inherited = owner_fields(streams()[place.table])
     owned = (f"owner.{name}",) if path in inherited else ()
     kinds = [f"{kind}.{name}" for kind in _kinds(streams()[place.table]) if path == name]
     keys = (f"{place.table}.{path}", *owned, in_component, *patterns, *kinds, name)

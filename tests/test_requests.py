@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import Target, run_tap, selecting, truth
+from support.catalog import selecting
+from support.command import run_tap
+from support.oracle import truth
+from support.target import Target
 
 from tap_procountor.api.client import ProcountorClient
 from tap_procountor.api.gate import Gate

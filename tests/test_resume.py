@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import random
@@ -15,18 +14,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from support import (
-    Record,
-    Run,
-    Target,
-    editable,
-    exit_code_of,
-    parse,
-    run_tap,
-    selecting,
-    start_command,
-    truth,
-)
+from support.bookkeeping import editable
+from support.catalog import selecting
+from support.command import Run, exit_code_of, inputs, run_tap, start_command
+from support.exact import Record, parse
+from support.oracle import truth
+from support.target import Target
 
 from tap_procountor.sandbox import Sandbox
 
@@ -48,15 +41,8 @@ class Process:
     """The tap as a target sees it: what it has written so far."""
 
     def __init__(self, folder: Path, config: Record, state: Record) -> None:
-        arguments = []
-        for name, value in (
-            ("config", config),
-            ("state", state),
-            ("catalog", selecting_once(*STREAMS)),
-        ):
-            path = folder / f"{name}.json"
-            path.write_text(json.dumps(value))
-            arguments += [f"--{name}", str(path)]
+        catalog = selecting_once(*STREAMS)
+        arguments = inputs(folder, config=config, state=state, catalog=catalog)
         pipe, self._log = folder / "pipe", folder / "log"
         os.mkfifo(pipe)
         self._process = start_command(arguments, [pipe, self._log])

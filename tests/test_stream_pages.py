@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 import stream_pages
-from test_targets import Database, meltano_project, meltano_run
+from support.meltano import Database, meltano_project, meltano_run
 
 from tap_procountor.sandbox import Sandbox
 

@@ -85,7 +85,7 @@ def inputs(folder: Path, **contents: Record | None) -> list[str]:
 
 #: Its children begin with everything imported, which takes longer than most runs in the tests.
 _FORK_SERVER = multiprocessing.get_context("forkserver")
-_FORK_SERVER.set_forkserver_preload(["tap_procountor.tap", "pendulum", __name__])
+_FORK_SERVER.set_forkserver_preload(["support.preloaded"])
 
 
 def start_command(

@@ -28,11 +28,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests that share something dear to one worker, and begin with what takes longest."""
+    """Give tests that share something dear to one worker, and begin with what takes longest.
+
+    That are slow tests, those with a timeout of their own, and those that share something.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and shares_fixtures(item):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    long = ("slow", "timeout", "xdist_group")
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in long])
 
 
 def shares_fixtures(item: pytest.Function) -> bool:

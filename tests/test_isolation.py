@@ -168,15 +168,27 @@ def is_tombstone(row: Record) -> bool:
     return "_sdc_deleted_at" in row
 
 
-@pytest.fixture(scope="module")
-def companies() -> Iterator[Sandbox]:
-    """Fifty companies whose ids collide."""
-    with Sandbox(companies=50, invoices=30, colliding_ids=True, requests_per_second=100) as sandbox:
+@pytest.fixture
+def companies(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """Companies whose ids collide, as many as its parameter says."""
+    with Sandbox(
+        companies=request.param, invoices=30, colliding_ids=True, requests_per_second=100
+    ) as sandbox:
         yield sandbox
 
 
-def test_three_of_fifty_companies_are_broken(companies: Sandbox, tmp_path: Path) -> None:
-    revoked, faulty, forbidden = (companies.companies[number] for number in (7, 23, 41))
+@pytest.mark.parametrize(
+    ("companies", "broken"),
+    [
+        (8, (3, 5, 6)),
+        pytest.param(50, (7, 23, 41), marks=pytest.mark.slow),
+    ],
+    indirect=["companies"],
+)
+def test_three_companies_are_broken(
+    companies: Sandbox, tmp_path: Path, broken: tuple[int, ...]
+) -> None:
+    revoked, faulty, forbidden = (companies.companies[number] for number in broken)
     revoked.revoke_key(tokens=True)
     companies.add_fault(path="/invoices", times=None, status=500, company=faulty.id)
     forbidden.set_right("accounting.journalReceiptSearch")
@@ -196,7 +208,7 @@ def test_three_of_fifty_companies_are_broken(companies: Sandbox, tmp_path: Path)
         faulty.id,
         forbidden.id,
     }
-    assert len(whole) == 47
+    assert len(whole) == len(companies.companies) - 3
     expected = {stream: truth(companies, stream) for stream in ("invoices", "ledger_receipts")}
     for stream, rows in expected.items():
         of_whole = [row for row in target.rows(stream) if row["company_id"] in whole]
@@ -205,7 +217,7 @@ def test_three_of_fifty_companies_are_broken(companies: Sandbox, tmp_path: Path)
     assert of_faulty == [r for r in expected["ledger_receipts"] if r["company_id"] == faulty.id]
     failures = report_of(config)["failures"]
     assert len(failures) == 3
-    assert failures[0].startswith("api_keys[7]: ")
+    assert failures[0].startswith(f"api_keys[{broken[0]}]: ")
     assert {text.split(":")[0] for text in failures[1:]} == {
         f"invoices of company {faulty.id}",
         f"ledger_receipts of company {forbidden.id}",
@@ -245,6 +257,7 @@ def test_a_key_that_is_revoked_during_the_run_stops_its_company_only(tmp_path: P
         assert "replication_key_value" not in of_revoked
 
 
+@pytest.mark.slow
 def test_many_companies_drown_neither_the_records_nor_the_log(tmp_path: Path) -> None:
     with Sandbox(companies=25, invoices=20, colliding_ids=True, requests_per_second=0) as sandbox:
         config = {**sandbox.config(), "requests_per_second": 1000}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Config = dict[str, Any]
 
 
-@pytest.mark.parametrize("invoices", [1000, 5000])
+@pytest.mark.parametrize("invoices", [1000, pytest.param(5000, marks=pytest.mark.slow)])
 def test_at_most_eleven_requests_per_thousand_documents(invoices: int, tmp_path: Path) -> None:
     with Sandbox(invoices=invoices, requests_per_second=0) as sandbox:
         config = {**sandbox.config(), "requests_per_second": 1000}

@@ -104,14 +104,17 @@ def kills(request: pytest.FixtureRequest) -> int:
 #: Share of the kills and size of the books of each part. Only lists of more than 1000 rows have a
 #: bookmark half-way; between tables a small load has as many, and takes a tenth of the time.
 PARTS: dict[str, tuple[float, Record]] = {
+    "a few": (0.04, {"invoices": 20, "companies": 2, "colliding_ids": True}),
     "large": (0.2, {"invoices": 1500}),
     "small": (0.45, {"invoices": 100}),
     "two companies": (0.35, {"invoices": 50, "companies": 2, "colliding_ids": True}),
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param(part, marks=[pytest.mark.slow] * (part != "a few")) for part in PARTS],
+)
 def test_killed_at_random_points_nothing_is_lost(tmp_path: Path, kills: int, part: str) -> None:
     """A chain of runs, each killed somewhere and continued, until there were enough kills."""
     chance = random.Random(f"{kills} {part}")
@@ -306,7 +309,10 @@ def test_a_signal_while_the_target_is_not_reading_breaks_no_line(
     assert run.messages[-1]["type"] == "STATE"
 
 
-@pytest.mark.parametrize(("latency_ms", "least", "most"), [(0, 1, 8), (600, 10, 13)])
+@pytest.mark.parametrize(
+    ("latency_ms", "least", "most"),
+    [(0, 1, 8), pytest.param(600, 10, 13, marks=pytest.mark.slow)],
+)
 def test_no_more_is_read_ahead_than_the_rate_needs(
     tmp_path: Path, latency_ms: int, least: int, most: int
 ) -> None:
@@ -325,6 +331,7 @@ def test_no_more_is_read_ahead_than_the_rate_needs(
         assert least <= batches <= most
 
 
+@pytest.mark.slow
 def test_data_that_changes_under_a_load(tmp_path: Path) -> None:
     with Sandbox(invoices=1500, requests_per_second=0, latency_ms=40, jitter_ms=30) as sandbox:
         config = {**sandbox.config(), "requests_per_second": 40}
@@ -356,6 +363,7 @@ def test_data_that_changes_under_a_load(tmp_path: Path) -> None:
             assert receipts[receipt["id"]] == receipt
 
 
+@pytest.mark.slow
 def test_thousands_of_documents_in_one_second(tmp_path: Path) -> None:
     """A mass import gives all its documents the same version."""
     with Sandbox(invoices=4500, requests_per_second=0) as sandbox:

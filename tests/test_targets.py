@@ -1,4 +1,7 @@
-"""End to end through real targets: what arrives is the truth, field by field."""
+"""End to end through Meltano and real targets: what arrives is the truth, field by field.
+
+A load into PostgreSQL is tested by default; further runs and other targets are slow tests.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.timeout(900),
     # Where there is no desktop session, the embedded PostgreSQL says so.
     pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR"),
@@ -64,6 +66,7 @@ def test_the_books_in_postgres_balance(loaded: Database) -> None:
     assert total == {"balanced": True, "enough": True}
 
 
+@pytest.mark.slow
 def test_later_runs_bring_the_changes_to_postgres(
     loaded: Database, project: Path, sandbox: Sandbox
 ) -> None:
@@ -90,6 +93,7 @@ def test_later_runs_bring_the_changes_to_postgres(
     assert_table_is(rows, truth(sandbox, "invoice_rows"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", books.TABLES)
 def test_jsonl_holds_the_truth(jsonl: Path, sandbox: Sandbox, stream: str) -> None:
     lines = (jsonl / f"{stream}.jsonl").read_text("utf-8").splitlines()
@@ -127,6 +131,7 @@ print(json.dumps({name: connection.execute(query + name).fetchone()[0] for name 
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="its DuckDB has no wheel for it")
+@pytest.mark.slow
 def test_duckdb_holds_as_many_rows(project: Path, sandbox: Sandbox) -> None:
     meltano_run(project, sandbox, "target-duckdb")
     shutil.copy(project / "output" / "procountor.duckdb", project / "copy.duckdb")

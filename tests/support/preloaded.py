@@ -9,8 +9,8 @@ from __future__ import annotations
 import signal
 
 import pendulum  # noqa: F401 - the tap imports it when the first time is read
-import support.command  # noqa: F401
 
+import support.command  # noqa: F401
 from tap_procountor.tap import TapProcountor
 
 _handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -5,70 +5,39 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from proxy import Proxy
-from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+from support.meltano import Database, postgres
+from support.proxy import Proxy
 
 from tap_procountor.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from xdist.remote import Producer  # type: ignore[import-untyped]
 
 # Hundreds of processes are started: compiling everything anew would take most of their time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-#: Modules whose tests share nothing dear, so that each test may go to another worker.
-DIVIDED = frozenset(
-    f"test_{name}.py"
-    for name in (
-        *("bad_input", "connections", "deletions", "files", "isolation", "requests", "resume"),
-        *("rights", "secrets"),
-    )
-)
-#: What takes longest comes first, so that no worker is left with it in the end.
-FIRST = (
-    "test_targets.py",
-    "test_any_document.py",
-    "test_no_change_missed.py",
-    "test_limiter.py",
-    "test_resume.py::test_killed_at_random_points_nothing_is_lost",
-    "test_documentation.py",
-    "test_files.py::test_a_thousand_files_through_two_kills",
-    "test_stream_pages.py",
-    "test_isolation.py",
-    "test_personal_data.py",
-    "test_logs.py",
-    "test_secrets.py",
-    "test_requests.py",
-    "test_exactness.py",
-    "test_receivables.py",
-    "test_files.py",
-    "test_deletions.py",
-    "test_resume.py",
-)
 
-
-class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Gives a module to one worker, which makes its sandboxes and databases only once."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        module = nodeid.partition("::")[0]
-        return nodeid.partition("[")[0] if module.rpartition("/")[2] in DIVIDED else module
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    config.option.loadscopereorder = False  # ours is the order of the tests
-    return Scheduling(config, log)
-
-
+# Before pytest-xdist takes the groups from the marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def position(item: pytest.Item) -> int:
-        name = item.nodeid.rpartition("/")[2]
-        return next((at for at, one in enumerate(FIRST) if name.startswith(one)), len(FIRST))
+    """Give tests that share something dear to one worker, and begin with what takes longest.
 
-    items.sort(key=position)
+    That are slow tests, those with a timeout of their own, and those that share something.
+    """
+    for item in items:
+        if isinstance(item, pytest.Function) and shares_fixtures(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    long = ("slow", "timeout", "xdist_group")
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in long])
+
+
+def shares_fixtures(item: pytest.Function) -> bool:
+    """Whether a sandbox, a run or the like is made once for several tests of its module."""
+    definitions = item._fixtureinfo.name2fixturedefs.values()  # noqa: SLF001 - no public way
+    return any(used.scope in {"class", "module"} for *_, used in definitions)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -95,7 +64,20 @@ def config(sandbox: Sandbox) -> dict[str, object]:
 
 
 @pytest.fixture
+def reporting(config: dict[str, object], tmp_path: Path) -> dict[str, object]:
+    """The same with a run report, which ``report_of`` and ``outcomes`` read."""
+    return config | {"run_report_path": str(tmp_path / "report.json")}
+
+
+@pytest.fixture
 def proxy(sandbox: Sandbox) -> Iterator[Proxy]:
     """A server before the sandbox that can alter its answers; its ``config`` leads there."""
     with Proxy(sandbox) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A real PostgreSQL."""
+    with postgres(tmp_path_factory.mktemp("postgres")) as running:
         yield running

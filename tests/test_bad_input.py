@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import Run, run_tap, selecting
+from support.catalog import selecting
+from support.command import Run, run_tap
 
 from tap_procountor.sandbox import Sandbox
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support import run_tap
+from support.command import run_tap
 
 from tap_procountor.records.schema import SPECIFICATION, snake_case
 from tap_procountor.streams.registry import STREAM_TYPES

@@ -4,178 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import inflection
 import pytest
-from support import (
-    Digits,
-    Record,
-    Run,
-    Target,
-    expected_record,
-    run_tap,
-    selecting,
-    utc,
-    when_asked,
-)
+from support.bookkeeping import when_asked
+from support.catalog import selecting
+from support.command import Run, run_tap
+from support.oracle import company as company_tables
+from support.oracle import key_of, truth
+from support.target import Target
 
 from tap_procountor.sandbox import Sandbox
-from tap_procountor.sandbox.books.rates import currencies, latest_rates
-from tap_procountor.sandbox.books.settings import DELIVERY_TERMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tap_procountor.sandbox.company import Company
 
 Config = dict[str, Any]
 
-#: Streams whose records are whole documents: kind of the sandbox's truth, component.
-DOCUMENTS = {
-    "circulation_settings": ("circulation_settings", "CirculationSettings"),
-    "collection_settings": ("collection_settings", "CollectionsAndPenalExpenses"),
-    "factoring_contracts": ("factoring_contracts", "FactoringContract"),
-    "journals": ("journals", "Journal"),
-    "invoice_templates": ("invoice_templates", "InvoiceTemplate"),
-    "usage_settings": ("usage_settings", "CompanyUsageSettings"),
-    "users": ("users", "User"),
-    "vat_settings": ("vat_settings", "VatSettings"),
-    "verifier_lists": ("verifier_lists", "VerifierList"),
-    "webhooks": ("webhooks", "Webhook"),
-}
-
-
-def vat_percentages(company: Company) -> Iterator[Record]:
-    (information,) = company.truth("vat_information")
-    for country in information["vatInformation"]:
-        for position, percentage in enumerate(country["percentages"]):
-            record = expected_record(percentage, "VatInfo", company_id=company.id)
-            yield record | {"country": country["country"], "position": position}
-
-
-def vat_statuses(company: Company) -> Iterator[Record]:
-    (information,) = company.truth("vat_information")
-    for status in information["vatStatuses"]:
-        yield expected_record(status, "VatStatusInfo", company_id=company.id)
-
-
-def exchange_rates(company: Company) -> Iterator[Record]:
-    names = (
-        "PROCOUNTOR_ACCOUNTING_EXCHANGE_RATE",
-        "ACCOUNT_CURRENCY_AVERAGE_RATE",
-        "ACCOUNT_CURRENCY_BUYING_RATE",
-        "ACCOUNT_CURRENCY_SELLING_RATE",
-        "CASH_BUYING_RATE",
-        "CASH_CURRENCY_SALE_EXCHANGE_RATE",
-    )
-    for number, name in enumerate(names, 1):
-        answer = latest_rates(company.books.seed, "EUR", number)
-        for rate in answer["rates"] or ():
-            yield {
-                "company_id": company.id,
-                "rate_type": name,
-                "base_currency": "EUR",
-                "currency_date": answer["currencyDate"],
-                "currency_code": rate["currencyCode"],
-                "currency_rate": rate["currencyRate"] and Digits(rate["currencyRate"]),
-            }
-
-
-def tracking_periods(company: Company) -> Iterator[Record]:
-    for year in company.truth("fiscalyears"):
-        for period in year["trackingPeriods"]:
-            record = expected_record(period, "TrackingPeriod", company_id=company.id)
-            # Receipts are not read here, so that no period is swept.
-            yield record | {"fiscal_year_id": year["id"], "swept_at": None}
-
-
-def einvoice_addresses(company: Company) -> Iterator[Record]:
-    for position, address in enumerate(company.truth("einvoice_addresses")):
-        record = expected_record(address, "EInvoiceData", company_id=company.id)
-        yield record | {"position": position}
-
-
-def se_factoring_contracts(company: Company) -> Iterator[Record]:
-    if company.books.company["country"] == "SWEDEN":
-        for contract in company.truth("se_factoring_contracts"):
-            yield expected_record(contract, "BasicFactoringContract", company_id=company.id)
-
-
-#: Streams that ask for something of each owner: the owner's id, component.
-OWNED = {
-    "business_partner_default_accounts": ("businessPartnerId", "BusinessPartnerDefaultAccounts"),
-    "business_partner_default_dimensions": ("businessPartnerId", "DefaultDimensionBasicData"),
-    "business_partner_default_products": ("businessPartnerId", "DefaultProduct"),
-    "person_default_dimensions": ("personId", "DefaultDimensionBasicData"),
-    "person_default_products": ("personId", "DefaultProduct"),
-    "product_default_dimensions": ("productId", "DefaultDimensionBasicData"),
-}
-OWNERS = {"businessPartnerId": "businesspartners", "productId": "products"}
-
-
-def owned(stream: str) -> Callable[[Company], Iterator[Record]]:
-    owner_id, component = OWNED[stream]
-
-    def rows(company: Company) -> Iterator[Record]:
-        kind = OWNERS.get(owner_id)
-        versions = {one["id"]: one["version"] for one in company.truth(kind)} if kind else {}
-        for default in company.truth(stream):
-            number = default.pop(owner_id)
-            record = expected_record(default, component, company_id=company.id)
-            record[inflection.underscore(owner_id)] = number
-            yield record | ({"version": utc(versions[number])} if versions else {})
-
-    return rows
-
-
-def queue(*statuses: str) -> Callable[[Company], Iterator[Record]]:
-    def waiting(company: Company) -> Iterator[Record]:
-        for invoice in company.truth("invoices"):
-            is_circulated = invoice["type"] in {
-                "PURCHASE_INVOICE",
-                "TRAVEL_INVOICE",
-                "BILL_OF_CHARGES",
-            }
-            if is_circulated and invoice["status"] in statuses and invoice["id"] % 2:
-                yield {"company_id": company.id, "invoice_id": invoice["id"]}
-
-    return waiting
-
-
-#: Streams whose records are parts of an answer.
-PARTS: dict[str, Callable[[Company], Iterator[Record]]] = {
-    "company_currency": lambda company: iter(
-        [{"company_id": company.id, "company_currency": "EUR"}]
-    ),
-    "currencies": lambda company: (
-        {"company_id": company.id, "code": code} for code in currencies()
-    ),
-    "delivery_terms": lambda company: (
-        {"company_id": company.id, "delivery_term": term} for term in DELIVERY_TERMS
-    ),
-    "einvoice_addresses": einvoice_addresses,
-    "exchange_rates": exchange_rates,
-    "personal_approvals": queue("RECEIVED", "VERIFIED"),
-    "personal_verifications": queue("RECEIVED"),
-    "se_factoring_contracts": se_factoring_contracts,
-    "tracking_periods": tracking_periods,
-    "vat_percentages": vat_percentages,
-    "vat_statuses": vat_statuses,
-    **{stream: owned(stream) for stream in OWNED},
-}
-STREAMS = (*DOCUMENTS, *PARTS)
-OFF_BY_DEFAULT = {*OWNED, "personal_approvals", "personal_verifications", "webhooks"}
-
-
-def truth(sandbox: Sandbox, stream: str) -> list[Record]:
-    if stream in PARTS:
-        return [record for company in sandbox.companies for record in PARTS[stream](company)]
-    kind, component = DOCUMENTS[stream]
-    return [
-        expected_record(document, component, company_id=company.id)
-        for company in sandbox.companies
-        for document in company.truth(kind)
-    ]
+STREAMS = tuple(company_tables.TABLES)
+OFF_BY_DEFAULT = {*company_tables.OWNED, "personal_approvals", "personal_verifications", "webhooks"}
 
 
 @pytest.fixture(scope="module")
@@ -201,8 +48,8 @@ def test_every_record_is_the_truth_field_by_field(
     companies: Sandbox, full_run: Run, stream: str
 ) -> None:
     target = Target().load(full_run)
-    names = target.keys[stream]
-    expected = sorted(truth(companies, stream), key=lambda row: [row[name] for name in names])
+    assert tuple(target.keys[stream]) == key_of(stream)
+    expected = truth(companies, stream)
     assert target.rows(stream) == expected
     assert len(full_run.records(stream)) == len(expected) > 0
 
@@ -280,7 +127,7 @@ def test_long_lists_are_read_to_their_short_last_page(
     run = run_tap(tmp_path, config, catalog=selecting(*streams))
     for stream in streams:
         rows = Target().load(run).rows(stream)
-        assert rows == sorted(truth(sandbox, stream), key=lambda row: str(row.get("uuid")))
+        assert rows == truth(sandbox, stream)
         assert len(rows) > 500
     assert sandbox.statistics().by_route()["/webhooks"] == 3
 
@@ -363,7 +210,7 @@ def test_defaults_are_asked_for_again_when_their_owner_changes(  # noqa: PLR0913
     catalog = selecting(stream)
     company = sandbox.companies[0]
     first = run_tap(tmp_path, config, catalog=catalog)
-    owner_id, _ = OWNED[stream]
+    owner_id, _ = company_tables.OWNED[stream]
     owner = company.truth(stream)[-1][owner_id]
     sandbox.reset_statistics()
     company.edit(kind, owner)

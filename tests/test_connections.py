@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from support import Run, run_tap, selecting
+from support.catalog import selecting
+from support.command import Run, run_tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

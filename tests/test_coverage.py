@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from api_resources import NOT_READ, READ_BY_THE_TAP, readers
-from support import SPECIFICATION
+from support.oracle.records import SPECIFICATION
 
 PATHS = frozenset(SPECIFICATION["paths"])
 READ = frozenset(path for path, streams in readers().items() if streams)

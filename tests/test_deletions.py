@@ -10,17 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import (
-    Record,
-    Run,
-    Target,
-    current_rows,
-    editable,
-    run_tap,
-    selecting,
-    truth,
-    when_asked,
-)
+from support.bookkeeping import editable, when_asked
+from support.catalog import selecting
+from support.command import Run, run_tap
+from support.oracle import truth
+from support.target import Target, current_rows
 
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.state.ids import ascending, difference, pack, pack_keys, unpack, unpack_keys
@@ -28,7 +22,8 @@ from tap_procountor.state.ids import ascending, difference, pack, pack_keys, unp
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from proxy import Answer, Proxy, Question
+    from support.exact import Record
+    from support.proxy import Answer, Proxy, Question
 
     from tap_procountor.sandbox.company import Company
 

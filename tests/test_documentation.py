@@ -18,14 +18,17 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 import yaml
-from support import Record, editable, truth
-from test_targets import Database, _as_written, assert_table_is, meltano_project, meltano_run
+from support.bookkeeping import editable
+from support.meltano import Database, as_written, assert_table_is, meltano_project, meltano_run
+from support.oracle import truth
 
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.streams.registry import STREAM_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from support.exact import Record
 
     from tap_procountor.sandbox.company import Company
 
@@ -291,7 +294,7 @@ def work(company: Company) -> None:
 
 def view(database: Database, name: str) -> list[Record]:
     rows = database.rows(f"select * from procountor.{name}")
-    return [{k: _as_written(v) for k, v in row.items() if k[:5] != "_sdc_"} for row in rows]
+    return [{k: as_written(v) for k, v in row.items() if k[:5] != "_sdc_"} for row in rows]
 
 
 def ledger_sums(database: Database) -> dict[tuple[int, str, str], Decimal]:

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from proxy import Answer, Proxy, Question
-from support import Record, Run, parse, run_tap, selecting
+from support.catalog import selecting
+from support.command import Run, run_tap
+from support.exact import Record, parse
+from support.proxy import Answer, Proxy, Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

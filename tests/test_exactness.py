@@ -5,18 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support import (
-    DOCUMENT_STREAMS,
-    STREAMS,
-    Digits,
-    Run,
-    Target,
-    editable,
-    run_tap,
-    selecting,
-    truth,
-    when_asked,
-)
+from support.bookkeeping import editable, when_asked
+from support.catalog import selecting
+from support.command import Run, run_tap
+from support.exact import Digits
+from support.oracle import books, truth
+from support.target import Target
 
 from tap_procountor.sandbox import Sandbox
 
@@ -42,7 +36,7 @@ def test_a_full_run_succeeds(full_run: Run) -> None:
     assert full_run.exit_code == 0, full_run.log
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", books.TABLES)
 def test_every_record_is_the_truth_field_by_field(
     companies: Sandbox, full_run: Run, stream: str
 ) -> None:
@@ -52,7 +46,7 @@ def test_every_record_is_the_truth_field_by_field(
     assert rows == expected
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", books.TABLES)
 def test_no_key_comes_twice(full_run: Run, stream: str) -> None:
     target = Target().load(full_run)
     assert len(full_run.records(stream)) == len(target.rows(stream))
@@ -79,7 +73,7 @@ def test_the_truth_has_what_is_hard(companies: Sandbox) -> None:
     """The comparison above proves nothing about digits that do not occur."""
     digits = {
         text
-        for stream in DOCUMENT_STREAMS
+        for stream in books.DOCUMENTS
         for record in truth(companies, stream)
         for text in _digits(record)
     }
@@ -87,7 +81,7 @@ def test_the_truth_has_what_is_hard(companies: Sandbox) -> None:
     assert any(len(text.partition(".")[2]) == 4 for text in digits)
     assert any(text.endswith("0") and "." in text for text in digits)
     assert any(text.startswith("-0.0") for text in digits)
-    texts = str([truth(companies, stream) for stream in DOCUMENT_STREAMS])
+    texts = str([truth(companies, stream) for stream in books.DOCUMENTS])
     for hard in ("ä", "ö", "€", "\\n", '"'):
         assert hard in texts
     assert "additional_fields" in texts

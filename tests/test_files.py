@@ -17,8 +17,13 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from proxy import NOT_FOUND, Answer
-from support import Record, Run, Target, parse, run_tap, selecting, truth, utc
+from support.catalog import selecting
+from support.command import Run, inputs, run_tap
+from support.exact import Record, parse
+from support.oracle import truth
+from support.oracle.records import utc
+from support.proxy import NOT_FOUND, Answer
+from support.target import Target
 
 from tap_procountor.api import company as companies
 from tap_procountor.api.client import ProcountorClient
@@ -31,7 +36,7 @@ from tap_procountor.sandbox.books.pictures import pages, picture
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from proxy import Proxy
+    from support.proxy import Proxy
 
     from tap_procountor.sandbox.company import Company
 
@@ -98,8 +103,11 @@ def left_behind(folder: Path) -> list[Path]:
 
 
 @pytest.mark.timeout(600)
-def test_a_thousand_files_through_two_kills(tmp_path: Path) -> None:
-    with Sandbox(invoices=1500, requests_per_second=0) as sandbox:
+@pytest.mark.parametrize(
+    ("invoices", "least"), [(150, 100), pytest.param(1500, 1000, marks=pytest.mark.slow)]
+)
+def test_many_files_through_two_kills(tmp_path: Path, invoices: int, least: int) -> None:
+    with Sandbox(invoices=invoices, requests_per_second=0) as sandbox:
         files = tmp_path / "files"
         config = {
             **sandbox.config(),
@@ -107,7 +115,7 @@ def test_a_thousand_files_through_two_kills(tmp_path: Path) -> None:
             "attachment_files_path": str(files),
         }
         expected = contents(sandbox.companies[0])
-        assert len(expected) > 1000
+        assert len(expected) > least
         state: Record = {}
         target = Target()
         complete: set[int] = set()
@@ -137,11 +145,7 @@ def test_a_thousand_files_through_two_kills(tmp_path: Path) -> None:
 
 
 def start(folder: Path, config: Record, state: Record, catalog: Record) -> subprocess.Popen[bytes]:
-    arguments = []
-    for name, value in (("config", config), ("state", state), ("catalog", catalog)):
-        path = folder / f"{name}.json"
-        path.write_text(json.dumps(value))
-        arguments += [f"--{name}", str(path)]
+    arguments = inputs(folder, config=config, state=state, catalog=catalog)
     with (folder / "messages").open("wb") as messages, (folder / "log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "tap_procountor", *arguments], stdout=messages, stderr=log

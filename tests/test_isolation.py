@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import Record, Run, Target, all_at_once, run_tap, selecting, truth, when_asked
+from support.bookkeeping import when_asked
+from support.catalog import selecting
+from support.command import Run, all_at_once, report_of, run_tap
+from support.oracle import truth
+from support.target import Target
 
 from tap_procountor.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
+    from pathlib import Path
+
+    from support.exact import Record
 
 Config = dict[str, Any]
 
@@ -23,16 +29,6 @@ FAULTS: dict[str, dict[str, Any]] = {
     "a gateway's page": {"status": 404, "html": True},
     "half a body": {"kind": "truncate"},
 }
-
-
-@pytest.fixture
-def reporting(config: Config, tmp_path: Path) -> Config:
-    return config | {"run_report_path": str(tmp_path / "report.json")}
-
-
-def report(config: Config) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(Path(config["run_report_path"]).read_text("utf-8"))
-    return content
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +67,7 @@ def test_a_permanent_fault_in_one_endpoint_leaves_the_others_exact(
     assert not run.records("products")
     assert "replication_key_value" not in json.dumps(run.state["bookmarks"].get("products", {}))
     assert "Incomplete: products of company" in run.log.splitlines()[-2]
-    (failure,) = report(reporting)["failures"]
+    (failure,) = report_of(reporting)["failures"]
     assert failure.startswith("products of company")
 
 
@@ -120,7 +116,7 @@ def test_a_record_that_cannot_be_used_is_kept_apart(  # noqa: PLR0913, PLR0917 -
     (name,) = changes
     assert json.loads(rejected["record"])[name] == changes[name]
     assert "1 records were rejected" in run.log.splitlines()[-2]
-    (outcome,) = [one for one in report(reporting)["streams"] if one["stream"] == stream]
+    (outcome,) = [one for one in report_of(reporting)["streams"] if one["stream"] == stream]
     assert outcome["rejected"] == 1
 
 
@@ -172,15 +168,27 @@ def is_tombstone(row: Record) -> bool:
     return "_sdc_deleted_at" in row
 
 
-@pytest.fixture(scope="module")
-def companies() -> Iterator[Sandbox]:
-    """Fifty companies whose ids collide."""
-    with Sandbox(companies=50, invoices=30, colliding_ids=True, requests_per_second=100) as sandbox:
+@pytest.fixture
+def companies(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """Companies whose ids collide, as many as its parameter says."""
+    with Sandbox(
+        companies=request.param, invoices=30, colliding_ids=True, requests_per_second=100
+    ) as sandbox:
         yield sandbox
 
 
-def test_three_of_fifty_companies_are_broken(companies: Sandbox, tmp_path: Path) -> None:
-    revoked, faulty, forbidden = (companies.companies[number] for number in (7, 23, 41))
+@pytest.mark.parametrize(
+    ("companies", "broken"),
+    [
+        (8, (3, 5, 6)),
+        pytest.param(50, (7, 23, 41), marks=pytest.mark.slow),
+    ],
+    indirect=["companies"],
+)
+def test_three_companies_are_broken(
+    companies: Sandbox, tmp_path: Path, broken: tuple[int, ...]
+) -> None:
+    revoked, faulty, forbidden = (companies.companies[number] for number in broken)
     revoked.revoke_key(tokens=True)
     companies.add_fault(path="/invoices", times=None, status=500, company=faulty.id)
     forbidden.set_right("accounting.journalReceiptSearch")
@@ -200,16 +208,16 @@ def test_three_of_fifty_companies_are_broken(companies: Sandbox, tmp_path: Path)
         faulty.id,
         forbidden.id,
     }
-    assert len(whole) == 47
+    assert len(whole) == len(companies.companies) - 3
     expected = {stream: truth(companies, stream) for stream in ("invoices", "ledger_receipts")}
     for stream, rows in expected.items():
         of_whole = [row for row in target.rows(stream) if row["company_id"] in whole]
         assert of_whole == [row for row in rows if row["company_id"] in whole]
     of_faulty = [r for r in target.rows("ledger_receipts") if r["company_id"] == faulty.id]
     assert of_faulty == [r for r in expected["ledger_receipts"] if r["company_id"] == faulty.id]
-    failures = report(config)["failures"]
+    failures = report_of(config)["failures"]
     assert len(failures) == 3
-    assert failures[0].startswith("api_keys[7]: ")
+    assert failures[0].startswith(f"api_keys[{broken[0]}]: ")
     assert {text.split(":")[0] for text in failures[1:]} == {
         f"invoices of company {faulty.id}",
         f"ledger_receipts of company {forbidden.id}",
@@ -239,7 +247,7 @@ def test_a_key_that_is_revoked_during_the_run_stops_its_company_only(tmp_path: P
     for stream, rows in expected.items():
         of_others = [row for row in target.rows(stream) if row["company_id"] != revoked.id]
         assert of_others == [row for row in rows if row["company_id"] != revoked.id]
-    failures = report(config)["failures"]
+    failures = report_of(config)["failures"]
     assert failures
     assert all(f"of company {revoked.id}: " in failure for failure in failures)
     assert all("revoked" in failure for failure in failures)
@@ -249,6 +257,7 @@ def test_a_key_that_is_revoked_during_the_run_stops_its_company_only(tmp_path: P
         assert "replication_key_value" not in of_revoked
 
 
+@pytest.mark.slow
 def test_many_companies_drown_neither_the_records_nor_the_log(tmp_path: Path) -> None:
     with Sandbox(companies=25, invoices=20, colliding_ids=True, requests_per_second=0) as sandbox:
         config = {**sandbox.config(), "requests_per_second": 1000}
@@ -284,7 +293,7 @@ def test_the_report_says_what_each_stream_has_cost(
     # Other tables that ask for the list of invoices would share the faults.
     catalog = selecting("invoices", "invoice_rows", "company")
     first = run_tap(tmp_path, reporting, catalog=catalog)
-    content = report(reporting)
+    content = report_of(reporting)
     assert content["requests"] == len(sandbox.statistics().requests)
     assert content["retries"] == 2
     assert content["api_version"] == "26.04"
@@ -299,7 +308,7 @@ def test_the_report_says_what_each_stream_has_cost(
     assert after is not None
     assert by_stream["invoice_rows"]["rows"] == len(truth(sandbox, "invoice_rows"))
     run_tap(tmp_path, reporting, catalog=catalog, state=first.state)
-    again = {one["stream"]: one for one in report(reporting)["streams"]}["invoices"]
+    again = {one["stream"]: one for one in report_of(reporting)["streams"]}["invoices"]
     assert again["bookmark_before"] == after < again["bookmark_after"]
 
 
@@ -309,5 +318,5 @@ def test_the_report_is_written_when_no_key_opens_a_company(
     sandbox.companies[0].revoke_key(tokens=True)
     run: Run = run_tap(tmp_path, reporting)
     assert run.exit_code == 1
-    (failure,) = report(reporting)["failures"]
+    (failure,) = report_of(reporting)["failures"]
     assert "the key may have been revoked" in failure

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_targets import meltano_project, run_meltano
+from support.meltano import meltano_project, run_meltano
 
 from tap_procountor.sandbox import Sandbox
 

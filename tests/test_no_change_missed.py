@@ -16,14 +16,20 @@ from contextlib import ExitStack, redirect_stdout, suppress
 from copy import deepcopy
 from datetime import timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from proxy import JSON, Answer, Proxy, Question
-from support import Record, Run, Target, current_rows, editable, parse, selecting, truth
+from support.bookkeeping import editable
+from support.catalog import selecting
+from support.command import Run
+from support.exact import Record, parse
+from support.oracle import truth
+from support.proxy import JSON, Answer, Proxy, Question
+from support.target import Target, current_rows
 
 from tap_procountor.api import company as companies
 from tap_procountor.errors import ProcountorError
@@ -59,7 +65,6 @@ SPOILT = {"sum": "paljon"}
 #: Longer than the lookback: what is mended so late is not read again for its version.
 LATER = 5 * 3600
 
-_catalog = selecting(*STREAMS)
 _choice = st.integers(0, 10_000)
 #: Which request of a run; there are some 25.
 _place = st.integers(1, 30)
@@ -89,7 +94,9 @@ def run_here(config: Record, state: Record) -> Run:
     code, words, logger = 0, Words(), logging.getLogger("tap-procountor")
     with redirect_stdout(output):
         try:
-            tap = TapProcountor(config=dict(config), catalog=_catalog, state=deepcopy(state))
+            tap = TapProcountor(
+                config=dict(config), catalog=selecting(*STREAMS), state=deepcopy(state)
+            )
             logger.addHandler(words)
             tap.run()
         except ProcountorError as error:
@@ -383,12 +390,21 @@ class Bookkeeping(RuleBasedStateMachine):
         self.state = run.state or self.state
 
 
-TestBookkeeping: Any = Bookkeeping.TestCase
-TestBookkeeping.settings = settings(
-    max_examples=9,
-    stateful_step_count=15,
-    deadline=None,
-    # A failing example is long enough to read; making it shorter would take many minutes.
-    phases=[Phase.reuse, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+def trying(examples: int, steps: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        # A failing example is long enough to read; making it shorter would take many minutes.
+        phases=[Phase.reuse, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+class TestBookkeeping(Bookkeeping.TestCase):  # type: ignore[misc, valid-type] # made when asked for
+    settings = trying(examples=2, steps=6)
+
+
+@pytest.mark.slow
+class TestLongBookkeeping(Bookkeeping.TestCase):  # type: ignore[misc, valid-type]
+    settings = trying(examples=9, steps=15)

@@ -7,13 +7,17 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import Digits, Record, Run, Target, run_tap, selecting, truth
+from support.catalog import selecting
+from support.command import Run, run_tap
+from support.exact import Digits, Record
+from support.oracle import truth
+from support.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from proxy import Answer, Proxy, Question
+    from support.proxy import Answer, Proxy, Question
 
     from tap_procountor.sandbox import Sandbox
 

@@ -10,8 +10,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from proxy import Answer, Proxy, Question
-from support import STREAMS, Run, Target, editable, run_tap, selecting, truth
+from support.bookkeeping import editable
+from support.catalog import selecting
+from support.command import Run, run_tap
+from support.oracle import books, truth
+from support.proxy import Answer, Proxy, Question
+from support.target import Target
 
 from tap_procountor.sandbox import Sandbox
 
@@ -58,7 +62,7 @@ def test_an_empty_body_is_asked_for_again_wherever_it_comes(
     assert run.exit_code == 0, run.log
     assert "without a body" in run.log
     target = Target().load(run)
-    for stream in STREAMS:
+    for stream in books.TABLES:
         assert target.rows(stream) == truth(sandbox, stream)
     assert len(target.rows("journals")) == len(sandbox.companies[0].truth("journals"))
 

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-import inflection
 import pytest
-from support import (
-    COMPONENTS,
-    Record,
-    Run,
-    Target,
-    expected_record,
-    run_tap,
-    selecting,
-    when_asked,
-)
+from support.bookkeeping import when_asked
+from support.catalog import selecting
+from support.command import Run, outcomes, run_tap
+from support.oracle import key_of, payroll, truth
+from support.target import Target
 
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.streams.registry import STREAM_TYPES
@@ -25,116 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tap_procountor.sandbox.company import Company
 
 Config = dict[str, Any]
 
-#: Stream, kind of the sandbox's truth, components of the specification.
-DOCUMENTS = {
-    "employees": ("employees", "Employee"),
-    "labor_union_settings": ("labor_union_settings", "LaborUnionSettingsBasicData"),
-    "salary_lists": ("salary_lists", "SalaryListBasicData", "SalaryList"),
-    "salary_slips": ("salary_slips", "SalarySlipBasicData", "SalarySlip"),
-    "salary_types": ("salary_types", "SalaryType"),
-}
-
-#: Stream, kind of the sandbox's truth, component, the owner's id in the row.
-OWNED = {
-    "employee_salary_info": ("employee_salary_info", "SalaryInfo", "employee_id"),
-    "employee_salary_bases": ("employee_salary_bases", "SalaryBase", "employee_id"),
-    "employments": ("employments", "Employment", "employee_id"),
-    "tax_cards": ("tax_cards", "TaxCard", "employee_id"),
-    "labor_union_memberships": (
-        "labor_union_memberships",
-        "LaborUnionMembership",
-        "employee_id",
-    ),
-    "holiday_pays": ("holiday_pays", "HolidayPay", "employee_id"),
-    "working_hour_reductions": (
-        "working_hour_reductions",
-        "WorkingHourReduction",
-        "employee_id",
-    ),
-    "salary_slip_accounting": (
-        "salary_slip_accounting",
-        "SalarySlipAccounting",
-        "salary_slip_id",
-    ),
-    "salary_periods": ("salary_periods", "SalaryPeriod", "salary_period_list_id"),
-}
-
-#: Row stream: the stream of its owners, the array inside them, the owner's fields in the row.
-ROWS = {
-    "salary_slip_rows": (
-        "salary_slips",
-        "rows",
-        {"salary_slip_id": "id", "employee_id": "employee_id"},
-        "SalarySlipRow",
-    ),
-    "salary_slip_transactions": (
-        "salary_slip_accounting",
-        "transactions",
-        {"salary_slip_id": "salary_slip_id"},
-        "SalarySlipTransaction",
-    ),
-    "salary_list_slips": (
-        "salary_lists",
-        "salary_slips",
-        {"salary_list_id": "id"},
-        "SalarySlipBasicData",
-    ),
-}
-STREAMS = (*DOCUMENTS, *OWNED, *ROWS, "salaries_basic_info")
+STREAMS = tuple(payroll.TABLES)
 PERSONAL = {
     stream
-    for stream in (*DOCUMENTS, *OWNED)
+    for stream in (*payroll.DOCUMENTS, *payroll.OWNED)
     if stream not in {"labor_union_settings", "salary_types", "salary_periods"}
 }
-
-
-def truth(company: Company, stream: str) -> list[Record]:
-    """Return the rows that a stream must have of a company."""
-    if stream in DOCUMENTS:
-        kind, *components = DOCUMENTS[stream]
-        return [
-            expected_record(document, *components, company_id=company.id)
-            for document in company.truth(kind)
-        ]
-    if stream in OWNED:
-        return [*_owned(company, *OWNED[stream])]
-    if stream in ROWS:
-        return [*_rows(company, *ROWS[stream])]
-    return [
-        expected_record(document, "SalariesBasicInfo", company_id=company.id)
-        | {"year": document["yearlyFigures"]["year"]}
-        for document in company.truth("salaries_basic_info")
-    ]
-
-
-def _owned(company: Company, kind: str, component: str, owner_id: str) -> Iterator[Record]:
-    for document in company.truth(kind):
-        owner = document.pop(inflection.camelize(owner_id, uppercase_first_letter=False))
-        expected = expected_record(document, component, company_id=company.id)
-        expected[owner_id] = owner
-        if kind == "salary_periods":
-            kind_of_pay = ("Kuukausipalkat", "Tuntipalkat")[owner % 2]
-            expected["salary_period_list_name"] = f"{kind_of_pay} {document['holidayCreditYear']}"
-        yield expected
-
-
-def _rows(
-    company: Company, owners: str, array: str, owner_fields: dict[str, str], component: str
-) -> Iterator[Record]:
-    known = expected_record(
-        dict.fromkeys(COMPONENTS[component]["properties"]), component, company_id=company.id
-    )
-    for owner in truth(company, owners):
-        for item in owner[array]:
-            row = {name: value for name, value in item.items() if name in known}
-            additional = {name: value for name, value in item.items() if name not in known}
-            row |= {"company_id": company.id}
-            row |= {name: owner[field] for name, field in owner_fields.items()}
-            yield row | ({"additional_fields": additional} if additional else {})
 
 
 @pytest.fixture(scope="module")
@@ -150,16 +42,6 @@ def full_run(companies: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Ru
     return run_tap(tmp_path_factory.mktemp("run"), config, catalog=selecting(*STREAMS))
 
 
-@pytest.fixture
-def reporting(config: Config, tmp_path: Path) -> Config:
-    return config | {"run_report_path": str(tmp_path / "report.json")}
-
-
-def outcomes(config: Config) -> dict[str, dict[str, Any]]:
-    with open(config["run_report_path"], encoding="utf-8") as file:  # noqa: PTH123
-        return {outcome["stream"]: outcome for outcome in json.load(file)["streams"]}
-
-
 def test_all_streams_of_the_payroll_are_compared() -> None:
     declared = {
         vars(stream)["name"] for stream in STREAM_TYPES if stream.__module__.endswith(".payroll")
@@ -173,13 +55,9 @@ def test_every_record_is_the_truth_field_by_field(
 ) -> None:
     assert full_run.exit_code == 0, full_run.log
     target = Target().load(full_run)
-    keys = target.keys[stream]
-
-    def key(row: Record) -> tuple[Any, ...]:
-        return tuple(row[name] for name in keys)
-
-    expected = [row for company in companies.companies for row in truth(company, stream)]
-    assert target.rows(stream) == sorted(expected, key=key)
+    assert tuple(target.keys[stream]) == key_of(stream)
+    expected = truth(companies, stream)
+    assert target.rows(stream) == expected
     assert len(full_run.records(stream)) == len(expected) > 0
 
 
@@ -232,7 +110,7 @@ def test_a_slip_deleted_between_list_and_detail_is_named(
         run = run_tap(tmp_path, config, catalog=selecting("salary_slips"))
     assert run.exit_code == 0, run.log
     assert f"deleted while being read: {slip}" in run.log
-    assert Target().load(run).rows("salary_slips") == truth(company, "salary_slips")
+    assert Target().load(run).rows("salary_slips") == truth(sandbox, "salary_slips")
 
 
 def test_slips_whose_details_do_not_come_are_rejected(
@@ -306,5 +184,5 @@ def test_a_limit_to_the_own_salaries_is_named(
         if stream in PERSONAL:
             assert outcome["verdict"] == "rows may be hidden"
             assert "salaries.personalSalariesOnly" in outcome["advice"]
-        elif stream in STREAMS and stream not in ROWS:
+        elif stream in STREAMS and stream not in payroll.ITEMS:
             assert outcome["verdict"] == "readable"

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from support import Digits, Record, Run, run_tap, selecting
-from test_targets import meltano_project
+from support.catalog import selecting
+from support.command import Run, run_tap
+from support.exact import Digits, Record
+from support.meltano import meltano_project
 
 if TYPE_CHECKING:
     from tap_procountor.sandbox import Sandbox

@@ -6,8 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from proxy import JSON, NOT_FOUND, Answer, Proxy, Question
-from support import Record, run_tap, selecting, truth
+from support.catalog import selecting
+from support.command import run_tap
+from support.oracle import truth
+from support.proxy import JSON, NOT_FOUND, Answer, Proxy, Question
 from test_deletions import Warehouse, receipt_of, tombstones, with_receipt
 
 from tap_procountor.sandbox import Sandbox
@@ -15,6 +17,8 @@ from tap_procountor.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from support.exact import Record
 
 ERROR = b'{"errors":[{"status":500,"message":"INTERNAL_ERROR"}]}'
 

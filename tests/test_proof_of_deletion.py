@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from proxy import NOT_FOUND, Answer, Proxy, Question, without
-from support import Record, Run, editable, run_tap, selecting, truth
+from support.bookkeeping import editable
+from support.catalog import selecting
+from support.command import Run, run_tap
+from support.oracle import truth
+from support.proxy import NOT_FOUND, Answer, Proxy, Question, without
 from test_deletions import LEDGER, Warehouse, receipt_of, tombstones, with_receipt
 
 from tap_procountor.sandbox import Sandbox
@@ -14,6 +17,8 @@ from tap_procountor.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from support.exact import Record
 
     from tap_procountor.sandbox.company import Company
 

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import (
-    COMPONENTS,
-    Record,
-    Run,
-    Target,
-    editable,
-    expected_record,
-    run_tap,
-    selecting,
-    truth,
-    utc,
-    when_asked,
-)
+from support.bookkeeping import editable, when_asked
+from support.catalog import selecting
+from support.command import Run, outcomes, run_tap
+from support.oracle import key_of, receivables, truth
+from support.target import Target
 
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.sandbox.books import invoice_events
@@ -27,31 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from proxy import Answer, Proxy, Question
+    from support.exact import Record
+    from support.proxy import Answer, Proxy, Question
 
-    from tap_procountor.sandbox.company import Company
 
-#: Stream, kind of the sandbox's truth, components of the specification.
-DOCUMENTS = {
-    "bank_accounts": ("bankaccounts", "CompanyBankAccountBasicInfo", "CompanyBankAccount"),
-    "bank_statements": ("bankstatements", "BankStatement"),
-    "reference_payments": ("referencepayments", "ReferencePayment"),
-    "payment_details": ("payments", "BasicPaymentTransactionData", "PaymentRowInfo"),
-    "payment_error_messages": ("payments/errormessages", "PaymentErrorMessage"),
-    "direct_salary_payments": (
-        "payments/directsalarypayments",
-        "DirectSalaryPaymentGroupBaseInfo",
-        "DirectSalaryPaymentGroup",
-    ),
-}
-STREAMS = (
-    *DOCUMENTS,
-    "payments",
-    "bank_statement_events",
-    "invoice_status_log",
-    "invoice_payment_events",
-    "invoice_comments",
-)
+STREAMS = tuple(receivables.TABLES)
 DATED = (
     "bank_statements",
     "reference_payments",
@@ -65,63 +36,6 @@ NOT_BY_DEFAULT = {
     "invoice_payment_events",
     "invoice_comments",
 }
-
-
-def expected(sandbox: Sandbox, stream: str) -> list[Record]:
-    """Return the rows that a table must hold, in key order."""
-    rows = [row for company in sandbox.companies for row in _expected(company, stream)]
-    key = {
-        "bank_statement_events": ("bank_statement_id", "id"),
-        "invoice_status_log": ("invoice_id", "position"),
-        "invoice_payment_events": ("invoice_id", "id"),
-        "invoice_comments": ("invoice_id", "id"),
-    }.get(stream, ("id",))
-    return sorted(rows, key=lambda row: (row["company_id"], *(row[name] for name in key)))
-
-
-def _expected(company: Company, stream: str) -> Iterator[Record]:
-    if stream in DOCUMENTS:
-        kind, *components = DOCUMENTS[stream]
-        for document in company.truth(kind):
-            yield expected_record(document, *components, company_id=company.id)
-    elif stream == "payments":
-        shown = COMPONENTS["BasicPaymentTransactionData"]["properties"]
-        for document in company.truth("payments"):
-            row = {name: value for name, value in document.items() if name in shown}
-            yield expected_record(row, "BasicPaymentTransactionData", company_id=company.id)
-    elif stream == "bank_statement_events":
-        yield from _events(company)
-    else:
-        yield from _rows_of_invoices(company, stream)
-
-
-def _events(company: Company) -> Iterator[Record]:
-    for statement in company.truth("bankstatements"):
-        inherited = {
-            "bank_statement_id": statement["id"],
-            "statement_start_date": statement["startDate"],
-        }
-        for outer in statement["events"]:
-            inner = outer.pop("event", [])
-            for parent, event in [(None, outer), *((outer["id"], one) for one in inner)]:
-                row = expected_record(event, "BankStatementEvent", company_id=company.id)
-                yield row | inherited | {"parent_event_id": parent}
-
-
-def _rows_of_invoices(company: Company, stream: str) -> Iterator[Record]:
-    rows_of, component = {
-        "invoice_status_log": (invoice_events.actions, "InvoiceTransaction"),
-        "invoice_payment_events": (invoice_events.payment_events, "PaymentEvent"),
-        "invoice_comments": (invoice_events.comments, "Comment"),
-    }[stream]
-    versions = {one["id"]: utc(one["version"]) for one in company.truth("invoices")}
-    for invoice in company.books.invoices.rows:
-        if invoice.offer and stream == "invoice_payment_events":
-            continue
-        for position, document in enumerate(rows_of(company.books.seed, invoice)):
-            row = expected_record(document, component, company_id=company.id)
-            row |= {"invoice_id": invoice.id, "version": versions[invoice.id]}
-            yield row | ({"position": position} if stream == "invoice_status_log" else {})
 
 
 @pytest.fixture(scope="module")
@@ -143,25 +57,26 @@ def test_every_record_is_the_truth_field_by_field(
 ) -> None:
     assert full_run.exit_code == 0, full_run.log
     target = Target().load(full_run)
-    assert target.rows(stream) == expected(companies, stream)
+    assert tuple(target.keys[stream]) == key_of(stream)
+    assert target.rows(stream) == truth(companies, stream)
     assert len(full_run.records(stream)) == len(target.rows(stream)) > 0
 
 
 def test_the_truth_has_what_is_hard(companies: Sandbox, full_run: Run) -> None:
-    statements = [row["id"] for row in expected(companies, "bank_statements")]
+    statements = [row["id"] for row in truth(companies, "bank_statements")]
     assert len(statements) // 2 > 400, "three pages"
     assert len(statements) // 2 % 200, "the last one short"
     assert min(statements) > 2**31
-    events = expected(companies, "bank_statement_events")
+    events = truth(companies, "bank_statement_events")
     assert any(event["parent_event_id"] for event in events)
-    payments = expected(companies, "invoice_payment_events")
+    payments = truth(companies, "invoice_payment_events")
     by_invoice = [row["invoice_id"] for row in payments if row["company_id"] == 10001]
     assert max(map(by_invoice.count, set(by_invoice))) > 400, "three pages of one invoice"
     ids = {(row["company_id"], row["id"]) for row in payments}
     assert len(ids) < len(payments), "ids that several invoices have"
     for stream in ("payment_details", "bank_statement_events", "invoice_payment_events"):
         assert any("additional_fields" in row for row in full_run.records(stream))
-    statuses = {row["status"] for row in expected(companies, "payment_error_messages")}
+    statuses = {row["status"] for row in truth(companies, "payment_error_messages")}
     assert statuses == {"HANDLED", "UNHANDLED"}
 
 
@@ -198,7 +113,7 @@ def test_events_inside_events_come_under_either_name_one_or_several(
     assert run.exit_code == 0, run.log
     assert len(come) >= 2
     target = Target().load(run)
-    events = expected(sandbox, "bank_statement_events")
+    events = truth(sandbox, "bank_statement_events")
     assert target.rows("bank_statement_events") == events
     files = {file["id"] for event in events for file in event["attachments"]}
     rows = [
@@ -217,7 +132,7 @@ def test_attachments_of_payments_and_of_events_inside_others(
     wanted = {
         (owner["company_id"], stream, owner["id"], file["id"], file["name"])
         for stream in ("reference_payments", "bank_statement_events")
-        for owner in expected(companies, stream)
+        for owner in truth(companies, stream)
         for file in owner["attachments"]
     }
     rows = {
@@ -226,7 +141,7 @@ def test_attachments_of_payments_and_of_events_inside_others(
         if row["owner_stream"] in {"reference_payments", "bank_statement_events"}
     }
     assert rows == wanted
-    parents = {row["id"]: row for row in expected(companies, "bank_statement_events")}
+    parents = {row["id"]: row for row in truth(companies, "bank_statement_events")}
     assert any(
         parents[owner]["parent_event_id"] for _, stream, owner, *_ in rows if "bank" in stream
     )
@@ -259,7 +174,7 @@ def test_only_changed_invoices_are_asked_again(
         current = [
             row for row in target.rows(stream) if row["version"] == newest[row["invoice_id"]]
         ]
-        assert current == expected(sandbox, stream)
+        assert current == truth(sandbox, stream)
     assert sandbox.statistics().by_route()["/invoices/{id}/paymentevents"] == 1
 
 
@@ -268,13 +183,13 @@ def test_rows_of_the_last_days_are_read_again_and_later_ones_come(
     sandbox: Sandbox, config: Record, tmp_path: Path, stream: str
 ) -> None:
     company = sandbox.companies[0]
-    kind = DOCUMENTS.get(stream, ("payments",))[0]
+    kind = receivables.KINDS.get(stream, "payments")
     sandbox.set_clock("2026-10-01T09:00:00+00:00")
     recent = company.create_dated(kind, "2026-09-20")
     future = company.create_dated(kind, "2026-12-01")
     catalog = selecting(stream)
     first = run_tap(tmp_path, config, catalog=catalog)
-    assert Target().load(first).rows(stream) == expected(sandbox, stream)
+    assert Target().load(first).rows(stream) == truth(sandbox, stream)
     sandbox.set_clock("2026-10-15T09:00:00+00:00")
     company.edit(kind, recent)
     company.edit(kind, future)
@@ -282,7 +197,7 @@ def test_rows_of_the_last_days_are_read_again_and_later_ones_come(
     second = run_tap(tmp_path, config, catalog=catalog, state=first.state)
     assert second.exit_code == 0, second.log
     assert 0 < len(second.records(stream)) < len(first.records(stream))
-    assert Target().load(first).load(second).rows(stream) == expected(sandbox, stream)
+    assert Target().load(first).load(second).rows(stream) == truth(sandbox, stream)
     (partition,) = second.state["bookmarks"][stream]["partitions"]
     assert partition["replication_key_value"][:10] == "2026-10-15"
 
@@ -315,7 +230,7 @@ def test_start_and_end_date_bound_the_rows_by_their_dates(
         ("payment_error_messages", "created_date"),
     ):
         within = [
-            row for row in expected(sandbox, stream) if "2024-01-01" <= row[date] <= "2024-12-31"
+            row for row in truth(sandbox, stream) if "2024-01-01" <= row[date] <= "2024-12-31"
         ]
         assert Target().load(run).rows(stream) == within
         assert within
@@ -326,13 +241,13 @@ def test_rows_entered_long_after_their_date_come_too(
     sandbox: Sandbox, config: Record, tmp_path: Path, stream: str
 ) -> None:
     company = sandbox.companies[0]
-    kind = DOCUMENTS[stream][0]
+    kind = receivables.KINDS[stream]
     first = run_tap(tmp_path, config, catalog=selecting(stream))
     late = [company.create_dated(kind, date) for date in ("2022-03-04", "2026-12-01")]
     sandbox.reset_statistics()
     second = run_tap(tmp_path, config, catalog=selecting(stream), state=first.state)
     target = Target().load(first).load(second)
-    assert target.rows(stream) == expected(sandbox, stream)
+    assert target.rows(stream) == truth(sandbox, stream)
     assert {row["id"] for row in second.records(stream)} >= set(late)
     # The list of the last days, and that of what is older but new.
     assert sandbox.statistics().by_route()[f"/{kind}"] == 2
@@ -405,7 +320,7 @@ def test_what_is_hidden_from_a_run_with_fewer_rights_comes_later_however_old_its
     third = run_tap(tmp_path, config, catalog=catalog, state=second.state)
     assert third.exit_code == 0, third.log
     target = Target().load(first).load(second).load(third)
-    assert target.rows(stream) == expected(sandbox, stream)
+    assert target.rows(stream) == truth(sandbox, stream)
 
 
 @pytest.mark.parametrize("stream", ["bank_statements", "reference_payments", "payment_details"])
@@ -413,7 +328,7 @@ def test_deletions_are_found_when_all_are_looked_for(
     sandbox: Sandbox, config: Record, tmp_path: Path, stream: str
 ) -> None:
     company = sandbox.companies[0]
-    kind = DOCUMENTS[stream][0]
+    kind = receivables.KINDS[stream]
     config["deletion_check"] = "full"
     first = run_tap(tmp_path, config, catalog=selecting(stream))
     gone = company.truth(kind)[3]["id"]
@@ -422,7 +337,7 @@ def test_deletions_are_found_when_all_are_looked_for(
     assert second.exit_code == 0, second.log
     rows = Target().load(first).load(second).rows(stream)
     assert [row["id"] for row in rows if "_sdc_deleted_at" in row] == [gone]
-    assert [row for row in rows if "_sdc_deleted_at" not in row] == expected(sandbox, stream)
+    assert [row for row in rows if "_sdc_deleted_at" not in row] == truth(sandbox, stream)
 
 
 def test_a_stopped_run_goes_on_behind_the_last_invoice(
@@ -438,7 +353,7 @@ def test_a_stopped_run_goes_on_behind_the_last_invoice(
     sandbox.clear_faults()
     second = run_tap(tmp_path, config, catalog=catalog, state=first.state)
     rows = Target().load(first).load(second).rows("invoice_payment_events")
-    assert rows == expected(sandbox, "invoice_payment_events")
+    assert rows == truth(sandbox, "invoice_payment_events")
 
 
 def test_an_invoice_deleted_meanwhile_has_no_rows(
@@ -454,7 +369,7 @@ def test_an_invoice_deleted_meanwhile_has_no_rows(
     assert run.exit_code == 0, run.log
     assert f"deleted while being read: {invoice}" in run.log
     rows = Target().load(run).rows("invoice_payment_events")
-    assert rows == expected(sandbox, "invoice_payment_events")
+    assert rows == truth(sandbox, "invoice_payment_events")
 
 
 def test_rows_without_id_are_rejected_not_lost(
@@ -466,7 +381,7 @@ def test_rows_without_id_are_rejected_not_lost(
     run = run_tap(tmp_path, config, catalog=selecting("payments", "rejected_records"))
     assert run.exit_code == 1
     rows = Target().load(run).rows("payments")
-    assert rows == [row for row in expected(sandbox, "payments") if row["id"] != payment]
+    assert rows == [row for row in truth(sandbox, "payments") if row["id"] != payment]
     (rejected,) = run.records("rejected_records")
     assert rejected["stream"] == "payments"
 
@@ -519,12 +434,6 @@ def test_each_missing_right_is_named(  # noqa: PLR0913, PLR0917 - a table of cas
     assert right in run.log
 
 
-def outcome(config: Record, stream: str) -> dict[str, Any]:
-    with open(config["run_report_path"], encoding="utf-8") as file:  # noqa: PTH123
-        (found,) = [one for one in json.load(file)["streams"] if one["stream"] == stream]
-    return dict(found)
-
-
 def test_without_discussion_no_comments_are_asked_for(
     sandbox: Sandbox, config: Record, tmp_path: Path
 ) -> None:
@@ -533,7 +442,7 @@ def test_without_discussion_no_comments_are_asked_for(
     run = run_tap(tmp_path, config, catalog=selecting("invoice_comments"))
     assert run.exit_code == 1
     assert "the discussion of invoices" in run.log
-    assert outcome(config, "invoice_comments")["verdict"] == "module off"
+    assert outcomes(config)["invoice_comments"]["verdict"] == "module off"
     routes = sandbox.statistics().by_route()
     assert not routes["/invoices"]
     assert not routes["/invoices/{id}/comments"]
@@ -550,4 +459,4 @@ def test_attachments_are_not_called_empty_because_one_of_their_owners_is(
     config["run_report_path"] = str(tmp_path / "r.json")
     run = run_tap(tmp_path, config, catalog=selecting("attachments"))
     assert run.records("attachments")
-    assert outcome(config, "attachments")["verdict"] == "readable"
+    assert outcomes(config)["attachments"]["verdict"] == "readable"

@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from support import (
-    Digits,
-    Record,
-    Run,
-    Target,
-    expected_record,
-    parse,
-    run_tap,
-    selecting,
-)
+from support.catalog import selecting
+from support.command import Run, run_tap
+from support.exact import Digits, Record, parse
+from support.oracle.records import expected_record
+from support.target import Target
 
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.streams.base.periods import Span, months_of
@@ -26,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from proxy import Proxy
+    from support.proxy import Proxy
 
     from tap_procountor.sandbox.company import Company
 

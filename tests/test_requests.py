@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import Target, run_tap, selecting, truth
+from support.catalog import selecting
+from support.command import run_tap
+from support.oracle import truth
+from support.target import Target
 
 from tap_procountor.api.client import ProcountorClient
 from tap_procountor.api.gate import Gate
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 Config = dict[str, Any]
 
 
-@pytest.mark.parametrize("invoices", [1000, 5000])
+@pytest.mark.parametrize("invoices", [1000, pytest.param(5000, marks=pytest.mark.slow)])
 def test_at_most_eleven_requests_per_thousand_documents(invoices: int, tmp_path: Path) -> None:
     with Sandbox(invoices=invoices, requests_per_second=0) as sandbox:
         config = {**sandbox.config(), "requests_per_second": 1000}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import random
@@ -15,18 +14,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from support import (
-    Record,
-    Run,
-    Target,
-    editable,
-    exit_code_of,
-    parse,
-    run_tap,
-    selecting,
-    start_command,
-    truth,
-)
+from support.bookkeeping import editable
+from support.catalog import selecting
+from support.command import Run, exit_code_of, inputs, run_tap, start_command
+from support.exact import Record, parse
+from support.oracle import truth
+from support.target import Target
 
 from tap_procountor.sandbox import Sandbox
 
@@ -48,15 +41,8 @@ class Process:
     """The tap as a target sees it: what it has written so far."""
 
     def __init__(self, folder: Path, config: Record, state: Record) -> None:
-        arguments = []
-        for name, value in (
-            ("config", config),
-            ("state", state),
-            ("catalog", selecting_once(*STREAMS)),
-        ):
-            path = folder / f"{name}.json"
-            path.write_text(json.dumps(value))
-            arguments += [f"--{name}", str(path)]
+        catalog = selecting_once(*STREAMS)
+        arguments = inputs(folder, config=config, state=state, catalog=catalog)
         pipe, self._log = folder / "pipe", folder / "log"
         os.mkfifo(pipe)
         self._process = start_command(arguments, [pipe, self._log])
@@ -118,14 +104,17 @@ def kills(request: pytest.FixtureRequest) -> int:
 #: Share of the kills and size of the books of each part. Only lists of more than 1000 rows have a
 #: bookmark half-way; between tables a small load has as many, and takes a tenth of the time.
 PARTS: dict[str, tuple[float, Record]] = {
+    "a few": (0.04, {"invoices": 20, "companies": 2, "colliding_ids": True}),
     "large": (0.2, {"invoices": 1500}),
     "small": (0.45, {"invoices": 100}),
     "two companies": (0.35, {"invoices": 50, "companies": 2, "colliding_ids": True}),
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param(part, marks=[pytest.mark.slow] * (part != "a few")) for part in PARTS],
+)
 def test_killed_at_random_points_nothing_is_lost(tmp_path: Path, kills: int, part: str) -> None:
     """A chain of runs, each killed somewhere and continued, until there were enough kills."""
     chance = random.Random(f"{kills} {part}")
@@ -320,7 +309,10 @@ def test_a_signal_while_the_target_is_not_reading_breaks_no_line(
     assert run.messages[-1]["type"] == "STATE"
 
 
-@pytest.mark.parametrize(("latency_ms", "least", "most"), [(0, 1, 8), (600, 10, 13)])
+@pytest.mark.parametrize(
+    ("latency_ms", "least", "most"),
+    [(0, 1, 8), pytest.param(600, 10, 13, marks=pytest.mark.slow)],
+)
 def test_no_more_is_read_ahead_than_the_rate_needs(
     tmp_path: Path, latency_ms: int, least: int, most: int
 ) -> None:
@@ -339,6 +331,7 @@ def test_no_more_is_read_ahead_than_the_rate_needs(
         assert least <= batches <= most
 
 
+@pytest.mark.slow
 def test_data_that_changes_under_a_load(tmp_path: Path) -> None:
     with Sandbox(invoices=1500, requests_per_second=0, latency_ms=40, jitter_ms=30) as sandbox:
         config = {**sandbox.config(), "requests_per_second": 40}
@@ -370,6 +363,7 @@ def test_data_that_changes_under_a_load(tmp_path: Path) -> None:
             assert receipts[receipt["id"]] == receipt
 
 
+@pytest.mark.slow
 def test_thousands_of_documents_in_one_second(tmp_path: Path) -> None:
     """A mass import gives all its documents the same version."""
     with Sandbox(invoices=4500, requests_per_second=0) as sandbox:

@@ -8,8 +8,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from proxy import Answer
-from support import SPECIFICATION, Target, run_tap, selecting, truth
+from support.catalog import selecting
+from support.command import outcomes, report_of, run_tap
+from support.oracle import truth
+from support.oracle.records import SPECIFICATION
+from support.proxy import Answer
+from support.target import Target
 
 from tap_procountor.permissions.access import Access
 from tap_procountor.sandbox import Sandbox
@@ -20,7 +24,7 @@ from tap_procountor.streams.registry import STREAM_TYPES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from proxy import Proxy
+    from support.proxy import Proxy
 
 Config = dict[str, Any]
 
@@ -80,21 +84,6 @@ LIMITS = [
 ]
 
 
-def read_report(config: Config) -> dict[str, Any]:
-    with open(config["run_report_path"], encoding="utf-8") as file:  # noqa: PTH123
-        report: dict[str, Any] = json.load(file)
-    return report
-
-
-def outcomes(config: Config) -> dict[str, dict[str, Any]]:
-    return {outcome["stream"]: outcome for outcome in read_report(config)["streams"]}
-
-
-@pytest.fixture
-def reporting(config: Config, tmp_path: Path) -> Config:
-    return config | {"run_report_path": str(tmp_path / "report.json")}
-
-
 @pytest.mark.parametrize(("right", "stream", "verdict", "advice"), VERDICTS)
 def test_each_missing_right_has_its_verdict(  # noqa: PLR0913, PLR0917 - a table of cases
     sandbox: Sandbox,
@@ -147,7 +136,7 @@ def test_the_rights_that_streams_name_are_the_apis() -> None:
 def test_with_all_rights_everything_is_readable_or_empty(reporting: Config, tmp_path: Path) -> None:
     run = run_tap(tmp_path, reporting)
     assert run.exit_code == 0, run.log
-    verdicts = {outcome["verdict"] for outcome in read_report(reporting)["streams"]}
+    verdicts = {outcome["verdict"] for outcome in report_of(reporting)["streams"]}
     assert verdicts <= {"readable", "readable, but empty"}
 
 
@@ -203,10 +192,10 @@ def test_a_loss_of_rights_is_told_with_what_was_before(
     sandbox: Sandbox, reporting: Config, tmp_path: Path
 ) -> None:
     first = run_tap(tmp_path, reporting, catalog=selecting("invoices"))
-    assert read_report(reporting)["warnings"] == []
+    assert report_of(reporting)["warnings"] == []
     sandbox.companies[0].set_right("salaries.payroll")
     run = run_tap(tmp_path, reporting, catalog=selecting("invoices"), state=first.state)
-    (warning,) = read_report(reporting)["warnings"]
+    (warning,) = report_of(reporting)["warnings"]
     assert warning.startswith(f"Company {sandbox.companies[0].id}: the rights")
     assert "salaries.payroll (ALL_RIGHTS, now NO_ACCESS)" in warning
     assert warning in run.log
@@ -307,5 +296,5 @@ def test_the_end_of_support_is_announced(
     url = sandbox.api_url.replace("latest", version)
     run = run_tap(tmp_path, reporting | {"api_url": url}, catalog=selecting("company"))
     assert ("is supported until about 2026-11-15" in run.log) is is_warned
-    warnings = read_report(reporting)["warnings"]
+    warnings = report_of(reporting)["warnings"]
     assert sum("is supported until" in warning for warning in warnings) == is_warned

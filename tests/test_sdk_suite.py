@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
@@ -14,24 +13,32 @@ from singer_sdk.testing.runners import TapTestRunner
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.tap import TapProcountor
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 # The sandbox has not a value for every field of the specification.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:No records were available to test:UserWarning"),
     pytest.mark.filterwarnings("ignore:Fields in transformed catalog but not in:UserWarning"),
 ]
 
-# The SDK wants the settings when the class is made, that is before any fixture.
-_sandbox = Sandbox(invoices=60, requests_per_second=0)
-# Some resources are for Swedish companies only.
-_sandbox.companies[0].set_country("SWEDEN")
-_sandbox.start()
-_files = TemporaryDirectory()
-_config = {
-    **_sandbox.config(),
-    "requests_per_second": 1000,
-    "attachment_files_path": _files.name,
-    "on_missing_permission": "warn",
-}
+#: The SDK makes its tests from the streams when they are collected, for which no request is made.
+#: The same object gets the sandbox's settings before the first of them runs.
+_config: dict[str, Any] = {"client_id": "a", "client_secret": "b", "api_key": "c"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with Sandbox(invoices=60, requests_per_second=0) as running:
+        # Some resources are for Swedish companies only.
+        running.companies[0].set_country("SWEDEN")
+        _config.update(
+            running.config(),
+            requests_per_second=1000,
+            attachment_files_path=str(tmp_path_factory.mktemp("files")),
+            on_missing_permission="warn",
+        )
+        yield
 
 
 def _everything() -> dict[str, Any]:
@@ -75,8 +82,3 @@ class TestTapProcountor(
         runner = RunOfOurs(TapProcountor, _config, _suite, catalog=_catalog)
         runner.sync_all()
         return runner
-
-
-def teardown_module() -> None:
-    _sandbox.stop()
-    _files.cleanup()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
-from support import all_at_once, exit_code_of, selecting, start_command
+from support.catalog import selecting
+from support.command import all_at_once, exit_code_of, start_command
 
 from tap_procountor.api.client import ProcountorClient
 from tap_procountor.api.company import Company

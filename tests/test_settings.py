@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import Record, all_at_once, run_tap, selecting
+from support.catalog import selecting
+from support.command import all_at_once, run_tap
 
 from tap_procountor.tap import TapProcountor
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from support import Run
+    from support.command import Run
+    from support.exact import Record
 
     from tap_procountor.sandbox import Sandbox
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import Record, editable, run_tap, selecting
+from support.bookkeeping import editable
+from support.catalog import selecting
+from support.command import run_tap
 
 from tap_procountor.errors import ConfigurationError
 from tap_procountor.sandbox import Sandbox
@@ -17,6 +19,8 @@ from tap_procountor.state.validation import VERSION, check_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from support.exact import Record
 
 DATA = Path(__file__).parent / "data"
 VARIANTS = {"invoices": 2}

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import stream_index
 import stream_pages
-from test_targets import Database, meltano_project, meltano_run
+from support.meltano import Database, meltano_project, meltano_run
 
 from tap_procountor.sandbox import Sandbox
 

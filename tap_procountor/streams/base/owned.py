@@ -12,7 +12,7 @@ from inspect import getattr_static
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from tap_procountor.api.client import decode
+from tap_procountor.api.responses import decode
 from tap_procountor.errors import UNFORESEEN, ApiError, NotFoundError, RecordError
 from tap_procountor.readers.batch import PAGE_SIZE, Batch
 from tap_procountor.readers.isolation import ask_in_halves, attempting, fault_of, isolated

@@ -50,8 +50,6 @@ _LONGEST_WAIT_SECONDS = 60.0
 _MAX_UNCLEAR_TRIES = 2
 
 _OK, _UNAUTHORIZED, _TOO_MANY_REQUESTS = 200, 401, 429
-#: Of a file; so much of it is in memory at a time.
-_PIECE_SIZE = 1024 * 1024
 
 logger = logging.getLogger("tap-procountor.client")
 
@@ -331,10 +329,9 @@ class ProcountorClient:
             with self._session.answer(request) as response:
                 status, headers = response.status_code, response.headers
                 if call.receive and carries_file(status, headers):
-                    pieces = self._session.pieces(response, _PIECE_SIZE)
-                    content = call.receive(headers, counted(pieces))
+                    content = call.receive(headers, counted(self._session.pieces(response)))
                 else:
-                    body = b"".join(self._session.pieces(response))
+                    body = self._session.body(response)
                     size = len(body)
         finally:
             for usage in call.usages:

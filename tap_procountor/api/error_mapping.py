@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from requests import RequestException
+from requests import PreparedRequest, RequestException
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProxyError
 from urllib3.exceptions import TimeoutError as HttpTimeoutError
 
@@ -184,7 +184,7 @@ def no_answer(error: Exception, url: str, timeout: float, *, has_proxy: bool) ->
             "of your own has issued it, name the authority's file in REQUESTS_CA_BUNDLE."
         )
     if isinstance(cause, ValueError):
-        return _unusable_proxy() if has_proxy else _no_address(f"{server.scheme}://{server.netloc}")
+        return _no_address(url, has_proxy=has_proxy)
     # For urllib3, a server that cannot be reached at all is a case of a timeout.
     if isinstance(cause, HttpTimeoutError) and not isinstance(cause, NewConnectionError):
         place = without_ids(server.path)
@@ -202,14 +202,20 @@ def _cause(error: Exception) -> Exception:
     return cause if isinstance(cause, Exception) else error
 
 
-def _no_address(origin: str) -> ApiError:
-    return ApiError(f"{origin} is no valid address: check api_url and token_url.")
-
-
-def _unusable_proxy() -> ConfigurationError:
-    return ConfigurationError(
-        "The environment names a proxy that cannot be used: set HTTPS_PROXY to an address such as "
-        "http://proxy.example.com:8080, or unset it."
+def _no_address(url: str, *, has_proxy: bool) -> ProcountorError:
+    """Return what to say of an address that cannot be used, the server's or the proxy's."""
+    try:
+        PreparedRequest().prepare_url(url, None)
+    except ValueError:
+        has_proxy = False
+    if has_proxy:
+        return ConfigurationError(
+            "The environment names a proxy that cannot be used: set HTTPS_PROXY to an address such "
+            "as http://proxy.example.com:8080, or unset it."
+        )
+    server = urlsplit(url)
+    return ApiError(
+        f"{server.scheme}://{server.netloc} is no valid address: check api_url and token_url."
     )
 
 

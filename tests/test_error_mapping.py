@@ -9,6 +9,7 @@ from tap_procountor.api.responses import Answer
 from tap_procountor.errors import (
     ApiError,
     AuthenticationError,
+    ConfigurationError,
     ForbiddenError,
     NotFoundError,
     ProcountorError,
@@ -45,6 +46,7 @@ def found(
         (403, ERROR, ForbiddenError, "may not read /invoices"),
         (403, HTML, UnclearError, "no JSON"),
         (404, ERROR, NotFoundError, "no /invoices"),
+        (407, HTML, ConfigurationError, "asks for a user and a password"),
         (413, HTML, ApiError, "refused the request"),
         (429, HTML, TransientError, "HTTP 429"),
         (500, JSON, TransientError, "HTTP 500"),

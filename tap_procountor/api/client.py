@@ -166,17 +166,8 @@ class ProcountorClient:
     ) -> Answer:
         """Post a question that only reads, such as a report's parameters, and return the answer.
 
-        It is repeated like a ``get``: asking twice changes nothing. Never post here what does.
-
-        Args:
-            auth: Gives the company's token.
-            path: Below ``api_url``.
-            body: The question, anything that JSON can hold.
-            usage: Where the request is counted beside the client's own ``usage``.
-            priority: Its place among those that wait; see ``Gate``.
-
-        Raises:
-            ProcountorError: As ``get`` does.
+        It is repeated like a ``get``: asking twice changes nothing. Never post here what does. The
+        body is anything that JSON can hold; all else is as for ``get``.
         """
         headers = {"Content-Type": "application/json"}
         content = msgspec.json.encode(body)
@@ -195,16 +186,8 @@ class ProcountorClient:
     ) -> Any:  # noqa: ANN401 - what the receiver returns
         """Get a file, never in memory as a whole, and return what its receiver makes of it.
 
-        Args:
-            auth: Gives the company's token.
-            path: Below ``api_url``.
-            receive: Called in this thread; again if the file breaks off.
-            params: The query.
-            usage: Where the request is counted beside the client's own ``usage``.
-            priority: Its place among those that wait; see ``Gate``.
-
-        Raises:
-            ProcountorError: As ``get``, and what the receiver raises.
+        The receiver is called in this thread, and again if the file breaks off; what it raises is
+        raised. All else is as for ``get``.
         """
         call = self._call(Request("GET", self._url(path, params), auth=auth), path, usage, priority)
         answer = self._ask(replace(call, receive=receive))

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 #: A server that wants to be left alone for longer (seconds) is not asked again.
 _LONGEST_RETRY_AFTER = 600.0
-_PROXY_WANTS_CREDENTIALS = 407
 
 
 class Row(NamedTuple):
@@ -61,6 +60,10 @@ _SUCCESSES, _REDIRECTS, _SERVER_ERRORS = range(200, 300), range(300, 400), range
 _BUSY = {429, *_SERVER_ERRORS}
 _ANY = range(1000)
 _NOT_JSON = "{place} answered {status} with a body that is no JSON."
+_PROXY_REFUSES = (
+    "The proxy that the environment names asks for a user and a password (HTTP 407): put them into "
+    "HTTPS_PROXY and HTTP_PROXY, as in http://user:password@proxy.example.com:8080."
+)
 
 #: Whoever answers. Of each table, the first row that fits counts.
 _ANYBODY: Table = (
@@ -79,6 +82,7 @@ _ANYBODY: Table = (
     ),
     Row({429}, TransientError, "{place} answered {outline}."),
     Row(_SERVER_ERRORS, TransientError, "{place} answered {outline}.", is_about_request=True),
+    Row({407}, ConfigurationError, _PROXY_REFUSES),
     # A gateway stands before the API: its errors are HTML, its 403 too, which thus need not speak
     # of rights.
     Row({403}, UnclearError, _NOT_JSON, lambda answer, _: not answer.is_json),
@@ -172,8 +176,8 @@ def no_answer(error: Exception, url: str, timeout: float, *, has_proxy: bool) ->
     cause, server = _cause(error), urlsplit(url)
     if isinstance(cause, ProxyError):
         # Of the answer to CONNECT, there is only the text.
-        if f" {_PROXY_WANTS_CREDENTIALS} " in str(cause.original_error):
-            return proxy_refuses()
+        if " 407 " in str(cause.original_error):
+            return ConfigurationError(_PROXY_REFUSES)
         return TransientError(
             "The proxy that the environment names gives no connection "
             f"({type(cause.original_error).__name__}): check HTTPS_PROXY and HTTP_PROXY."
@@ -216,14 +220,6 @@ def _no_address(url: str, *, has_proxy: bool) -> ProcountorError:
     server = urlsplit(url)
     return ApiError(
         f"{server.scheme}://{server.netloc} is no valid address: check api_url and token_url."
-    )
-
-
-def proxy_refuses() -> ConfigurationError:
-    """Return what to say of a proxy that answers 407."""
-    return ConfigurationError(
-        "The proxy that the environment names asks for a user and a password (HTTP 407): put them "
-        "into HTTPS_PROXY and HTTP_PROXY, as in http://user:password@proxy.example.com:8080."
     )
 
 

@@ -20,7 +20,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from tap_procountor.api.error_mapping import no_answer, proxy_refuses
+from tap_procountor.api.error_mapping import no_answer
 from tap_procountor.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     Sending = Callable[[], AbstractContextManager[None]]
 
 _PIECE_SIZE = 1024 * 1024
-_PROXY_WANTS_CREDENTIALS = 407
 #: The entry of a request's headers by which the connection gets what it waits for. The connection
 #: takes it out; no header can have such a name, so that it would be refused rather than written.
 _SENDING = ":sending"
@@ -111,8 +110,6 @@ class Session(requests.Session):
                 proxies=self._proxies_for(url),
             )
         with response:
-            if response.status_code == _PROXY_WANTS_CREDENTIALS:
-                raise proxy_refuses()
             yield response
 
     def body(self, response: requests.Response) -> bytes:

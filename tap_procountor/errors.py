@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_procountor.api.client import Answer
-
 logger = logging.getLogger("tap-procountor.errors")
 
 
@@ -30,7 +28,11 @@ class AuthenticationError(ProcountorError):
     """Procountor accepts no token for this company."""
 
 
-class _RefusalError(ProcountorError):
+class TokenRefusedError(AuthenticationError):
+    """The API refuses the token of a request (401): it may have expired on the way."""
+
+
+class RefusalError(ProcountorError):
     """The API, or the gateway before it, refuses a request.
 
     Attributes:
@@ -38,16 +40,14 @@ class _RefusalError(ProcountorError):
             a gateway's HTML, proves neither that something was deleted nor that it was not.
     """
 
-    def __init__(self, message: str, *, is_from_api: bool = False) -> None:
-        super().__init__(message)
-        self.is_from_api = is_from_api
+    is_from_api: bool = False
 
 
-class ForbiddenError(_RefusalError):
+class ForbiddenError(RefusalError):
     """The key's user lacks the right to read a resource (403)."""
 
 
-class NotFoundError(_RefusalError):
+class NotFoundError(RefusalError):
     """The resource does not exist, or every id of a batch is unknown (404)."""
 
 
@@ -86,21 +86,17 @@ class TransientError(ApiError):
         retry_after: Seconds the server asked us to wait, if it did.
     """
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+    retry_after: float | None = None
 
 
 class UnclearError(TransientError):
     """A 403 or 404 that the API itself may not have sent: it is asked for once more.
 
     Attributes:
-        answer: The answer.
+        refusal: What it means if it comes again.
     """
 
-    def __init__(self, message: str, answer: Answer) -> None:
-        super().__init__(message)
-        self.answer = answer
+    refusal: ProcountorError
 
 
 class IncompleteError(ProcountorError):

@@ -163,12 +163,11 @@ class Run:
         )
 
     def _parts(self) -> Iterator[tuple[ReadStream, Company]]:
-        """Yield all parts of the run in their order, each with its requests counted."""
+        """Yield all parts of the run in their order, which is that of their requests, too."""
         parts = product(self.streams(), self.context.companies.values())
-        for order, (stream, company) in enumerate(parts):
-            usage = self.context.report.outcome(stream.name, company.id).usage
-            usage.order = order
-            yield stream, company.counting(usage)
+        for priority, (stream, company) in enumerate(parts):
+            self.context.priorities[stream.name, company.id] = priority
+            yield stream, self.context.part(stream.name, company)
 
     def _read_companies(self) -> None:
         """Read the streams; the rights are requested while the first of them are under way."""

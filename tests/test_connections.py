@@ -21,6 +21,8 @@ from support.command import Run, run_tap
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from proxy import Proxy
+
     from tap_procountor.sandbox import Sandbox
 
 Config = dict[str, Any]
@@ -330,6 +332,50 @@ def test_a_proxy_tunnels_tls(  # noqa: PLR0913, PLR0917 - fixtures
         assert all("Proxy-Authorization" in headers for _, headers, _ in proxy.seen)
         assert not any("Proxy-Authorization" in headers for _, headers, _ in secure.seen)
         assert not any("Authorization" in headers for _, headers, _ in proxy.seen)
+
+
+#: What requests need; ``Host`` and the length of a body are made by the connection.
+WRITTEN = {"Accept", "Accept-Encoding", "Authorization", "Content-Length", "Content-Type", "Host"}
+WRITTEN |= {"Proxy-Authorization", "User-Agent"}
+
+
+@pytest.mark.parametrize("way", ["directly", "proxy", "tunnel"])
+def test_nothing_but_what_is_needed_is_written(  # noqa: PLR0913, PLR0917 - fixtures
+    sandbox: Sandbox,
+    secure: Relay,
+    config: Config,
+    tmp_path: Path,
+    certificate: Path,
+    way: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a request waits for travels with its headers, but not beyond this machine."""
+    with relay(sandbox.url) as server:
+        # For a tunnel the relay is the proxy, and the other one sees the requests.
+        seen = secure.seen if way == "tunnel" else server.seen
+        monkeypatch.setenv("NO_PROXY", "")
+        if way == "directly":
+            config |= {"api_url": f"http://127.0.0.1:{server.server_port}/latest/api"}
+        else:
+            name = "HTTPS_PROXY" if way == "tunnel" else "HTTP_PROXY"
+            monkeypatch.setenv(name, f"http://user:password@127.0.0.1:{server.server_port}")
+        if way == "tunnel":
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "cert.pem"))
+            config = over_tls(config, secure)
+        run = run_tap(tmp_path, config, catalog=selecting("company", "report_ledger_accounts"))
+        assert run.exit_code == 0, run.log
+    assert len(seen) > 3
+    assert {name for _, headers, _ in seen for name in headers} <= WRITTEN
+    assert not any("partial" in str(headers) for _, headers, _ in server.seen)
+
+
+def test_no_cookie_is_kept(proxy: Proxy, tmp_path: Path) -> None:
+    cookie = {"Set-Cookie": "session=of-another-company; Path=/"}
+    proxy.after = lambda _, answer: answer._replace(headers=answer.headers | cookie)
+    run = run_tap(tmp_path, proxy.config(), catalog=selecting("company", "fiscal_years"))
+    assert run.exit_code == 0, run.log
+    assert len(proxy.asked) > 3
+    assert not any("Cookie" in question.headers for question in proxy.asked)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

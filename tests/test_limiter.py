@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tap_procountor.api import rate_limit as limiter_module
-from tap_procountor.api.rate_limit import RateLimiter
+from tap_procountor.api.rate_limit import RateLimiter, Turn
 from tap_procountor.errors import ApiError
 from tap_procountor.settings import requests_per_second
 
@@ -27,7 +27,7 @@ def test_no_span_sees_more_than_permitted_although_missed_turns_are_made_good(
     def come_now_and_then(seed: int) -> None:
         chance = Random(seed)
         while time.monotonic() < end:
-            with limiter.turn():
+            with limiter.admit(Turn()):
                 sent.append(time.monotonic())
                 time.sleep(chance.choice([0, 0, 0.001, 0.01]))
             # At times nobody comes, and then many at once.
@@ -53,13 +53,14 @@ def test_pauses_grow_until_nothing_passes_any_more(monkeypatch: pytest.MonkeyPat
     waits = []
     for _ in range(7):
         began = time.monotonic()
-        with limiter.turn():
+        turn = Turn()
+        with limiter.admit(turn):
             waits.append(time.monotonic() - began)
-        limiter.back_off()
+        limiter.back_off(turn)
         # Another that was sent before the pause adds nothing to it.
-        limiter.back_off()
+        limiter.back_off(turn)
     assert all(wait >= 0.02 * 2**at for at, wait in enumerate(waits[1:]))
-    with pytest.raises(ApiError, match="429"), limiter.turn():
+    with pytest.raises(ApiError, match="429"), limiter.admit(Turn()):
         pass
 
 
@@ -67,12 +68,13 @@ def test_a_request_that_passes_ends_the_growing_of_pauses(monkeypatch: pytest.Mo
     monkeypatch.setattr(limiter_module, "_FIRST_PAUSE_SECONDS", 0.001)
     limiter = RateLimiter(1000)
     for _ in range(20):
-        with limiter.turn():
+        turn, following = Turn(), Turn()
+        with limiter.admit(turn):
             pass
-        limiter.back_off()
-        with limiter.turn():
+        limiter.back_off(turn)
+        with limiter.admit(following):
             pass
-        limiter.go_on()
+        limiter.go_on(following)
 
 
 @pytest.mark.parametrize(

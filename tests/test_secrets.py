@@ -7,15 +7,14 @@ import json
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 import pytest
+from requests import Request
 from support.catalog import selecting
 from support.command import all_at_once, exit_code_of, start_command
 
 from tap_procountor.api.client import ProcountorClient
 from tap_procountor.api.company import Company
-from tap_procountor.api.session import Request
 from tap_procountor.errors import ProcountorError
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.settings import SETTINGS
@@ -426,7 +425,7 @@ def test_objects_do_not_show_secrets(sandbox: Sandbox, config: Config) -> None:
             [
                 *(tap, tap.config, vars(tap), client, vars(client), auth),
                 *(auth.oauth_request_body, company, answer, refusal.value, refusal.getrepr()),
-                Request("POST", "https://example.com", urlencode(auth.oauth_request_body).encode()),
+                Request("POST", "https://example.com", data=auth.oauth_request_body),
             ],
         )
     )

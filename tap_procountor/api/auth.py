@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Protocol
 
+    from requests import PreparedRequest
+
     class Exchange(Protocol):
         """Posts the form to the token endpoint and returns its answer."""
 
@@ -32,8 +34,8 @@ class CompanyAuthenticator(OAuthAuthenticator):
     """Holds the access token of one company for all threads and streams, in memory only.
 
     The SDK's authenticator has no lock, no margin before the expiry and no way to renew a token
-    that was refused, and logs the body of a refused exchange: hence the overrides. Requests take
-    ``authorization``; ``authenticate_request`` would need an object of the requests library.
+    that was refused, logs the body of a refused exchange, and writes a request's query anew,
+    without the parameters that are empty: hence the overrides.
 
     Args:
         client_id: The integration's client id.
@@ -71,12 +73,13 @@ class CompanyAuthenticator(OAuthAuthenticator):
             form["redirect_uri"] = self._redirect_uri
         return form
 
-    def authorization(self) -> str:
-        """Return the header of that name, after getting a token if there is none that lives."""
+    def authenticate_request(self, request: PreparedRequest) -> PreparedRequest:
+        """Add the token to a request, after getting one if there is none that lives."""
         with self._lock:
             if not self.is_token_valid():
                 self.update_access_token()
-            return f"Bearer {self.access_token}"
+            request.headers["Authorization"] = f"Bearer {self.access_token}"
+        return request
 
     def is_token_valid(self) -> bool:
         """Tell whether the token can still be used for a request."""
@@ -96,7 +99,7 @@ class CompanyAuthenticator(OAuthAuthenticator):
         requested = datetime.now(UTC)
         answer = self._exchange(self.oauth_request_body, is_first=self.access_token is None)
         token, lifetime = answer.get("access_token"), answer.get("expires_in")
-        # No header can hold another character, and urllib3's error would quote the token.
+        # No header can hold another character, and the error would quote the token.
         if not (isinstance(token, str) and token and token.isascii() and token.isprintable()):
             msg = "The token endpoint answered without an access token: check api_url or token_url."
             raise AuthenticationError(msg)
@@ -104,8 +107,8 @@ class CompanyAuthenticator(OAuthAuthenticator):
         self.expires_in = int(lifetime) if isinstance(lifetime, (int, float, Decimal)) else None
         self.last_refreshed = requested
 
-    def discard(self, authorization: str | None) -> None:
+    def discard(self, request: PreparedRequest) -> None:
         """Give up the token that a request was refused with, unless it has been renewed since."""
         with self._lock:
-            if authorization == f"Bearer {self.access_token}":
+            if request.headers["Authorization"] == f"Bearer {self.access_token}":
                 self.last_refreshed = None

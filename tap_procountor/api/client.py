@@ -1,50 +1,41 @@
 """The one place where requests are made.
 
-Token, limiter, retries and error messages are here; streams neither sleep, retry nor look at status
-codes. How a request travels is in ``session``, the threads that requests run in in ``workers``.
+Token, limiter and retries are here; streams neither sleep, retry nor look at status codes. How a
+request travels is in ``session``, what an answer means in ``responses`` and ``error_mapping``, the
+threads that requests run in are in ``workers``.
 """
 
 from __future__ import annotations
 
 import logging
 import random
-import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from datetime import MAXYEAR, UTC, datetime
-from decimal import Decimal
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import backoff
 import msgspec
+from requests import Request
 
 from tap_procountor.api.auth import CompanyAuthenticator
+from tap_procountor.api.error_mapping import API, TOKEN_ENDPOINT, error_of, without_ids
 from tap_procountor.api.gate import BEFORE_ALL, Gate
-from tap_procountor.api.rate_limit import RateLimiter
-from tap_procountor.api.salvage import salvaged
-from tap_procountor.api.session import Request, Transport, without_ids
+from tap_procountor.api.rate_limit import RateLimiter, Turn
+from tap_procountor.api.responses import Answer, Parse, carries_file, decode, parsed
+from tap_procountor.api.session import Session
+from tap_procountor.api.usage import Usage
 from tap_procountor.api.workers import RequestThreads
-from tap_procountor.errors import (
-    ApiError,
-    AuthenticationError,
-    ForbiddenError,
-    NotFoundError,
-    TransientError,
-    UnclearError,
-)
+from tap_procountor.errors import ApiError, TokenRefusedError, TransientError, UnclearError
 from tap_procountor.settings import requests_per_second
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from tap_procountor.api.session import Response
-
-    Parse = Callable[[bytes], Any]
+    from tap_procountor.errors import ProcountorError
 
 Params = dict[str, Any]
 #: Takes a file: the answer's headers, then its body piece by piece; called anew at each try.
@@ -55,108 +46,12 @@ MAX_TRIES = 6
 MAX_TRIES_TO_REACH = 3
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
-#: A server that wants to be left alone for longer is not asked again.
-_LONGEST_RETRY_AFTER_SECONDS = 600.0
 #: How often a 403 or 404 is asked for that is no JSON, once the API has answered something.
 _MAX_UNCLEAR_TRIES = 2
 
-_OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 200, 401, 403, 404, 429
-_SERVER_ERROR = 500
-
-#: Error texts that quote nothing of the company's data: codes and known sentences.
-_HARMLESS_TEXT = re.compile(r"[A-Z]+(_[A-Z]+)+|Insufficient user rights|invalid_(client|grant)")
-_NAME_OF_A_FIELD = re.compile(r"[a-z]+([A-Z][a-z]+)*")
-
-#: JSON with every digit of its decimals; a float would lose some.
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_OK, _UNAUTHORIZED, _TOO_MANY_REQUESTS = 200, 401, 429
 
 logger = logging.getLogger("tap-procountor.client")
-
-
-def decode(body: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Parse an answer; decimals keep every digit, and what cannot be decoded is marked."""
-    return _salvaging(_decoder.decode, body)
-
-
-def _salvaging(parse: Parse, body: bytes) -> Any:  # noqa: ANN401 - what is parsed
-    """Parse an answer; if a text inside cannot be decoded, all else can.
-
-    Raises:
-        msgspec.DecodeError: If it is no JSON.
-    """
-    try:
-        return parse(body)
-    except msgspec.ValidationError:
-        raise
-    except (msgspec.DecodeError, RecursionError):
-        return parse(salvaged(body))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the server has answered.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The headers, whatever their case.
-        body: The body as it came.
-        authorization: The header that the request was sent with.
-        content: What the body holds, or what a receiver has made of it; None if the request failed.
-    """
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    authorization: str | None = field(repr=False)
-    content: Any = field(default=None, repr=False)
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the request was fulfilled; a redirect is none."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's classes
-
-
-class Usage:
-    """What the requests of a part of the run have cost; counted from several threads.
-
-    Attributes:
-        order: The part's place in the run; see ``Gate``.
-        requests: Requests sent, repeats included.
-        retries: How many of them repeated one that had failed.
-        bytes: Size of the answers' bodies, unpacked.
-        seconds_waited: Seconds that requests waited for the limiter, added up over the threads.
-    """
-
-    def __init__(self) -> None:
-        self.order = 0
-        self.requests = 0
-        self.retries = 0
-        self.bytes = 0
-        self.seconds_waited = 0.0
-        self._lock = threading.Lock()
-
-    def add(
-        self, *, requests: int = 0, retries: int = 0, size: int = 0, seconds_waited: float = 0.0
-    ) -> None:
-        """Count."""
-        with self._lock:
-            self.requests += requests
-            self.retries += retries
-            self.bytes += size
-            self.seconds_waited += seconds_waited
-
-    def to_dict(self) -> dict[str, float]:
-        """Return the figures by name."""
-        return {
-            "requests": self.requests,
-            "retries": self.retries,
-            "bytes": self.bytes,
-            "seconds_waited_for_the_limit": round(self.seconds_waited, 1),
-        }
-
-
-class _Errors(msgspec.Struct):
-    errors: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -165,26 +60,29 @@ class _Call:
 
     Attributes:
         request: The request.
-        usages: Where it is counted; the order of the last one is its own.
-        auth: Gives the token; None if the request is for the token.
+        resource: What is asked for, for people.
+        usages: Where it is counted.
+        priority: Its place among those that wait; see ``Gate``.
         parse: Turns the body into the answer's content.
         receive: Takes a file.
         max_tries: How often it is sent at most.
-        is_urgent: Whether it goes before all others.
+        renews_token: Whether a token that is refused is given up for another.
     """
 
     request: Request
+    resource: str
     usages: tuple[Usage, ...]
-    auth: CompanyAuthenticator | None = None
+    priority: int
     parse: Parse = decode
     receive: Receiver | None = None
     max_tries: int = MAX_TRIES
-    is_urgent: bool = False
+    renews_token: bool = True
 
     @property
-    def order(self) -> int:
-        """Its place among those that wait; see ``Gate``."""
-        return BEFORE_ALL if self.is_urgent else self.usages[-1].order
+    def auth(self) -> CompanyAuthenticator | None:
+        """What gives the token; None if the request is for one."""
+        auth = self.request.auth
+        return auth if isinstance(auth, CompanyAuthenticator) else None
 
 
 class ProcountorClient:
@@ -203,8 +101,7 @@ class ProcountorClient:
         self.rate = requests_per_second(config)
         self.limiter = RateLimiter(self.rate)
         self.usage = Usage()
-        timeout = float(config["request_timeout"])
-        self._transport = Transport(self.limiter, self.concurrency, timeout)
+        self._session = Session(self.concurrency, float(config["request_timeout"]))
         self._gate = Gate(self.concurrency)
         self.threads = RequestThreads(self.concurrency, self.rate)
         #: Whether the API has answered properly in this run: it is where we look for it.
@@ -214,7 +111,7 @@ class ProcountorClient:
         """End the threads; requests that wait for one, or to be repeated, are not sent."""
         self.limiter.close()
         self.threads.close()
-        self._transport.close()
+        self._session.close()
 
     def authenticator(self, api_key: str) -> CompanyAuthenticator:
         """Return an authenticator for the company that the key opens."""
@@ -226,12 +123,14 @@ class ProcountorClient:
             exchange=self._exchange,
         )
 
-    def get(  # noqa: PLR0913, PLR0917 - what most requests need comes first
+    def get(  # noqa: PLR0913 - what may go with a request
         self,
         auth: CompanyAuthenticator,
         path: str,
         params: Params | None = None,
+        *,
         usage: Usage | None = None,
+        priority: int = 0,
         parse: Parse = decode,
         max_tries: int | None = None,
     ) -> Answer:
@@ -241,7 +140,8 @@ class ProcountorClient:
             auth: Gives the company's token.
             path: Below ``api_url``.
             params: The query.
-            usage: Where the request is counted beside the client's own ``usage``; its order counts.
+            usage: Where the request is counted beside the client's own ``usage``.
+            priority: Its place among those that wait; see ``Gate``.
             parse: Turns the body into the answer's content; a body that is no JSON has been cut
                 off on its way, and is asked for again.
             max_tries: How often it is sent at most; by default as often as may help.
@@ -252,55 +152,47 @@ class ProcountorClient:
             NotFoundError: If there is no such resource.
             ApiError: For any other answer that cannot be used, after the repeats that may help.
         """
-        request = Request("GET", self._url(path, params))
-        tries = max_tries or MAX_TRIES
-        return self._ask(
-            _Call(request, self._usages(usage), auth, parse=parse, max_tries=tries), path
-        )
+        call = self._call(Request("GET", self._url(path, params), auth=auth), path, usage, priority)
+        return self._ask(replace(call, parse=parse, max_tries=max_tries or MAX_TRIES))
 
     def post(
-        self, auth: CompanyAuthenticator, path: str, body: Params, usage: Usage | None = None
+        self,
+        auth: CompanyAuthenticator,
+        path: str,
+        body: Params,
+        *,
+        usage: Usage | None = None,
+        priority: int = 0,
     ) -> Answer:
         """Post a question that only reads, such as a report's parameters, and return the answer.
 
-        It is repeated like a ``get``: asking twice changes nothing. Never post here what does.
-
-        Args:
-            auth: Gives the company's token.
-            path: Below ``api_url``.
-            body: The question, anything that JSON can hold.
-            usage: Where the request is counted beside the client's own ``usage``; its order counts.
-
-        Raises:
-            ProcountorError: As ``get`` does.
+        It is repeated like a ``get``: asking twice changes nothing. Never post here what does. The
+        body is anything that JSON can hold; all else is as for ``get``.
         """
-        question = Request("POST", self._url(path), msgspec.json.encode(body), "application/json")
-        return self._ask(_Call(question, self._usages(usage), auth), path)
+        headers = {"Content-Type": "application/json"}
+        content = msgspec.json.encode(body)
+        question = Request("POST", self._url(path), headers, data=content, auth=auth)
+        return self._ask(self._call(question, path, usage, priority))
 
-    def download(
+    def download(  # noqa: PLR0913 - what may go with a request
         self,
         auth: CompanyAuthenticator,
         path: str,
         receive: Receiver,
         params: Params | None = None,
+        *,
         usage: Usage | None = None,
+        priority: int = 0,
     ) -> Any:  # noqa: ANN401 - what the receiver returns
         """Get a file, never in memory as a whole, and return what its receiver makes of it.
 
-        Args:
-            auth: Gives the company's token.
-            path: Below ``api_url``.
-            receive: Called in this thread; again if the file breaks off.
-            params: The query.
-            usage: Where the request is counted beside the client's own ``usage``; its order counts.
-
-        Raises:
-            ProcountorError: As ``get``, and what the receiver raises.
+        The receiver is called in this thread, and again if the file breaks off; what it raises is
+        raised. All else is as for ``get``.
         """
-        request = Request("GET", self._url(path, params))
-        answer = self._ask(_Call(request, self._usages(usage), auth, receive=receive), path)
+        call = self._call(Request("GET", self._url(path, params), auth=auth), path, usage, priority)
+        answer = self._ask(replace(call, receive=receive))
         if answer.body:
-            msg = f"The answer of {without_ids(path)} holds no file."
+            msg = f"The answer of {call.resource} holds no file."
             raise ApiError(msg)
         return answer.content
 
@@ -310,47 +202,37 @@ class ProcountorClient:
         query = f"?{urlencode(known, doseq=True)}" if known else ""
         return f"{self._api_url}{path}{query}"
 
-    def _usages(self, usage: Usage | None) -> tuple[Usage, ...]:
-        return (self.usage, usage) if usage else (self.usage,)
+    def _call(self, request: Request, path: str, usage: Usage | None, priority: int) -> _Call:
+        usages = (self.usage, usage) if usage else (self.usage,)
+        return _Call(request, without_ids(path), usages, priority)
 
-    def _ask(self, call: _Call, path: str) -> Answer:
-        """Make a call to a path below ``api_url``, with another token if its own is refused."""
-        answer = self._send_patiently(call)
-        if answer.status == _UNAUTHORIZED and call.auth:
-            call.auth.discard(answer.authorization)
+    def _ask(self, call: _Call) -> Answer:
+        """Make a call to the API, with another token if its own is refused."""
+        try:
+            answer = self._send_patiently(call)
+        except TokenRefusedError:
             # With a low rate, it may have waited until its token had expired.
-            answer = self._send_patiently(replace(call, is_urgent=True))
-        if answer.is_success:
-            self._has_answered = True
-            return answer
-        raise self._error(answer, path)
+            call = replace(call, priority=BEFORE_ALL, renews_token=False)
+            answer = self._send_patiently(call)
+        self._has_answered = True
+        return answer
 
     def _exchange(self, form: Mapping[str, str], *, is_first: bool) -> Mapping[str, Any]:
         """Post the form of a token request and return the answer."""
-        body = urlencode(form).encode()
-        request = Request("POST", self._token_url, body, "application/x-www-form-urlencoded")
-        tries = MAX_TRIES_TO_REACH if is_first else MAX_TRIES
+        # All else of the company waits for it.
+        call = _Call(
+            Request("POST", self._token_url, data=form),
+            self._token_url,
+            (self.usage,),
+            BEFORE_ALL,
+            max_tries=MAX_TRIES_TO_REACH if is_first else MAX_TRIES,
+        )
         try:
-            # All else of the company waits for it.
-            answer = self._send_patiently(
-                _Call(request, (self.usage,), max_tries=tries, is_urgent=True)
-            )
+            answer = self._send_patiently(call)
         except TransientError as fault:
             # Tried often enough: the request that needs the token must not multiply the tries.
             raise ApiError(str(fault)) from None
-        if answer.is_success:
-            return answer.content if isinstance(answer.content, dict) else {}
-        if answer.status in {400, _UNAUTHORIZED, _FORBIDDEN}:
-            msg = (
-                f"Procountor refused the token request ({_outline(answer)}): check client_id, "
-                "client_secret and api_key; the key may have been revoked."
-            )
-            raise AuthenticationError(msg)
-        msg = (
-            f"There is no token endpoint at {self._token_url} ({_outline(answer)}): check "
-            "api_url or token_url."
-        )
-        raise AuthenticationError(msg)
+        return answer.content if isinstance(answer.content, dict) else {}
 
     def _send_patiently(self, call: _Call) -> Answer:
         """Send a call's request, again after faults that may pass."""
@@ -386,45 +268,35 @@ class ProcountorClient:
             return send(call)
         except UnclearError as fault:
             if self._has_answered:
-                return fault.answer
+                raise fault.refusal from None
             raise
 
     def _send(self, call: _Call) -> Answer:
         """Send a call's request once, and parse the answer."""
+        turn = Turn(call.priority)
         # A token request is made in the place of the request that needs the token.
-        with self._gate.enter(call.order) if call.auth else nullcontext():
-            answer = self._send_in_place(call)
+        with self._gate.enter(call.priority) if call.auth else nullcontext():
+            answer = self._send_in_place(call, turn)
         if answer.status != _TOO_MANY_REQUESTS:
-            self.limiter.go_on()
-        elif not _retry_after(answer):
-            self.limiter.back_off()
+            self.limiter.go_on(turn)
+        elif not answer.retry_after:
+            self.limiter.back_off(turn)
         if answer.content is not None:
             return answer
-        _check_passing_faults(answer, call.request)
-        if (
-            answer.status == _FORBIDDEN or (answer.status == _NOT_FOUND and self._has_answered)
-        ) and not _is_json(answer.body):
-            # A gateway stands before the API: its errors are HTML, its 403 too, which thus need not
-            # speak of rights.
-            raise UnclearError(_not_json(answer, call.request), answer)
-        if answer.is_success and (not answer.body or answer.body.isspace()):
-            raise TransientError(_empty(call.request, answer.status))
-        try:
-            if answer.is_success:
-                answer = replace(answer, content=_salvaging(call.parse, answer.body))
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            raise TransientError(_not_json(answer, call.request)) from None
-        return answer
+        if answer.is_success and not answer.is_empty:
+            try:
+                return replace(answer, content=parsed(answer.body, call.parse))
+            except msgspec.ValidationError:
+                raise
+            except msgspec.DecodeError:
+                pass
+        raise self._error(answer, call)
 
-    def _send_in_place(self, call: _Call) -> Answer:
+    def _send_in_place(self, call: _Call, turn: Turn) -> Answer:
         """Send a call's request, and count what it costs."""
         # A token that is needed is asked for here: before the wait, it might expire meanwhile. It
-        # has an order of its own and is counted for itself.
-        authorization = call.auth.authorization() if call.auth else None
-        self.limiter.order = call.order
-        waited_before = self.limiter.seconds_waited
+        # has a turn of its own and is counted for itself.
+        request = self._session.prepared(call.request, partial(self.limiter.admit, turn))
         began = time.monotonic()
         body, content, size = b"", None, 0
 
@@ -434,65 +306,32 @@ class ProcountorClient:
                 size += len(piece)
                 yield piece
             if not size:
-                raise TransientError(_empty(call.request, _OK))
+                raise self._error(Answer(_OK, response.headers), call)
 
         try:
-            with self._transport.send(call.request, authorization) as response:
-                if call.receive and _is_file(response):
-                    content = call.receive(response.headers, counted(response.pieces()))
+            with self._session.answer(request) as response:
+                status, headers = response.status_code, response.headers
+                if call.receive and carries_file(status, headers):
+                    content = call.receive(headers, counted(self._session.pieces(response)))
                 else:
-                    body = response.read()
-                    size += len(body)
+                    body = self._session.body(response)
+                    size = len(body)
         finally:
-            waited = self.limiter.seconds_waited - waited_before
             for usage in call.usages:
-                usage.add(requests=1, size=size, seconds_waited=waited)
-        self.threads.note_latency(time.monotonic() - began - waited)
-        return Answer(response.status, response.headers, body, authorization, content)
+                usage.add(requests=1, size=size, seconds_waited=turn.waited)
+        self.threads.note_latency(time.monotonic() - began - turn.waited)
+        if status == _UNAUTHORIZED and call.auth and call.renews_token:
+            call.auth.discard(request)
+        return Answer(status, headers, body, content)
 
-    def _error(self, answer: Answer, path: str) -> Exception:
-        outline = _outline(answer)
-        resource = without_ids(path)
-        match answer.status:
-            case 401:
-                return AuthenticationError(
-                    f"Procountor refuses the access token ({outline}): the API key may have been "
-                    "revoked."
-                )
-            case 403:
-                return ForbiddenError(
-                    f"The key's user may not read {resource} ({outline}).",
-                    is_from_api=_is_error_of_api(answer.body),
-                )
-            case 404 if not (self._has_answered or _is_json(answer.body)):
-                return ApiError(f"There is no API at {self._api_url} ({outline}): check api_url.")
-            case 404:
-                return NotFoundError(
-                    f"There is no {resource} at {self._api_url} ({outline}): check api_url.",
-                    is_from_api=_is_error_of_api(answer.body),
-                )
-            case status if 300 <= status < 400:  # noqa: PLR2004 - redirects
-                return ApiError(f"{self._api_url} only redirects elsewhere: check api_url.")
-            case _:
-                error = ApiError(f"Procountor refused the request {resource} ({outline}).")
-                error.status = answer.status
-                return error
-
-
-def _is_file(response: Response) -> bool:
-    """Tell whether an answer carries a file, and not what the API or the gateway has to say."""
-    kind = response.headers.get("Content-Type", "").lower()
-    return response.status == _OK and not kind.startswith(("text/html", "application/json"))
-
-
-def server_time(answer: Answer) -> datetime:
-    """Tell when an answer was made, by the server's clock; by ours if it gives no time."""
-    try:
-        moment = parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
-    except (KeyError, OverflowError, TypeError, ValueError):
-        return datetime.now(UTC)
-    # No other time zone may lead beyond the last year that there is.
-    return moment if moment.year < MAXYEAR else datetime.now(UTC)
+    def _error(self, answer: Answer, call: _Call) -> ProcountorError:
+        table, url = (API, self._api_url) if call.auth else (TOKEN_ENDPOINT, self._token_url)
+        names = {
+            "place": without_ids(urlsplit(call.request.url).path),
+            "resource": call.resource,
+            "url": url,
+        }
+        return error_of(answer, table, has_answered=self._has_answered, names=names)
 
 
 def _waits() -> Generator[float, Exception, None]:
@@ -503,78 +342,3 @@ def _waits() -> Generator[float, Exception, None]:
         asked_for = fault.retry_after if isinstance(fault, TransientError) else None
         fault = yield asked_for or wait * random.uniform(0.5, 1)  # noqa: S311 - no secret
         wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
-
-
-def _check_passing_faults(answer: Answer, request: Request) -> None:
-    """Raise a TransientError for answers that another try may better."""
-    status = answer.status
-    if status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR:
-        msg = f"{request.place} answered {_outline(answer)}."
-        pause = _retry_after(answer)
-        if pause is not None and pause > _LONGEST_RETRY_AFTER_SECONDS:
-            msg = f"{request.place} asks to be left alone for {pause:.0f} seconds: run again later."
-            raise ApiError(msg)
-        fault = TransientError(msg, pause)
-        fault.status = status if status >= _SERVER_ERROR else None
-        raise fault
-
-
-def _empty(request: Request, status: int) -> str:
-    """Say that a body was lost on its way: nothing at all is not an empty list."""
-    return f"{request.place} answered {status} without a body."
-
-
-def _not_json(answer: Answer, request: Request) -> str:
-    return f"{request.place} answered {answer.status} with a body that is no JSON."
-
-
-def _is_error_of_api(body: bytes) -> bool:
-    """Tell whether a body has the form of the API's errors: ``{"errors": [{…}]}``."""
-    try:
-        errors = msgspec.json.decode(body, type=_Errors).errors
-    except (msgspec.MsgspecError, RecursionError):
-        return False
-    return bool(errors)
-
-
-def _is_json(body: bytes) -> bool:
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
-
-
-def _retry_after(answer: Answer) -> float | None:
-    """Read Retry-After, which is in seconds or a date."""
-    value = answer.headers.get("Retry-After", "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(value)
-        except (TypeError, ValueError):
-            return None
-        seconds = (until.astimezone(UTC) - server_time(answer)).total_seconds()
-    return max(seconds, 0.0)
-
-
-def _outline(answer: Answer) -> str:
-    """Describe an error by its status, fields and codes, never by the company's data.
-
-    Bodies are ``{"errors": [{"status", "field", "message"}]}``, at the token endpoint perhaps
-    ``{"error", "error_description"}``, or none at all.
-    """
-    parts = [f"HTTP {answer.status}"]
-    try:
-        body = decode(answer.body)
-    except msgspec.DecodeError:
-        body = None
-    if isinstance(body, dict):
-        errors = body.get("errors")
-        for error in errors if isinstance(errors, list) else [{"message": body.get("error")}]:
-            if isinstance(error, dict):
-                checks = (("field", _NAME_OF_A_FIELD), ("message", _HARMLESS_TEXT))
-                texts = ((str(error.get(name) or ""), pattern) for name, pattern in checks)
-                parts += [text for text, pattern in texts if pattern.fullmatch(text)]
-    return ", ".join(parts)

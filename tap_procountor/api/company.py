@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.api.client import ProcountorClient, decode, server_time
+from tap_procountor.api.responses import decode
 from tap_procountor.errors import (
     UNFORESEEN,
     ApiError,
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from tap_procountor.api.auth import CompanyAuthenticator
-    from tap_procountor.api.client import Params, Parse, Receiver, Usage
+    from tap_procountor.api.client import Params, ProcountorClient, Receiver
+    from tap_procountor.api.responses import Parse
+    from tap_procountor.api.usage import Usage
     from tap_procountor.api.workers import RequestThreads
 
 
@@ -80,6 +82,7 @@ class Company:
         country: Its country in English upper case (``FINLAND``), if it is said.
         discusses_invoices: Whether the discussion of invoices is in use; None if it is not said.
         usage: Where the requests made through this object are counted.
+        priority: Their place among those that wait; see ``Gate``.
     """
 
     id: int
@@ -93,6 +96,7 @@ class Company:
     client: ProcountorClient = field(repr=False)
     _auth: CompanyAuthenticator = field(repr=False)
     usage: Usage | None = None
+    priority: int = 0
     _shared: _SharedAnswers = field(default_factory=_SharedAnswers, repr=False)
 
     @classmethod
@@ -118,7 +122,7 @@ class Company:
         return cls(
             number,
             str(session.get("name")),
-            server_time(answer),
+            answer.server_time,
             our_time(),
             far_off,
             session.get("country"),
@@ -152,9 +156,9 @@ class Company:
         """Where requests run several at once."""
         return self.client.threads
 
-    def counting(self, usage: Usage) -> Company:
-        """Return the same company with its requests counted."""
-        return replace(self, usage=usage)
+    def for_part(self, usage: Usage, priority: int) -> Company:
+        """Return the same company for a part of the run, with its requests counted."""
+        return replace(self, usage=usage, priority=priority)
 
     def get(
         self,
@@ -166,18 +170,30 @@ class Company:
         """Return one of the company's resources, parsed; see ``ProcountorClient.get``."""
 
         def ask() -> Any:  # noqa: ANN401
-            return self.client.get(self._auth, path, params, self.usage, parse, max_tries).content
+            return self.client.get(
+                self._auth,
+                path,
+                params,
+                usage=self.usage,
+                priority=self.priority,
+                parse=parse,
+                max_tries=max_tries,
+            ).content
 
         is_shared = path in _SHARED_RESOURCES and not params and parse is decode
         return self._shared.get(path, ask) if is_shared else ask()
 
     def download(self, path: str, receive: Receiver, params: Params | None = None) -> Any:  # noqa: ANN401
         """Get one of the company's files; see ``ProcountorClient.download``."""
-        return self.client.download(self._auth, path, receive, params, self.usage)
+        return self.client.download(
+            self._auth, path, receive, params, usage=self.usage, priority=self.priority
+        )
 
     def post(self, path: str, body: Params) -> Any:  # noqa: ANN401 - any JSON
         """Post a question that only reads, and parse the answer; see ``ProcountorClient.post``."""
-        return self.client.post(self._auth, path, body, self.usage).content
+        return self.client.post(
+            self._auth, path, body, usage=self.usage, priority=self.priority
+        ).content
 
 
 def open_companies(

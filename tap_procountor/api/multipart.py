@@ -12,7 +12,7 @@ import msgspec
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from tap_procountor.api.client import decode
+from tap_procountor.api.responses import decode
 from tap_procountor.errors import ApiError, TransientError
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_procountor.api.gate import BEFORE_ALL, Gate
@@ -25,6 +26,21 @@ _MADE_GOOD_SECONDS = 0.25
 #: stay away; each further one is twice as long. After so many it is not asked again.
 _FIRST_PAUSE_SECONDS = 1.0
 _MOST_PAUSES = 6
+
+
+@dataclass
+class Turn:
+    """The turn of one request that is sent once.
+
+    Attributes:
+        priority: What it waits at the gate with; see ``Gate``.
+        waited: Seconds that it waited.
+        sent: When it had been sent, by the monotonic clock; 0 if it has not.
+    """
+
+    priority: int = 0
+    waited: float = 0.0
+    sent: float = 0.0
 
 
 class RateLimiter:
@@ -54,7 +70,6 @@ class RateLimiter:
         #: Pauses one after the other, and when the last one ends.
         self._pauses = 0
         self._pause_end = 0.0
-        self._of_thread = threading.local()
 
     @property
     def is_closed(self) -> bool:
@@ -65,60 +80,47 @@ class RateLimiter:
         """Let no request pass any more, those that wait included."""
         self._closed.set()
 
-    @property
-    def seconds_waited(self) -> float:
-        """How long the calling thread has waited so far, for its turn too."""
-        return getattr(self._of_thread, "seconds_waited", 0.0)
-
-    @property
-    def order(self) -> int:
-        """What the calling thread waits at the gate with."""
-        return getattr(self._of_thread, "order", 0)
-
-    @order.setter
-    def order(self, order: int) -> None:
-        self._of_thread.order = order
-
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def admit(self, turn: Turn) -> Iterator[None]:
         """Enter when the next request may be sent, and send it inside.
 
         What counts is when it has been sent: a thread that is held up on the way must not let the
         next request come too close.
 
+        Args:
+            turn: The request's turn, to be used once.
+
         Raises:
             ApiError: If the run has ended meanwhile.
         """
         began = time.monotonic()
-        with self._gate.enter(self.order):
+        with self._gate.enter(turn.priority):
             delay = self._next_free_moment() - time.monotonic()
             if self._closed.wait(max(delay, 0)):
                 raise ApiError(self._why_closed)
-            entered = time.monotonic()
-            self._of_thread.seconds_waited = self.seconds_waited + entered - began
+            turn.waited = time.monotonic() - began
             try:
                 yield
             finally:
-                sent = time.monotonic()
-                self._of_thread.sent = sent
-                self._last_sent.append(sent)
-                self._next_slot = max(self._next_slot, sent - self._made_good) + self._interval
+                turn.sent = time.monotonic()
+                self._last_sent.append(turn.sent)
+                self._next_slot = max(self._next_slot, turn.sent - self._made_good) + self._interval
 
     def pause(self, seconds: float) -> None:
         """Let no request pass for a while: the server has asked for it."""
         with self._gate.enter(BEFORE_ALL):
             self._next_slot = max(self._next_slot, time.monotonic() + seconds)
 
-    def back_off(self) -> None:
-        """Pause, longer each time: the calling thread's request was one too many.
+    def back_off(self, turn: Turn) -> None:
+        """Pause, longer each time: a request was one too many.
 
         Requests that were sent before a pause and are refused as well do not add to it. If even the
         longest pause does not help, no request passes any more.
         """
-        if self._was_sent_before_the_pause:
+        if turn.sent < self._pause_end:
             return
         with self._gate.enter(BEFORE_ALL):
-            if self._was_sent_before_the_pause:
+            if turn.sent < self._pause_end:
                 return
             if self._pauses == _MOST_PAUSES:
                 self._why_closed = (
@@ -130,14 +132,10 @@ class RateLimiter:
             self._pauses += 1
             self._next_slot = max(self._next_slot, self._pause_end)
 
-    def go_on(self) -> None:
-        """Note that the calling thread's request was not too many."""
-        if self._pauses and not self._was_sent_before_the_pause:
+    def go_on(self, turn: Turn) -> None:
+        """Note that a request was not too many."""
+        if self._pauses and turn.sent >= self._pause_end:
             self._pauses = 0
-
-    @property
-    def _was_sent_before_the_pause(self) -> bool:
-        return getattr(self._of_thread, "sent", 0.0) < self._pause_end
 
     def _next_free_moment(self) -> float:
         if len(self._last_sent) < (self._last_sent.maxlen or 0):

@@ -1,154 +1,98 @@
-"""HTTP: one request and its answer, over connections that are kept and in the limiter's turn."""
+"""The session that carries the requests; each waits for its turn right before it is written."""
 
 from __future__ import annotations
 
 import os
-import re
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
 from pathlib import Path
-from ssl import CERT_REQUIRED
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
 
-from requests.utils import (
-    DEFAULT_CA_BUNDLE_PATH,
-    get_auth_from_url,
-    get_environ_proxies,
-    select_proxy,
-)
-from urllib3 import PoolManager, ProxyManager, make_headers
+import requests
+from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidProxyURL
+from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError, ProxyError
-from urllib3.exceptions import TimeoutError as HttpTimeoutError
+from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from tap_procountor.errors import (
-    ApiError,
-    ConfigurationError,
-    ProcountorError,
-    TransientError,
-)
+from tap_procountor.api.error_mapping import no_answer
+from tap_procountor.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from ssl import SSLContext
 
-    from urllib3 import BaseHTTPResponse
-
-    from tap_procountor.api.rate_limit import RateLimiter
+    #: Entered before a request is written, and left when it has been.
+    Sending = Callable[[], AbstractContextManager[None]]
 
 _PIECE_SIZE = 1024 * 1024
-_PROXY_WANTS_CREDENTIALS = 407
+#: The entry of a request's headers by which the connection gets what it waits for. The connection
+#: takes it out; no header can have such a name, so that it would be refused rather than written.
+_SENDING = ":sending"
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is asked, without the token.
+class Session(requests.Session):
+    """Sends requests over connections that are kept.
 
-    Attributes:
-        method: GET or POST.
-        url: The whole address with its query.
-        body: What is posted; for a token, the credentials.
-        content_type: What the body is.
-    """
-
-    method: str
-    url: str
-    body: bytes | None = field(default=None, repr=False)
-    content_type: str | None = None
-
-    @property
-    def place(self) -> str:
-        """What is asked for, for people."""
-        return without_ids(urlsplit(self.url).path)
-
-
-class Response:
-    """An answer whose body is still to be read.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The headers, whatever their case.
-    """
-
-    def __init__(
-        self, response: BaseHTTPResponse, faults: Callable[[], AbstractContextManager[None]]
-    ) -> None:
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
-        self._response = response
-        self._faults = faults
-
-    def read(self) -> bytes:
-        """Return the whole body, unpacked.
-
-        Raises:
-            TransientError: If it breaks off.
-        """
-        with self._faults():
-            return self._response.read(decode_content=True)
-
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the body piece by piece, unpacked; raises as ``read`` does."""
-        pieces = self._response.stream(_PIECE_SIZE, decode_content=True)
-        while True:
-            with self._faults():
-                piece = next(pieces, None)
-            if piece is None:
-                return
-            yield piece
-
-
-class Transport:
-    """Sends requests.
-
-    It works with urllib3 itself: requests, which would do the same, takes half a millisecond more
-    for each, would follow redirects with the token, put a password from ``~/.netrc`` into the token
-    request, and keep one company's cookies for the others. Of the environment, proxies and
-    authorities to trust are heeded.
+    It follows no redirect, which would carry the token elsewhere, and keeps no cookie, which would
+    carry one company's into the requests of others. Requests are prepared by hand: looking for the
+    session's defaults takes as long as all else, and would put a password from ``~/.netrc`` into
+    the token request. Of the environment, proxies and authorities to trust are heeded.
 
     Args:
-        limiter: Lets one request after the other pass.
         connections: How many are kept.
         timeout: Seconds without a sign from the server.
     """
 
-    def __init__(self, limiter: RateLimiter, connections: int, timeout: float) -> None:
+    def __init__(self, connections: int, timeout: float) -> None:
+        super().__init__()
         self._timeout = timeout
-        self._pools = _limited_pools(limiter)
-        self._options: dict[str, Any] = {
-            "maxsize": connections,
-            "timeout": timeout,
-            "retries": False,
-        }
-        self._headers = {
-            "Accept": "*/*",
-            "Accept-Encoding": "gzip, deflate",
-            "User-Agent": f"tap-procountor/{version('tap-procountor')}",
-        }
-        #: What keeps the connections to a server.
-        self._managers: dict[str, PoolManager] = {}
-        self._lock = Lock()
+        self.headers.clear()
+        self.headers.update(
+            {
+                "Accept": "*/*",
+                "Accept-Encoding": "gzip, deflate",
+                "User-Agent": f"tap-procountor/{version('tap-procountor')}",
+            }
+        )
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = _Adapter(pool_maxsize=connections)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+        #: The environment's proxies by server.
+        self._proxies: dict[str, Any] = {}
 
-    def close(self) -> None:
-        """Close the connections that are not in use."""
-        with self._lock:
-            for manager in self._managers.values():
-                manager.clear()
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Follow no redirect."""
 
-    @contextmanager
-    def send(self, request: Request, authorization: str | None) -> Iterator[Response]:
-        """Send a request; the answer's body is to be read inside.
+    def prepared(self, request: requests.Request, sending: Sending) -> requests.PreparedRequest:
+        """Return a request as it can be sent, with a token if it has an authenticator.
 
         Args:
             request: The request.
-            authorization: The header of that name.
+            sending: What to wait for before it is written.
+
+        Raises:
+            ProcountorError: If there is no token.
+        """
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url = request.method, request.url
+        prepared.headers = CaseInsensitiveDict({**self.headers, **request.headers})
+        prepared.prepare_body(request.data, files=None)
+        if request.auth:
+            prepared.prepare_auth(request.auth)
+        prepared.headers[_SENDING] = sending  # type: ignore[assignment]
+        return prepared
+
+    @contextmanager
+    def answer(self, request: requests.PreparedRequest) -> Iterator[requests.Response]:
+        """Send a request; the answer's body is to be read inside, by ``body`` or ``pieces``.
 
         Raises:
             TransientError: If there was no answer.
@@ -156,185 +100,147 @@ class Transport:
             ConfigurationError: If the environment names a proxy that cannot be used, or
                 certificates that there are not.
         """
-        headers = {**self._headers}
-        if authorization:
-            headers["Authorization"] = authorization
-        if request.content_type:
-            headers["Content-Type"] = request.content_type
-        faults = partial(self._faults, request)
-        with faults():
-            response = self._manager_for(request.url).urlopen(
-                request.method,
-                request.url,
-                body=request.body,
-                headers=headers,
-                redirect=False,
-                preload_content=False,
+        url = str(request.url)
+        with self._faults(url):
+            response = self.send(
+                request,
+                stream=True,
+                timeout=self._timeout,
+                allow_redirects=False,
+                proxies=self._proxies_for(url),
             )
         with response:
-            if response.status == _PROXY_WANTS_CREDENTIALS:
-                raise _proxy_refuses()
-            yield Response(response, faults)
+            yield response
+
+    def body(self, response: requests.Response) -> bytes:
+        """Return an answer's body, unpacked; raises as ``pieces`` does."""
+        # As it arrives: `response.content` reads 10 KB at a time, which costs more than all else.
+        with self._faults(response.url):
+            return b"".join(response.iter_content(None))
+
+    def pieces(self, response: requests.Response) -> Iterator[bytes]:
+        """Yield an answer's body piece by piece, unpacked.
+
+        Raises:
+            TransientError: If it breaks off.
+        """
+        pieces = response.iter_content(_PIECE_SIZE)
+        while True:
+            with self._faults(response.url):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
+
+    def _proxies_for(self, url: str) -> Any:  # noqa: ANN401 - requests' own
+        """Look for proxies once for each server: that takes as long as a request."""
+        origin = "/".join(url.split("/", 3)[:3])
+        if origin not in self._proxies:
+            settings = self.merge_environment_settings(origin, {}, None, None, None)
+            self._proxies[origin] = settings["proxies"]
+        return self._proxies[origin]
 
     @contextmanager
-    def _faults(self, request: Request) -> Iterator[None]:
-        """Say what is wrong; urllib3's own texts may quote what the request says."""
+    def _faults(self, url: str) -> Iterator[None]:
+        """Say what is wrong; the libraries' own texts may quote what the request says."""
         try:
             yield
         except (OSError, UnicodeError, HTTPError) as error:
-            raise self._fault(error, request) from None
-
-    def _fault(self, error: Exception, request: Request) -> ProcountorError:
-        if isinstance(error, ProxyError):
-            # Of the answer to CONNECT, there is only the text.
-            if f" {_PROXY_WANTS_CREDENTIALS} " in str(error.original_error):
-                return _proxy_refuses()
-            return TransientError(
-                "The proxy that the environment names gives no connection "
-                f"({type(error.original_error).__name__}): check HTTPS_PROXY and HTTP_PROXY."
-            )
-        url = urlsplit(request.url)
-        if isinstance(error, UnicodeError | LocationValueError):
-            origin = f"{url.scheme}://{url.netloc}"
-            return ApiError(f"{origin} is no valid address: check api_url and token_url.")
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return ApiError(
-                f"The certificate of {url.netloc} is not trusted: check api_url. If an authority "
-                "of your own has issued it, name the authority's file in REQUESTS_CA_BUNDLE."
-            )
-        # For urllib3, a server that cannot be reached at all is a case of a timeout.
-        if isinstance(error, HttpTimeoutError) and not isinstance(error, NewConnectionError):
-            msg = f"No answer from {request.place} within {self._timeout:g} seconds."
-            return TransientError(msg)
-        return TransientError(
-            f"The connection to {url.netloc} failed ({type(error).__name__}): check api_url."
-        )
-
-    def _manager_for(self, url: str) -> PoolManager:
-        """Return what keeps the connections to a server, directly or by a proxy."""
-        origin = urljoin(url, "/")
-        with self._lock:
-            if origin not in self._managers:
-                self._managers[origin] = self._make_manager(origin)
-            return self._managers[origin]
-
-    def _make_manager(self, origin: str) -> PoolManager:
-        proxy = select_proxy(origin, get_environ_proxies(origin))
-        options = {**self._options}
-        if proxy or origin.startswith("https:"):
-            options["ssl_context"] = self._ssl_context
-        manager = _make_proxy_manager(proxy, options) if proxy else PoolManager(**options)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
-
-    @cached_property
-    def _ssl_context(self) -> SSLContext:
-        """The one for all connections: reading the authorities takes longer than opening one."""
-        return _make_ssl_context()
+            has_proxy = bool(select_proxy(url, self._proxies_for(url)))
+            raise no_answer(error, url, self._timeout, has_proxy=has_proxy) from None
 
 
-def _make_proxy_manager(proxy: str, options: dict[str, Any]) -> ProxyManager:
-    try:
-        return ProxyManager(
-            _address(proxy),
-            proxy_headers=make_headers(proxy_basic_auth=_credentials(proxy)),
-            proxy_ssl_context=options["ssl_context"],
-            **options,
-        )
-    except ValueError:
-        msg = (
-            "The environment names a proxy that cannot be used: set HTTPS_PROXY to an address "
-            "such as http://proxy.example.com:8080, or unset it."
-        )
-        raise ConfigurationError(msg) from None
+class _Limited:
+    """A connection that waits right before a request is written.
 
-
-def _proxy_refuses() -> ConfigurationError:
-    return ConfigurationError(
-        "The proxy that the environment names asks for a user and a password (HTTP 407): put them "
-        "into HTTPS_PROXY and HTTP_PROXY, as in http://user:password@proxy.example.com:8080."
-    )
-
-
-def without_ids(path: str) -> str:
-    """Return a path for people."""
-    return re.sub(r"(?<=/)\d[\d,]*", "{id}", path)
-
-
-def _limited_pools(limiter: RateLimiter) -> dict[str, type[HTTPConnectionPool]]:
-    """Return urllib3's connection pools with connections that ask the limiter.
-
-    They ask right before a request is written: opening a connection, which takes several times as
-    long as a request needs to arrive, comes first and does not count.
+    Opening the connection, which takes several times as long as a request needs to arrive, comes
+    first and does not count.
     """
 
-    class Limited:
-        sock: Any
+    sock: Any
 
-        def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-            if self.sock is None:
-                self.connect()  # type: ignore[attr-defined]
-            with limiter.turn():
-                super().request(*args, **kwargs)  # type: ignore[misc]
-
-    class Connection(Limited, HTTPConnection):
-        """A plain connection."""
-
-    class SecureConnection(Limited, HTTPSConnection):
-        """A connection over TLS."""
-
-    class Pool(HTTPConnectionPool):
-        ConnectionCls = Connection
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = SecureConnection
-
-    return {"http": Pool, "https": SecurePool}
+    def request(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        sending = options["headers"].pop(_SENDING)
+        if self.sock is None:
+            self.connect()  # type: ignore[attr-defined]
+        with sending():
+            super().request(*args, **options)  # type: ignore[misc]
 
 
-def _make_ssl_context() -> SSLContext:
+class _Connection(_Limited, HTTPConnection):
+    """A plain connection."""
+
+
+class _SecureConnection(_Limited, HTTPSConnection):
+    """A connection over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+_POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _SecurePool}
+
+
+class _Adapter(HTTPAdapter):
+    """Keeps connections that wait for their turn and check certificates by the same context."""
+
+    def __init__(self, pool_maxsize: int) -> None:
+        super().__init__(pool_maxsize=pool_maxsize)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+        self._lock = Lock()
+        self._context: SSLContext | None = None
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401
+        """Return what keeps the connections to a proxy."""
+        if proxy.lower().startswith("socks"):
+            # Its connections are of another kind, which would not wait for their turn.
+            raise InvalidProxyURL
+        manager = super().proxy_manager_for(proxy, proxy_ssl_context=self._tls(), **options)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def build_connection_pool_key_attributes(self, *args: Any) -> Any:  # noqa: ANN401
+        """Return what tells connections apart: the server, as all check certificates alike."""
+        server, _ = super().build_connection_pool_key_attributes(*args)
+        return server, {"ssl_context": self._tls()} if server["scheme"] == "https" else {}
+
+    def cert_verify(self, *_: object) -> None:
+        """Leave it to the context; each connection would read the authorities by itself."""
+
+    def _tls(self) -> SSLContext:
+        """Return the one context: reading the authorities takes longer than opening a connection.
+
+        Raises:
+            ConfigurationError: If there are none.
+        """
+        with self._lock:
+            if not self._context:
+                self._context = _make_context()
+            return self._context
+
+
+def _make_context() -> SSLContext:
     """Return what checks certificates: always, there is no way to turn that off.
 
     Trusted are the authorities that the web trusts, or those that the environment names.
-
-    Raises:
-        ConfigurationError: If there are none.
     """
-    context = create_urllib3_context(cert_reqs=CERT_REQUIRED)
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if path := os.environ.get(name):
-            try:
-                context.load_verify_locations(
-                    **{"capath" if Path(path).is_dir() else "cafile": path}
-                )
-            except OSError:
-                msg = f"The variable {name} names no file of certificates: correct or unset it."
-                raise ConfigurationError(msg) from None
-            return context
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    name = next((name for name in names if os.environ.get(name)), None)
+    path = os.environ[name] if name else DEFAULT_CA_BUNDLE_PATH
+    context = create_urllib3_context()
     try:
-        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+        context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
     except OSError:
         msg = (
-            "The authorities that the web trusts cannot be read: reinstall the package certifi, or "
-            "name a file of certificates in REQUESTS_CA_BUNDLE."
+            f"The variable {name} names no file of certificates: correct or unset it."
+            if name
+            else "The authorities that the web trusts cannot be read: reinstall the package "
+            "certifi, or name a file of certificates in REQUESTS_CA_BUNDLE."
         )
         raise ConfigurationError(msg) from None
     return context
-
-
-def _address(proxy: str) -> str:
-    """Return a proxy's whole address.
-
-    Raises:
-        ValueError: If it has no host.
-    """
-    address = proxy if "://" in proxy else f"http://{proxy.lstrip('/')}"
-    if not urlsplit(address).hostname:
-        raise ValueError
-    return address
-
-
-def _credentials(proxy: str) -> str | None:
-    """Return name and password out of a proxy's address."""
-    name, password = get_auth_from_url(proxy)
-    return f"{name}:{password}" if name else None

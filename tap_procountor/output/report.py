@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.api.client import Usage
+from tap_procountor.api.usage import Usage
 from tap_procountor.permissions.access import Finding, Verdict
 
 if TYPE_CHECKING:

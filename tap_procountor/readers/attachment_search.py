@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_procountor.api.client import decode
+from tap_procountor.api.responses import decode
 from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, ProcountorError
 from tap_procountor.readers.batch import PAGE_SIZE, Documents
 from tap_procountor.readers.list_page import ListPage, Meta, Results, decode_list, results_in

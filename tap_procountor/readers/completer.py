@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import msgspec
 from msgspec import Raw
 
-from tap_procountor.api.client import decode
+from tap_procountor.api.responses import decode
 from tap_procountor.errors import ApiError, NotFoundError, RecordError, none_if_unknown
 from tap_procountor.readers.batch import PAGE_SIZE, Batch, Documents
 from tap_procountor.readers.isolation import ask_in_halves, attempting, isolated

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_procountor.api.client import decode
+from tap_procountor.api.responses import decode
 from tap_procountor.errors import ApiError
 from tap_procountor.readers.batch import PAGE_SIZE, Row
 from tap_procountor.readers.list_page import ListPage, Meta, by_id, results_in

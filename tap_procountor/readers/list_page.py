@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 from msgspec import Raw
 
-from tap_procountor.api.client import decode
+from tap_procountor.api.responses import decode
 from tap_procountor.errors import ApiError, RecordError
 from tap_procountor.records.rejection import FIRST_ID, Rejection
 from tap_procountor.records.structs import LARGEST_ID

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.api.client import decode
+from tap_procountor.api.responses import decode
 from tap_procountor.errors import ApiError
 from tap_procountor.readers.batch import PAGE_SIZE
 from tap_procountor.readers.list_page import Meta, by_id, results_in

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tap_procountor.api.client import decode
+from tap_procountor.api.responses import decode
 from tap_procountor.api.salvage import presentable
 from tap_procountor.errors import UNFORESEEN, RecordError, log_place
 

@@ -62,6 +62,7 @@ class RunContext:
         rejected_table: Takes rejected records, likewise.
         gained_rights: By company, the rights gained since the last run: rows that were hidden
             without them must be read from the beginning.
+        priorities: The places of the run's parts, by stream and company; see ``Gate``.
     """
 
     rejected_table: RejectedTable
@@ -71,6 +72,7 @@ class RunContext:
         self.message_writer = message_writer
         self.streams: dict[str, Stream] = {}
         self.gained_rights: dict[int, tuple[str, ...]] = {}
+        self.priorities: dict[tuple[str, int], int] = {}
         #: Held while the rights are requested: streams that have begun wait for them.
         self.examining = RLock()
         self._searches: dict[int, AttachmentSearch] = {}
@@ -118,6 +120,11 @@ class RunContext:
         if warning := clock_warning(companies.values()):
             self.report.warn(warning)
         return companies
+
+    def part(self, stream: str, company: Company) -> Company:
+        """Return a company whose requests are counted for a stream, and wait in its place."""
+        usage = self.report.outcome(stream, company.id).usage
+        return company.for_part(usage, self.priorities.get((stream, company.id), 0))
 
     @cached_property
     def examination(self) -> Examination:
@@ -168,8 +175,8 @@ class RunContext:
     def attachment_search(self, company: Company) -> AttachmentSearch:
         """Return the search of a company's attachments; all companies share its cache."""
         if company.id not in self._searches:
-            usage = self.report.outcome("attachments", company.id).usage
-            self._searches[company.id] = AttachmentSearch(company.counting(usage), self._kept_pages)
+            part = self.part("attachments", company)
+            self._searches[company.id] = AttachmentSearch(part, self._kept_pages)
         return self._searches[company.id]
 
     @cached_property

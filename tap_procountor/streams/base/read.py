@@ -77,7 +77,7 @@ class ReadStream(ProcountorStream):
         company = self.run.companies[(context or {})["company_id"]]
         outcome = self.run.report.outcome(self.name, company.id)
         outcome.bookmark_before = self._bookmark_value(company)
-        yield from self._records_until_fault(company.counting(outcome.usage), outcome)
+        yield from self._records_until_fault(self.run.part(self.name, company), outcome)
         outcome.bookmark_after = self._bookmark_value(company)
         if outcome.failure is None:
             is_empty = not (outcome.documents or outcome.bookmark_before)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tap_procountor.api.responses import decode
+from tap_procountor.api.responses import LARGEST_ID, decode
 from tap_procountor.errors import (
     UNFORESEEN,
     ApiError,
@@ -17,7 +17,6 @@ from tap_procountor.errors import (
     ProcountorError,
     misunderstood,
 )
-from tap_procountor.records.structs import LARGEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -16,6 +16,9 @@ from tap_procountor.api.salvage import salvaged
 
 Parse = Callable[[bytes], Any]
 
+#: Tables and the state hold numbers of 64 bits.
+LARGEST_ID = 2**63 - 1
+
 #: Error texts that quote nothing of the company's data: codes and known sentences.
 _HARMLESS_TEXT = re.compile(r"[A-Z]+(_[A-Z]+)+|Insufficient user rights|invalid_(client|grant)")
 _NAME_OF_A_FIELD = re.compile(r"[a-z]+([A-Z][a-z]+)*")

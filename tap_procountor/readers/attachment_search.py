@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tap_procountor.api.responses import decode
+from tap_procountor.api.responses import LARGEST_ID, decode
 from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, ProcountorError
 from tap_procountor.readers.batch import PAGE_SIZE, Documents
 from tap_procountor.readers.list_page import ListPage, Meta, Results, decode_list, results_in
-from tap_procountor.records.structs import LARGEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

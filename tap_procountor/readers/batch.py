@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from tap_procountor.api.responses import decode
-from tap_procountor.records.structs import LARGEST_ID
+from tap_procountor.api.responses import LARGEST_ID, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

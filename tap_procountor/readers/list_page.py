@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 from msgspec import Raw
 
-from tap_procountor.api.responses import decode
+from tap_procountor.api.responses import LARGEST_ID, decode
 from tap_procountor.errors import ApiError, RecordError
 from tap_procountor.records.rejection import FIRST_ID, Rejection
-from tap_procountor.records.structs import LARGEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

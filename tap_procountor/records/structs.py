@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from tap_procountor.api.responses import LARGEST_ID
 from tap_procountor.api.salvage import DEEPEST
 from tap_procountor.errors import RecordError
 from tap_procountor.records.schema import Schema, column_names, kind_of, snake_case, unwrapped
@@ -33,8 +34,6 @@ from tap_procountor.records.schema import Schema, column_names, kind_of, snake_c
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-#: Tables and the state hold numbers of 64 bits.
-LARGEST_ID = 2**63 - 1
 _Integer = Annotated[int, msgspec.Meta(ge=-LARGEST_ID - 1, le=LARGEST_ID)]
 
 #: Types to decode with. Numbers are not: they keep their digits, and are checked later.

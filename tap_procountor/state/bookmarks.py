@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from tap_procountor.api.client import Params
     from tap_procountor.api.clock import ApiClock
-    from tap_procountor.readers.batch import Batch
 
 
 #: A bookmark that is further ahead comes from a clock that was wrong. (The lookback of what the API
@@ -77,11 +76,15 @@ class Window:
         """Return the window at one of its lists: where it was left, or the list's beginning."""
         return self if number == self.variant else replace(self, variant=number, after=0, done=0)
 
-    def moved(self, batch: Batch) -> Window:
-        """Return the window after a batch has been written."""
-        last = batch.listed[-1].id if batch.listed else self.after
-        come = len(batch.listed) + len(batch.rejected) + batch.repeated
-        return replace(self, after=last, done=min(self.done + come, sys.maxsize))
+    def moved(self, last: int | None, rows: int) -> Window:
+        """Return the window after rows of the list have been written.
+
+        Args:
+            last: The id of the last of them; None if none can be used.
+            rows: How many they are, whatever has become of them.
+        """
+        after = self.after if last is None else last
+        return replace(self, after=after, done=min(self.done + rows, sys.maxsize))
 
     def done_with(self) -> Window:
         """Return the window with everything written."""

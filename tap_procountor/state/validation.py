@@ -17,8 +17,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tap_procountor.api.clock import format_exactly, format_utc
+from tap_procountor.api.responses import LARGEST_ID
 from tap_procountor.errors import ConfigurationError
-from tap_procountor.records.structs import LARGEST_ID
 from tap_procountor.state.bookmarks import Window
 from tap_procountor.state.ids import Census, unpack, unpack_keys
 

@@ -343,7 +343,9 @@ class IncrementalStream(ListStream):
 
     def _read_list(self, company: Company, one: ApiList, progress: Window) -> Iterator[Batch]:
         for batch in self._batches(company, one, progress.after, progress.done):
-            progress = progress.moved(batch)
+            last = batch.listed[-1].id if batch.listed else None
+            rows = len(batch.listed) + len(batch.rejected) + batch.repeated
+            progress = progress.moved(last, rows)
             yield batch._replace(window=progress)
 
     def _batches(

@@ -107,7 +107,7 @@ class ReadStream(ProcountorStream):
         return value
 
     def _records_until_fault(self, company: Company, outcome: Outcome) -> Iterator[Record]:
-        progress = Progress(self.name, company.id, self.run.client)
+        progress = Progress(outcome.name, self.run.client.usage)
         batches = self.gathered(self.run.read_ahead.take(self, company))
         for rows in self._selected_row_streams:
             batches = rows.prepare(company, batches)
@@ -126,7 +126,8 @@ class ReadStream(ProcountorStream):
                     outcome.deleted += self.selected
                     yield tombstone
                 self.written(company, batch)
-                progress.show(outcome.rows, batch)
+                done = batch.window.done if batch.window else 0
+                progress.show(outcome.rows, done, batch.total)
         except ForbiddenError as error:
             refusal = self.access.refused(self.run.rights_of(company), str(error))
             self._find(company, refusal)
@@ -136,7 +137,6 @@ class ReadStream(ProcountorStream):
         except UNFORESEEN as error:
             outcome.fail(misunderstood(error))
         finally:
-            progress.end()
             self.run.message_writer.flush()
 
     def forget_bookmark(self, company: Company) -> None:

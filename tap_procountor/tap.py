@@ -20,6 +20,7 @@ from tap_procountor.settings import SETTINGS
 from tap_procountor.state.validation import check_state
 from tap_procountor.streams.base.context import RunContext
 from tap_procountor.streams.base.incremental import IncrementalStream
+from tap_procountor.streams.base.read import ReadStream
 from tap_procountor.streams.base.rows import RowStream
 from tap_procountor.streams.registry import STREAM_TYPES
 from tap_procountor.streams.rejected import RejectedRecords
@@ -76,7 +77,7 @@ class TapProcountor(CommandLine):
                 self.context.rejected_table = stream
             if isinstance(stream, RowStream):
                 for owner in streams:
-                    if type(owner) in stream.owners:
+                    if isinstance(owner, ReadStream) and type(owner) in stream.owners:
                         owner.row_streams.append(stream)
         if unknown := (self.input_catalog or {}).keys() - self.context.streams.keys():
             msg = f"The catalog contains unknown streams: {', '.join(sorted(unknown))}."

@@ -48,7 +48,7 @@ def pages(count: int, log: list[int]) -> Iterator[Batch]:
         log.append(page)
         rows = [Row(number) for number in range(page * PAGE_SIZE, (page + 1) * PAGE_SIZE)]
         batch = Batch([], rows, total=count * PAGE_SIZE)
-        window = window.moved(batch)
+        window = window.moved(rows[-1].id, PAGE_SIZE)
         yield batch._replace(window=window)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tap_procountor.records.converter import Record
     from tap_procountor.state.ids import Key
-    from tap_procountor.streams.base.read import ReadStream
+    from tap_procountor.streams.base.stream import ProcountorStream
 
 
 class FiscalYears(SingleCallStream):
@@ -49,7 +49,7 @@ class TrackingPeriods(RowStream):
         "TrackingPeriod", added={"fiscal_year_id": INTEGER, "swept_at": DATE_TIME}
     )
 
-    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:
+    def rows(self, owner: ProcountorStream, record: Record) -> Iterator[dict[str, Any]]:
         """Yield the periods, each with the time since which its receipts have all been read."""
         receipts = self.run.streams[LedgerReceipts.name]
         state = receipts.get_context_state({"company_id": record["company_id"]})
@@ -100,7 +100,7 @@ class Projects(RowStream):
         "DimensionItem", added={"dimension_id": INTEGER, "dimension_name": STRING}
     )
 
-    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:
+    def rows(self, owner: ProcountorStream, record: Record) -> Iterator[dict[str, Any]]:
         """Yield the items of the dimensions that hold projects."""
         if record.get("name") in self.config["project_dimensions"]:
             yield from super().rows(owner, record)
@@ -189,7 +189,7 @@ class LedgerTransactionDimensions(RowStream):
         },
     )
 
-    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
+    def rows(self, owner: ProcountorStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
         """Yield the dimension items of each transaction of a receipt."""
         inherited = self.inherited(record)
         for transaction in filter(None, record.get("transactions") or ()):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tap_procountor.records.converter import Record
-    from tap_procountor.streams.base.read import ReadStream
+    from tap_procountor.streams.base.stream import ProcountorStream
 
 _BANK = Access(any_of=("payments.bankStatementAndReferencePayment",))
 
@@ -85,7 +85,7 @@ class BankStatementEvents(RowStream):
         },
     )
 
-    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
+    def rows(self, owner: ProcountorStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
         """Yield the events of a statement, each before those inside it."""
         inherited = self.inherited(record)
         for parent, event in with_parents(record.get(self.field) or ()):

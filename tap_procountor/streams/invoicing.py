@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from tap_procountor.readers.list_page import Source
     from tap_procountor.records.converter import Record
     from tap_procountor.streams.base.context import RunContext
+    from tap_procountor.streams.base.stream import ProcountorStream
 
 
 _NO_DOCUMENTS = (
@@ -292,10 +293,14 @@ class Attachments(RowStream, ReadStream):
                 now = state.get("replication_key_value")
                 state.setdefault("unsearched", owner.began_at.get(company.id, now))
 
-    def before_reading(self, owner: IncrementalStream, company: Company) -> None:
+    def before_reading(self, owner: ProcountorStream, company: Company) -> None:
         """Read an owner's documents again once the search answers that had failed."""
         state = owner.state_of(company)
-        if "unsearched" in state and self.run.attachment_search(company).answers():
+        if (
+            isinstance(owner, IncrementalStream)
+            and "unsearched" in state
+            and self.run.attachment_search(company).answers()
+        ):
             owner.move_bookmark_back(company, state.pop("unsearched"))
 
     def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -315,7 +320,7 @@ class Attachments(RowStream, ReadStream):
                 self._explain(company)
             yield batch
 
-    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:
+    def rows(self, owner: ProcountorStream, record: Record) -> Iterator[dict[str, Any]]:
         """Yield the attachments of a document, or of the events of a statement."""
         for stream, holder in holders(owner.name, record):
             for row in super().rows(owner, holder):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tap_procountor.api.company import Company
     from tap_procountor.downloads.store import Place, StoredFile
     from tap_procountor.records.converter import Record
+    from tap_procountor.streams.base.stream import ProcountorStream
 
 #: Ids that are packed together, and dealt with before the state says so.
 _IDS_PER_CHUNK = 200
@@ -220,7 +221,7 @@ class DownloadStream(RowStream, FileStream):
             LeftOutError: If it would download nothing.
         """
 
-    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
+    def rows(self, owner: ProcountorStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
         """Yield nothing, but note what is to be downloaded when it is this stream's turn."""
         state = self.get_context_state({"company_id": record["company_id"]})
         Pending(state).note(self.wanted(record))

@@ -17,7 +17,6 @@ from tap_procountor.errors import (
 )
 from tap_procountor.output.progress import Progress
 from tap_procountor.output.report import StreamRemarks
-from tap_procountor.permissions.access import Access
 from tap_procountor.records.converter import Record, RecordConverter
 from tap_procountor.records.rejection import Rejection, as_record_error
 from tap_procountor.streams.base.stream import ProcountorStream
@@ -25,6 +24,7 @@ from tap_procountor.streams.base.stream import ProcountorStream
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
 
     from tap_procountor.api.company import Company
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tap_procountor.permissions.access import Finding
     from tap_procountor.readers.batch import Batch
     from tap_procountor.state.ids import Key
+    from tap_procountor.streams.base.context import RunContext
     from tap_procountor.streams.base.rows import RowStream
 
 
@@ -39,10 +40,13 @@ class ReadStream(ProcountorStream):
     """A stream with requests of its own."""
 
     path: ClassVar[str]
-    #: The rights that the rows depend on.
-    access: ClassVar[Access] = Access()
     #: Whether the rows tell of files that are written.
     writes_files: ClassVar[bool] = False
+
+    def __init__(self, tap: Tap, run: RunContext) -> None:
+        super().__init__(tap, run)
+        #: The streams whose rows stand inside the records of this one.
+        self.row_streams: list[RowStream] = []
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:

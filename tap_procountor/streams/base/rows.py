@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from tap_procountor.api.company import Company
     from tap_procountor.readers.batch import Batch
     from tap_procountor.state.ids import Key
-    from tap_procountor.streams.base.incremental import IncrementalStream
-    from tap_procountor.streams.base.read import ReadStream
 
 
 _FAULTS = (RecordError, *UNFORESEEN)
@@ -39,7 +37,7 @@ class RowStream(ProcountorStream):
     """
 
     #: The streams whose records hold the rows.
-    owners: ClassVar[tuple[type[ReadStream], ...]]
+    owners: ClassVar[tuple[type[ProcountorStream], ...]]
     #: The array in the owner's records.
     field: ClassVar[str]
     #: What the owner's fields are called in the rows.
@@ -54,7 +52,7 @@ class RowStream(ProcountorStream):
         """Yield nothing: the rows are written with their owners."""
         return ()
 
-    def before_reading(self, owner: IncrementalStream, company: Company) -> None:
+    def before_reading(self, owner: ProcountorStream, company: Company) -> None:
         """Look whether an owner is to be read further back than it would be."""
 
     def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:  # noqa: ARG002
@@ -62,7 +60,7 @@ class RowStream(ProcountorStream):
         return batches
 
     def sorted_rows(
-        self, owner: ReadStream, record: Record
+        self, owner: ProcountorStream, record: Record
     ) -> tuple[list[dict[str, Any]], list[tuple[Any, RecordError]]]:
         """Return the rows of an owner's record that the table can hold, and apart the others.
 
@@ -103,7 +101,7 @@ class RowStream(ProcountorStream):
                 self._faulty.append((row, error))
         yield from first_ones.values()
 
-    def rows(self, owner: ReadStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
+    def rows(self, owner: ProcountorStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
         """Yield the rows of an owner's record."""
         inherited = self.inherited(record)
         for item in record.get(self.field) or ():

@@ -15,6 +15,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 
 from tap_procountor.api.clock import format_utc
 from tap_procountor.errors import UNFORESEEN, ConfigurationError, RecordError
+from tap_procountor.permissions.access import Access
 from tap_procountor.records.converter import Record, as_dict
 from tap_procountor.records.schema import DELETED_AT, RecordSchema
 from tap_procountor.records.schema import Schema as Properties
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from tap_procountor.records.rejection import Rejection
     from tap_procountor.state.ids import Key
     from tap_procountor.streams.base.context import RunContext
-    from tap_procountor.streams.base.rows import RowStream
 
 
 class ProcountorStream(Stream):
@@ -39,6 +39,8 @@ class ProcountorStream(Stream):
 
     primary_keys: ClassVar[tuple[str, ...]] = ("company_id", "id")
     schema: ClassVar[RecordSchema]
+    #: The rights that the rows depend on.
+    access: ClassVar[Access] = Access()
 
     #: The records are converted here, once; numbers are exact and times UTC when the SDK gets them.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
@@ -47,8 +49,6 @@ class ProcountorStream(Stream):
         super().__init__(tap)
         #: What it shares with the other streams of the run.
         self.run = run
-        #: The streams whose rows stand inside the records of this one.
-        self.row_streams: list[RowStream] = []
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:

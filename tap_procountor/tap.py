@@ -141,7 +141,6 @@ class TapProcountor(CommandLine):
         Raises:
             IncompleteError: If something that was asked for has not arrived.
         """
-        self._reset_state_progress_markers()
         Run(self.context, self.state).sync()
 
     def test_connection(self) -> None:

@@ -17,7 +17,9 @@ from support.oracle import truth
 from support.target import Target
 
 from tap_procountor.api.client import ProcountorClient
+from tap_procountor.api.company import Company
 from tap_procountor.api.gate import Gate
+from tap_procountor.api.usage import Usage
 from tap_procountor.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -192,6 +194,27 @@ def test_of_those_that_wait_each_lets_as_many_pass_as_its_order_says(orders: lis
         thread.join()
     assert entered == sorted(entered)
     assert len(entered) == len(orders)
+
+
+def test_what_comes_first_in_the_run_is_asked_for_before_what_waits() -> None:
+    with Sandbox(invoices=30, requests_per_second=0) as sandbox:
+        config = {"max_concurrency": 20, "requests_per_second": 4, "request_timeout": 10}
+        client = ProcountorClient(sandbox.config() | config)
+        company = Company.open(client, sandbox.companies[0].api_key)
+        later, sooner = (company.for_part(Usage(), priority) for priority in (40, 0))
+        threads = [threading.Thread(target=later.get, args=("/coa",)) for _ in range(8)]
+        threads.append(threading.Thread(target=sooner.get, args=("/company",)))
+        for thread in threads:
+            thread.start()
+            time.sleep(0.02)
+        for thread in threads:
+            thread.join()
+        client.close()
+        paths = [request.path for request in sandbox.statistics().requests]
+    assert [path.endswith("/company") for path in paths].index(True) < len(paths) - 3
+    assert later.usage
+    assert later.usage.requests == 8
+    assert later.usage.seconds_waited > 1
 
 
 def test_no_more_enter_than_there_are_places() -> None:

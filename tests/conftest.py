@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
 from support.meltano import Database, postgres
 from support.proxy import Proxy
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tap_procountor.sandbox import Sandbox
 
@@ -14,30 +17,47 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from xdist.remote import Producer  # type: ignore[import-untyped]
+
 
 # Hundreds of processes are started: compiling everything anew would take most of their time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
-# Before pytest-xdist takes the groups from the marks.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests that share something dear to one worker, and begin with what takes longest.
+@cache
+def shares_fixtures(module: Path) -> bool:
+    """Whether a sandbox, a run or a database is made once for several tests of a module."""
+    return re.search(r'scope="(module|class)"', module.read_text("utf-8")) is not None
 
-    That are slow tests, those with a timeout of their own, and those that share something.
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Gives each test to any worker, unless its module shares fixtures: then all of them to one.
+
+    The option ``--dist=loadgroup`` would do, but not with pytest 9.2 and pytest-xdist 3.8.
     """
-    for item in items:
-        if isinstance(item, pytest.Function) and shares_fixtures(item):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    long = ("slow", "timeout", "xdist_group")
-    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in long])
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return module if shares_fixtures(self.config.rootpath / module) else nodeid
 
 
-def shares_fixtures(item: pytest.Function) -> bool:
-    """Whether a sandbox, a run or the like is made once for several tests of its module."""
-    definitions = item._fixtureinfo.name2fixturedefs.values()  # noqa: SLF001 - no public way
-    return any(used.scope in {"class", "module"} for *_, used in definitions)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left with it in the end.
+
+    First slow tests, then those with a timeout of their own, then modules that go to one worker.
+    """
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("slow") is None,
+            item.get_closest_marker("timeout") is None,
+            not shares_fixtures(item.path),
+        )
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -140,12 +140,10 @@ class AsListed(Completer):
         *,
         may_all_fail: bool = False,  # noqa: ARG002
     ) -> Iterator[Batch]:
-        """Yield the rows of pages."""
         for page in filter(len, pages):
             yield _batch(page, [(text,) for text in page.texts()])
 
     def read_again(self, company: Company, ids: Sequence[int]) -> Iterator[Batch]:  # noqa: ARG002
-        """Read the list again."""
         for one in self.lister.lists(company):
             yield from self.complete(one, one.pages())
 
@@ -162,7 +160,6 @@ class _WithDetails(Completer):
     def complete(
         self, api_list: ApiList, pages: Iterable[Page], *, may_all_fail: bool = False
     ) -> Iterator[Batch]:
-        """Yield the documents of pages, several requests being under way."""
         for page, details in self._detailed(
             api_list, filter(len, pages), may_all_fail=may_all_fail
         ):
@@ -235,7 +232,6 @@ class DetailBatches(_WithDetails):
             yield page, Details(_by_id(texts, rejected), failed, rejected)
 
     def read_again(self, company: Company, ids: Sequence[int]) -> Iterator[Batch]:
-        """Ask for the batches."""
         for some in _divided(ids):
             texts, failed = _batch_of(company, self.lister.path, some)
             for error in failed.values():
@@ -243,7 +239,6 @@ class DetailBatches(_WithDetails):
             yield Batch([*map(bytes, texts)])
 
     def existing(self, company: Company, ids: set[int]) -> Existing:
-        """Ask for the batches."""
         return _existing(company, self.lister.path, ids)
 
 
@@ -299,7 +294,6 @@ class DetailEach(_WithDetails):
         return (Raw(as_text(decode(row) | decode(detail))),)
 
     def read_again(self, company: Company, ids: Sequence[int]) -> Iterator[Batch]:
-        """Ask for each."""
         for number in ids:
             with none_if_unknown():
                 yield Batch([bytes(_detail(company, self.lister.path, number))])

@@ -88,7 +88,6 @@ class KeysetPage(Page):
             raise ApiError(msg)
 
     def texts(self) -> list[Raw]:
-        """Return the text of each row."""
         texts = results_in(self.body, self._path).rows
         if self._is_salvaged:
             texts = list(by_id(texts, []).values())
@@ -117,7 +116,6 @@ class KeysetPage(Page):
         ]
 
     def _salvaged(self) -> _Listing:
-        """Take the rows that can be used from a page with others."""
         self._is_salvaged = True
         results = results_in(self.body, self._path)
         texts = by_id(results.rows, self.rejected, self.repeated)
@@ -181,7 +179,6 @@ class KeysetList(ApiList):
             raise ApiError(msg)
 
     def rows(self, ids: Iterable[int]) -> Iterator[KeysetPage]:
-        """Yield the rows of ids, as far as the list has them, in pages."""
         left = sorted(ids)
         while left:
             # Two for one id: another row may have the same.
@@ -197,12 +194,10 @@ class KeysetList(ApiList):
             left = [number for number in left if number > beyond]
 
     def first(self) -> Iterator[KeysetPage]:
-        """Ask for one row."""
         page = self._page(0, size=1)
         return iter([page] if len(page) else [])
 
     def existing(self, ids: Iterable[int]) -> set[int]:
-        """Look for each of the ids, several at once."""
         numbers = sorted(ids)
         return {*compress(numbers, self.company.threads.map(self.contains, numbers))}
 

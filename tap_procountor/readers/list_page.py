@@ -28,7 +28,6 @@ class Meta(msgspec.Struct, rename="camel"):
 
     @property
     def size(self) -> int | None:
-        """The most rows of a page."""
         return _count(self.page_size)
 
     @property
@@ -65,7 +64,6 @@ class ListPage(msgspec.Struct, Generic[Item]):
 
     @property
     def rows(self) -> list[Item]:
-        """The rows."""
         return self.results or []
 
 

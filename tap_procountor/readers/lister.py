@@ -41,7 +41,6 @@ class Page(ABC):
 
     @property
     def ids(self) -> list[int]:
-        """The ids of ``listed``."""
         return [row.id for row in self.listed]
 
     def __len__(self) -> int:
@@ -97,7 +96,6 @@ class ApiList(ABC):
         """Return those of the ids that the list has."""
 
     def contains(self, number: int) -> bool:
-        """Whether an id is still in the list."""
         return any(self.rows([number]))
 
 
@@ -118,7 +116,6 @@ class Lister:
         self._options = options
 
     def at(self, company: Company, filters: Params, share: float = 1) -> ApiList:
-        """Return a company's list with certain filters."""
         return self.list_type(company, self.path, filters, share, **self._options)
 
     def lists(
@@ -149,7 +146,6 @@ class WholePage(Page):
         self.rejected = [*rejected]
 
     def texts(self) -> list[Raw]:
-        """Return the text of each row of ``listed``."""
         return [*self._texts.values()]
 
 
@@ -167,7 +163,6 @@ class ListAtOnce(ApiList):
         return self._cut(self.whole())
 
     def rows(self, ids: Iterable[int]) -> Iterator[WholePage]:
-        """Read the list again, and yield the rows of the ids."""
         wanted = {*ids}
         if not wanted:
             return iter(())
@@ -182,7 +177,6 @@ class ListAtOnce(ApiList):
         return islice(self.pages(), 1)
 
     def existing(self, ids: Iterable[int]) -> set[int]:
-        """Return those of the ids that the list has."""
         return {number for page in self.rows(ids) for number in page.ids}
 
     @staticmethod

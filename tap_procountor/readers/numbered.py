@@ -69,7 +69,6 @@ class NumberedList(ListAtOnce):
         raise ApiError(msg)
 
     def first(self) -> Iterator[WholePage]:
-        """Ask for one row."""
         return self._cut(self._indexed(self._page(size=1).rows))
 
     def _read_once(self) -> tuple[list[Raw], set[int | None]]:

@@ -56,7 +56,6 @@ class _Owners(NamedTuple):
         vanished: Sequence[int] = (),
         rejected: Sequence[Rejection] = (),
     ) -> Batch:
-        """Return what has become of them."""
         return Batch(
             documents,
             self.listed,
@@ -108,13 +107,11 @@ class RowsOfOwner(Completer):
         self.list_share = 1 - self._rows_share
 
     def paths(self, path: str) -> tuple[str, ...]:
-        """Return the list of the owners, and where their rows are."""
         return (path, self._rows_path)
 
     def complete(
         self, api_list: ApiList, pages: Iterable[Page], *, may_all_fail: bool = False
     ) -> Iterator[Batch]:
-        """Yield the rows of the owners, several requests being under way."""
         rows = partial(self._rows_of, api_list.company, may_all_fail=may_all_fail)
         chunks = chain.from_iterable(map(self._chunks, pages))
         return self._completed(api_list.company, rows, chunks, may_all_fail=may_all_fail)
@@ -182,7 +179,6 @@ class RowsOfOwner(Completer):
         *,
         may_all_fail: bool,  # noqa: ARG002
     ) -> Batch:
-        """Ask for the rows of as many owners as a request takes."""
         (owner,) = owners
         if self._may_have_none:
             with none_if_unknown():
@@ -222,7 +218,6 @@ class RowsOfOwner(Completer):
         return answer if isinstance(answer, list) else [answer]
 
     def _owned(self, owner: Source, rows: list[Source]) -> list[Source]:
-        """Give rows what they take from their owner."""
         inherited = {
             self.name_in_source(name): owner.get(field) for name, field in self.owner_fields.items()
         }

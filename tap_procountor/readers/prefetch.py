@@ -167,7 +167,6 @@ class ReadAhead:
         wait([future for part in self._begun.values() for future in part.fetched], seconds)
 
     def close(self) -> None:
-        """End the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

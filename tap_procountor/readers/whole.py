@@ -16,7 +16,6 @@ class WholeList(ListAtOnce):
     """A list in one answer: an array, or one inside an object as in a page."""
 
     def whole(self) -> WholePage:
-        """Ask for the list."""
         parse = partial(whole_list, path=self.path)
         rejected: list[Rejection] = []
         texts = by_id(self.company.get(self.path, self._filters, parse), rejected)

@@ -79,22 +79,18 @@ class RunContext:
 
     @cached_property
     def client(self) -> ProcountorClient:
-        """Makes all requests."""
         return ProcountorClient(self.config)
 
     @cached_property
     def state_writer(self) -> StateWriter:
-        """Writes STATE messages."""
         return StateWriter(self.message_writer)
 
     @cached_property
     def api_clock(self) -> ApiClock:
-        """Reads and writes the API's times."""
         return ApiClock(self.config["timezone"])
 
     @cached_property
     def report(self) -> RunReport:
-        """Collects what the run brings."""
         return RunReport(self.config["max_rejected_records"])
 
     @cached_property
@@ -185,7 +181,6 @@ class RunContext:
 
     @cached_property
     def file_store(self) -> FileStore:
-        """Keeps downloaded files."""
         return FileStore(self.config["attachment_files_path"])
 
     @cached_property

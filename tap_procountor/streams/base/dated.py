@@ -32,11 +32,9 @@ class DatedStream(IncrementalStream):
 
     @property
     def lookback(self) -> timedelta:
-        """How far a window reaches back before the end of the last one."""
         return timedelta(days=self.config["date_lookback_days"])
 
     def bounds(self, window: Window) -> Params:
-        """Return the API's filters for a window."""
         first, last = self.date_filters
         bounds = {first: self._local_date(window.start)} if window.start else {}
         if self.run.is_backfill:

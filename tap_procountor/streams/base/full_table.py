@@ -155,7 +155,6 @@ class SingleCallStream(FullTableStream):
     variants: ClassVar[tuple[Params, ...]] = ({},)
 
     def read(self, company: Company) -> Iterator[Batch]:
-        """Make the requests, several at once."""
 
         def ask(params: Params) -> Batch:
             return Batch(self.sources(company.get(self.path, params), params))
@@ -182,7 +181,6 @@ class FullListStream(ListStream, FullTableStream):
     """A list that is read as a whole by each run."""
 
     def read(self, company: Company) -> Iterator[Batch]:
-        """Read the lists, and what completes their rows."""
         for one in self.lists(company):
             yield from self._completer.complete(one, one.pages())
 

@@ -81,7 +81,6 @@ class IncrementalStream(ListStream):
         return timedelta(seconds=self.config["lookback"])
 
     def bounds(self, window: Window) -> Params:
-        """Return the API's filters for a window."""
         return window.filters(self.run.api_clock)
 
     def forget_bookmark(self, company: Company) -> None:
@@ -355,7 +354,6 @@ class IncrementalStream(ListStream):
         return self._completer.complete(one, self._announcing(company, one.pages(after, done)))
 
     def again(self, one: ApiList, ids: Iterable[int]) -> Iterator[Batch]:
-        """Read the documents of ids that failed before, as far as a list has them."""
         pages = self._announcing(one.company, one.rows(ids))
         return self._completer.complete(one, pages, may_all_fail=True)
 

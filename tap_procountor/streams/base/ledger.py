@@ -43,7 +43,6 @@ class LedgerStream(IncrementalStream):
         return self.run.keeps_ids(of_all_streams=False)
 
     def region_of(self, company: Company, row: Row) -> str:
-        """Return the tracking period of a receipt."""
         return self._ledger(company).key_of(row.receipt_date)
 
     def take_census(

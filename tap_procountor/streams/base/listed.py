@@ -39,7 +39,6 @@ class ListStream(ReadStream):
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:
-        """Return the path of the list, and those of what completes its rows."""
         return cls.completer.paths(cls.lister.path)
 
     def is_empty(self, company: Company) -> bool:
@@ -57,7 +56,6 @@ class ListStream(ReadStream):
         return True
 
     def lists(self, company: Company, bounds: Params | None = None) -> list[ApiList]:
-        """Return the lists that the stream is read from, within bounds."""
         return self.lister.lists(company, bounds, self._completer.list_share)
 
     def again(self, one: ApiList, ids: Iterable[int]) -> Iterator[Batch]:

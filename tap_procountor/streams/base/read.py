@@ -50,7 +50,6 @@ class ReadStream(ProcountorStream):
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:
-        """Return the path, and those of details if there are any."""
         return (cls.path,)
 
     @cached_property

@@ -45,7 +45,6 @@ class RowStream(ProcountorStream):
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:
-        """Return the paths of the owners."""
         return tuple(path for owner in cls.owners for path in owner.paths())
 
     def get_records(self, context: Context | None) -> Iterable[Any]:  # noqa: ARG002
@@ -102,13 +101,11 @@ class RowStream(ProcountorStream):
         yield from first_ones.values()
 
     def rows(self, owner: ProcountorStream, record: Record) -> Iterator[dict[str, Any]]:  # noqa: ARG002
-        """Yield the rows of an owner's record."""
         inherited = self.inherited(record)
         for item in record.get(self.field) or ():
             yield from self.made(inherited, item)
 
     def inherited(self, record: Record) -> dict[str, Any]:
-        """Return what every row takes from its owner."""
         return {"company_id": record["company_id"]} | {
             name: record.get(field) for name, field in self.owner_fields.items()
         }

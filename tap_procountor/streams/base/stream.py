@@ -155,7 +155,6 @@ class ProcountorStream(Stream):
         return self.get_context_state({"company_id": company.id})
 
     def write(self, record: Record) -> None:
-        """Write a record outside of the SDK's own loop."""
         self._write_record_message(record)
 
     def keep_out(self, company: Company, rejection: Rejection) -> None:

@@ -17,11 +17,11 @@ from tap_procountor.errors import ApiError, NotFoundError, RecordError, none_if_
 from tap_procountor.readers.batch import PAGE_SIZE, Batch, Documents
 from tap_procountor.readers.isolation import ask_in_halves, attempting, isolated
 from tap_procountor.readers.list_page import as_array, by_id, id_of
-from tap_procountor.readers.lister import WholePage
+from tap_procountor.readers.lister import divided
 from tap_procountor.records.rejection import Rejection, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tap_procountor.api.company import Company
     from tap_procountor.errors import ProcountorError
@@ -141,7 +141,7 @@ class AsListed(Completer):
         may_all_fail: bool = False,  # noqa: ARG002
     ) -> Iterator[Batch]:
         for page in filter(len, pages):
-            yield _batch(page, [(text,) for text in page.texts()])
+            yield batch_of(page, _with_others(page, [(text,) for text in page.texts()]))
 
     def read_again(self, company: Company, ids: Sequence[int]) -> Iterator[Batch]:  # noqa: ARG002
         for one in self.lister.lists(company):
@@ -193,7 +193,7 @@ class _WithDetails(Completer):
         error = RecordError(f"Its details did not come from {api_list.path}.")
         rejected += [Rejection.of(bytes(lacking[number]), error) for number in sorted(still_listed)]
         vanished = [number for number in lacking if number not in still_listed]
-        return _batch(page, sources, vanished, rejected)
+        return batch_of(page, _with_others(page, sources), vanished, rejected)
 
     @abstractmethod
     def _detailed(
@@ -275,7 +275,7 @@ class DetailEach(_WithDetails):
                     yield self._of_page(waiting.popleft(), answers)
         except ApiError:
             # What came before is not lost.
-            yield self._of_page(_part_of(waiting[0], answers.keys()), answers)
+            yield self._of_page(next(divided(waiting[0], len(answers))), answers)
             raise
         for page in waiting:
             yield self._of_page(page, answers)
@@ -299,17 +299,15 @@ class DetailEach(_WithDetails):
                 yield Batch([bytes(_detail(company, self.lister.path, number))])
 
 
-def _batch(
+def batch_of(
     page: Page,
-    sources: Sequence[tuple[Raw, ...]],
+    documents: Documents | Sequence[bytes],
     vanished: Sequence[int] = (),
     rejected: Sequence[Rejection] = (),
 ) -> Batch:
     """Return the documents of a page, and what else is to be known of it."""
-    documents = Documents(sources)
     return Batch(
-        # What has no id may be no object: it cannot be merged with anything.
-        [*documents, *map(bytes, page.others)] if page.others else documents,
+        documents,
         page.listed,
         vanished,
         [*page.rejected, *rejected],
@@ -318,14 +316,10 @@ def _batch(
     )
 
 
-def _part_of(page: Page, ids: Collection[int]) -> WholePage:
-    """Return the rows of some ids, and what has none."""
-    texts = dict(zip(page.ids, page.texts(), strict=True))
-    return WholePage(
-        {number: text for number, text in texts.items() if number in ids},
-        page.others,
-        page.rejected,
-    )
+def _with_others(page: Page, sources: Sequence[tuple[Raw, ...]]) -> Documents | list[bytes]:
+    """Add rows without an id, which may be no objects, and could not be merged with anything."""
+    documents = Documents(sources)
+    return [*documents, *map(bytes, page.others)] if page.others else documents
 
 
 def _by_id(texts: list[Raw], rejected: list[Rejection]) -> dict[int, Raw]:

@@ -126,7 +126,7 @@ class Lister:
 
 
 class WholePage(Page):
-    """Rows of a list that has come as a whole.
+    """Rows that need not be read from the page's body.
 
     Args:
         texts: The text of the rows by id.
@@ -149,6 +149,16 @@ class WholePage(Page):
         return [*self._texts.values()]
 
 
+def divided(page: Page, size: int) -> Iterator[WholePage]:
+    """Divide a page into smaller ones; the first has all else that is known of it."""
+    rows = zip(page.ids, page.texts(), strict=True)
+    part = WholePage(dict(islice(rows, size)), page.others, page.rejected)
+    part.total, part.repeated = page.total, page.repeated
+    while len(part):
+        yield part
+        part = WholePage(dict(islice(rows, size)))
+
+
 class ListAtOnce(ApiList):
     """A list that must be read as a whole before any of it can be used."""
 
@@ -160,7 +170,7 @@ class ListAtOnce(ApiList):
 
     def pages(self, after: int = 0, done: int = 0) -> Iterator[WholePage]:  # noqa: ARG002
         """Yield the list in pages, from its beginning: it has no place to go on from."""
-        return self._cut(self.whole())
+        return divided(self.whole(), PAGE_SIZE)
 
     def rows(self, ids: Iterable[int]) -> Iterator[WholePage]:
         wanted = {*ids}
@@ -168,9 +178,8 @@ class ListAtOnce(ApiList):
             return iter(())
         whole = self.whole()
         texts = dict(zip(whole.ids, whole.texts(), strict=True))
-        return self._cut(
-            WholePage({number: text for number, text in texts.items() if number in wanted})
-        )
+        found = WholePage({number: text for number, text in texts.items() if number in wanted})
+        return divided(found, PAGE_SIZE)
 
     def first(self) -> Iterator[WholePage]:
         """Yield the first page: there is no smaller question."""
@@ -178,11 +187,3 @@ class ListAtOnce(ApiList):
 
     def existing(self, ids: Iterable[int]) -> set[int]:
         return {number for page in self.rows(ids) for number in page.ids}
-
-    @staticmethod
-    def _cut(whole: WholePage) -> Iterator[WholePage]:
-        rows = zip(whole.ids, whole.texts(), strict=True)
-        others, rejected = whole.others, whole.rejected
-        while (some := dict(islice(rows, PAGE_SIZE))) or others or rejected:
-            yield WholePage(some, others, rejected)
-            others, rejected = (), []

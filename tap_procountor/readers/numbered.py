@@ -11,7 +11,7 @@ from tap_procountor.api.responses import decode
 from tap_procountor.errors import ApiError
 from tap_procountor.readers.batch import PAGE_SIZE
 from tap_procountor.readers.list_page import Meta, by_id, results_in
-from tap_procountor.readers.lister import ListAtOnce, Lister, WholePage
+from tap_procountor.readers.lister import ListAtOnce, Lister, WholePage, divided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ class NumberedList(ListAtOnce):
         raise ApiError(msg)
 
     def first(self) -> Iterator[WholePage]:
-        return self._cut(self._indexed(self._page(size=1).rows))
+        return divided(self._indexed(self._page(size=1).rows), PAGE_SIZE)
 
     def _read_once(self) -> tuple[list[Raw], set[int | None]]:
         """Read page after page; return the rows, and the totals that came with them.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from tap_procountor.api.responses import decode
 from tap_procountor.errors import (
@@ -15,10 +15,11 @@ from tap_procountor.errors import (
     none_if_unknown,
 )
 from tap_procountor.readers.batch import PAGE_SIZE, Batch
-from tap_procountor.readers.completer import Completer
+from tap_procountor.readers.completer import Completer, batch_of
 from tap_procountor.readers.isolation import ask_in_halves, attempting, fault_of, isolated
 from tap_procountor.readers.keyset import KeysetList
 from tap_procountor.readers.list_page import records_in
+from tap_procountor.readers.lister import divided
 from tap_procountor.records.rejection import Rejection, as_text
 
 if TYPE_CHECKING:
@@ -28,42 +29,8 @@ if TYPE_CHECKING:
 
     from tap_procountor.api.company import Company
     from tap_procountor.errors import ProcountorError
-    from tap_procountor.readers.batch import Row
     from tap_procountor.readers.list_page import Source
     from tap_procountor.readers.lister import ApiList, Page
-
-
-class _Owners(NamedTuple):
-    """Neighbours in the list of the owners.
-
-    Attributes:
-        rows: What the list says of them, as text, because many wait for their turn.
-        listed: What must be known of them.
-        rejected: Owners without an id.
-        total: How many owners the list has, if the API says so.
-        repeated: How many rows of the list's page came before in the same words.
-    """
-
-    rows: list[Raw]
-    listed: Sequence[Row]
-    rejected: Sequence[Rejection]
-    total: int | None
-    repeated: int
-
-    def batch(
-        self,
-        documents: Sequence[bytes] = (),
-        vanished: Sequence[int] = (),
-        rejected: Sequence[Rejection] = (),
-    ) -> Batch:
-        return Batch(
-            documents,
-            self.listed,
-            vanished,
-            [*self.rejected, *rejected],
-            self.total,
-            repeated=self.repeated,
-        )
 
 
 class RowsOfOwner(Completer):
@@ -113,23 +80,22 @@ class RowsOfOwner(Completer):
         self, api_list: ApiList, pages: Iterable[Page], *, may_all_fail: bool = False
     ) -> Iterator[Batch]:
         rows = partial(self._rows_of, api_list.company, may_all_fail=may_all_fail)
-        chunks = chain.from_iterable(map(self._chunks, pages))
+        chunks = (chunk for page in pages for chunk in divided(page, self.owners_per_request))
         return self._completed(api_list.company, rows, chunks, may_all_fail=may_all_fail)
 
     def _completed(
         self,
         company: Company,
-        rows: Callable[[_Owners], Batch],
-        chunks: Iterable[_Owners],
+        rows: Callable[[Page], Batch],
+        chunks: Iterable[Page],
         *,
         may_all_fail: bool,
     ) -> Iterator[Batch]:
         attempts = company.threads.map_promptly(attempting(rows), chunks, self._rows_share)
         for owners, answer in isolated(attempts, may_all_fail=may_all_fail):
             if isinstance(answer, RecordError):
-                yield owners.batch(
-                    rejected=[Rejection.of({"id": row.id}, answer) for row in owners.listed]
-                )
+                rejected = [Rejection.of({"id": number}, answer) for number in owners.ids]
+                yield batch_of(owners, [], rejected=rejected)
             else:
                 yield answer
 
@@ -150,22 +116,15 @@ class RowsOfOwner(Completer):
         owner = source.get(next(names)) if isinstance(source, dict) else None
         return owner if type(owner) is int else rejection.number
 
-    def _chunks(self, page: Page) -> Iterator[_Owners]:
-        """Divide a page into as many owners as a request takes."""
-        rows, listed = iter(page.texts()), iter(page.listed)
+    def _rows_of(self, company: Company, owners: Page, *, may_all_fail: bool) -> Batch:
         error = RecordError("The API sent a record without an id.")
-        rejected = [*page.rejected, *(Rejection.of(bytes(one), error) for one in page.others)]
-        repeated = len(page.repeated)
-        while (chunk := [*islice(rows, self.owners_per_request)]) or rejected:
-            yield _Owners(chunk, [*islice(listed, len(chunk))], rejected, page.total, repeated)
-            rejected, repeated = [], 0
-
-    def _rows_of(self, company: Company, owners: _Owners, *, may_all_fail: bool) -> Batch:
-        batch = Batch([])
-        if owners.rows:
-            several = [*map(self._reduced, owners.rows)]
-            batch = self._ask(company, several, may_all_fail=may_all_fail)
-        return owners.batch([*map(as_text, batch.documents)], batch.vanished, batch.rejected)
+        rejected = [Rejection.of(bytes(one), error) for one in owners.others]
+        rows = Batch([])
+        if owners.listed:
+            several = [*map(self._reduced, owners.texts())]
+            rows = self._ask(company, several, may_all_fail=may_all_fail)
+        documents = [*map(as_text, rows.documents)]
+        return batch_of(owners, documents, rows.vanished, [*rejected, *rows.rejected])
 
     def _reduced(self, text: Raw) -> Source:
         """Return what is needed of an owner: all of hundreds, in each thread, takes much memory."""
@@ -260,8 +219,8 @@ class RowsOfOwners(RowsOfOwner):
     def _completed(
         self,
         company: Company,
-        rows: Callable[[_Owners], Batch],
-        chunks: Iterable[_Owners],
+        rows: Callable[[Page], Batch],
+        chunks: Iterable[Page],
         *,
         may_all_fail: bool,  # noqa: ARG002 - those that fail are found by halving
     ) -> Iterator[Batch]:

@@ -19,7 +19,7 @@ from .spec import Parameter, Spec, load_spec
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from .sandbox import Sandbox
+    from .backend import Backend
 
 Answer = Callable[[Call], Response]
 
@@ -28,15 +28,15 @@ _UNAUTHORIZED = 401
 _FORBIDDEN = 403
 
 
-def make_api(sandbox: Sandbox) -> Router:
+def make_api(backend: Backend) -> Router:
     """Return the API below its base path."""
     spec = load_spec()
 
     async def token(request: Request) -> Response:
-        return await answer_token_request(sandbox.keyring, request)
+        return await answer_token_request(backend.keyring, request)
 
     def route(path: str, answer: Answer) -> Route:
-        endpoint = _endpoint(sandbox, spec, path, answer)
+        endpoint = _endpoint(backend, spec, path, answer)
         return Route(path, endpoint, methods=[verb.upper() for verb in spec.paths[path]])
 
     routes = [Route(f"/oauth/token{slash}", token, methods=["POST"]) for slash in ("", "/")]
@@ -48,13 +48,13 @@ def make_api(sandbox: Sandbox) -> Router:
     return Router(routes, redirect_slashes=False)
 
 
-def _endpoint(sandbox: Sandbox, spec: Spec, path: str, answer: Answer) -> Callable[[Request], Any]:
+def _endpoint(backend: Backend, spec: Spec, path: str, answer: Answer) -> Callable[[Request], Any]:
     parameters, question = spec.parameters(path), spec.question(path)
 
     def respond(request: Request, body: bytes) -> Response:
         try:
-            with sandbox.lock:
-                call = _call(sandbox, parameters, request)
+            with backend.lock:
+                call = _call(backend, parameters, request)
                 return answer(call._replace(body=question.parse(body)) if question else call)
         except ApiError as error:
             return json_answer(error.body, error.status)
@@ -66,9 +66,9 @@ def _endpoint(sandbox: Sandbox, spec: Spec, path: str, answer: Answer) -> Callab
     return endpoint
 
 
-def _call(sandbox: Sandbox, parameters: Mapping[str, Parameter], request: Request) -> Call:
+def _call(backend: Backend, parameters: Mapping[str, Parameter], request: Request) -> Call:
     token = bearer(request.headers.get("authorization", ""))
-    company = sandbox.keyring.company_of(token)
+    company = backend.keyring.company_of(token)
     if company is None:
         raise ApiError(_UNAUTHORIZED, "Invalid or expired access token")
     query = {}
@@ -79,7 +79,7 @@ def _call(sandbox: Sandbox, parameters: Mapping[str, Parameter], request: Reques
     for name, parameter in parameters.items():
         if parameter.required and name not in query:
             raise ApiError(_BAD_REQUEST, f"Parameter '{name}' is missing", name)
-    return Call(sandbox.company(company), query, request.headers, request.path_params, {})
+    return Call(backend.company(company), query, request.headers, request.path_params, {})
 
 
 def _computed(computed: Computed) -> Answer:

@@ -10,6 +10,7 @@ from starlette.routing import Mount
 
 from .answers import gateway_answer, json_answer
 from .api import make_api
+from .backend import API_PATH
 from .control import make_control
 from .errors import ApiError
 from .gateway import Gateway
@@ -19,21 +20,21 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
-    from .sandbox import Sandbox
+    from .backend import Backend
 
 _log = logging.getLogger(__name__)
 
-BASE_PATHS = ("/latest/api", "/supported/api", "/v2602/api", "/api")
+BASE_PATHS = (API_PATH, "/supported/api", "/v2602/api", "/api")
 """Where the API answers; other versions do not exist."""
 
 
-def make_app(sandbox: Sandbox) -> Starlette:
-    """Return the application of a sandbox."""
-    api = Gateway(make_api(sandbox), sandbox)
+def make_app(backend: Backend) -> Starlette:
+    """Return the application that answers from a backend."""
+    api = Gateway(make_api(backend), backend)
     return Starlette(
         routes=[
             *(Mount(path, api) for path in BASE_PATHS),
-            Mount("/sandbox", make_control(sandbox)),
+            Mount("/sandbox", make_control(backend)),
             Mount("/", _unknown_version),
         ],
         exception_handlers={Exception: _report_fault},

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from .books.collection import Collection
 from .books.editing import Bookkeeper
-from .documents import Documents, Register
-from .made import Maker
+from .registers import register_of
 from .resources import RESOURCES, Resource, find
-from .rights import Rights
-from .spec import load_spec
+from .tenant import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,21 +23,12 @@ if TYPE_CHECKING:
     from .clock import Clock
 
 
-class Company:
-    """One company: its books, its user's key and rights."""
+class Company(Tenant):
+    """One company: what answers are made from, its user's key, and how both change."""
 
     def __init__(self, books: Books, keyring: Keyring, clock: Clock, lock: RLock) -> None:
-        self.books: Books = books
-        self.id = books.company_id
-        self.rights: Rights = Rights(load_spec())
-        self.documents: bool = True
-        self.sie: bool = False
-        self.payroll: bool = True
-        self.discussion: bool = True
-        #: What is wrong with single documents, by resource and id.
-        self.spoilt: dict[tuple[str, int], Document] = {}
+        super().__init__(books)
         self.api_key = keyring.new_key(self.id)
-        self._collections: dict[str, Register] = {}
         self._keyring = keyring
         self._clock = clock
         self._lock = lock
@@ -59,21 +48,14 @@ class Company:
             if resource.owners:
                 found = [*self._owned(resource)]
             else:
-                documents = self.register(resource)
+                documents = register_of(self, resource)
                 found = [documents.document(row) for row in documents]
             # What the sandbox goes on to serve must not be changed through them.
             return deepcopy(found)
 
-    def register(self, resource: Resource, owner: Any = None) -> Register:  # noqa: ANN401 - a row
-        """Return the documents of a resource, with ``owners`` those that belong to a row."""
-        if resource.data is None:
-            return self._made(resource, owner)
-        found = resource.data(self.books, *([owner] if resource.owners else []))
-        return Documents(found) if isinstance(found, list) else found
-
     def collection(self, kind: str) -> Collection[Any]:
         """Return the rows of a kind that can be edited; LookupError if it cannot."""
-        documents = self.register(find(kind))
+        documents = register_of(self, find(kind))
         if isinstance(documents, Collection):
             return documents
         message = f"{kind} cannot be edited"
@@ -83,7 +65,7 @@ class Company:
         """Make now what would otherwise keep the first who asks waiting."""
         for resource in RESOURCES:
             if not resource.owners:
-                self.register(resource)
+                register_of(self, resource)
 
     def ledger_report(self) -> dict[tuple[str, str], Decimal]:
         """Return the sum of each account in each month, as the ledger accounts' report has it."""
@@ -198,17 +180,9 @@ class Company:
 
     def _owned(self, resource: Resource) -> Iterator[Document]:
         for owner in self.collection(resource.owners):
-            documents = self.register(resource, owner)
+            documents = register_of(self, resource, owner)
             for row in documents:
                 yield {resource.owner_id: owner.id, **documents.document(row)}
-
-    def _made(self, resource: Resource, owner: Any) -> Register:  # noqa: ANN401 - a row
-        maker = Maker(load_spec(), resource, self.books.seed)
-        if resource.owners:
-            return Documents(maker.of_owner(owner.id, getattr(owner, "revision", 0)))
-        if resource.name not in self._collections:
-            self._collections[resource.name] = maker.collection()
-        return self._collections[resource.name]
 
     def _set_periods(self, start: str, end: str, status: str) -> int:
         with self._lock:

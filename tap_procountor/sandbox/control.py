@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from .sandbox import Sandbox
+    from .backend import Backend
 
 SANDBOX_ACTIONS = (
     "reset_statistics",
@@ -49,27 +49,27 @@ COMPANY_ACTIONS = (
 )
 
 
-def make_control(sandbox: Sandbox) -> Router:
+def make_control(backend: Backend) -> Router:
     """Return the routes below ``/sandbox``: GET to look, POST to act (arguments as JSON)."""
 
     async def statistics(_: Request) -> Response:
-        return await _respond(sandbox.statistics().summary, {})
+        return await _respond(backend.statistics().summary, {})
 
-    async def config(_: Request) -> Response:
-        return json_answer(sandbox.config())
+    async def config(request: Request) -> Response:
+        return json_answer(backend.config_at(str(request.base_url).rstrip("/")))
 
     async def companies(_: Request) -> Response:
-        return json_answer([{"id": one.id, "apiKey": one.api_key} for one in sandbox.companies])
+        return json_answer([{"id": one.id, "apiKey": one.api_key} for one in backend.companies])
 
     async def truth(request: Request) -> Response:
         arguments = {"company": request.path_params["company"], "kind": request.path_params["kind"]}
-        return await _respond(sandbox.truth, arguments)
+        return await _respond(backend.truth, arguments)
 
     async def act(request: Request) -> Response:
         action = request.path_params["action"]
         if action not in SANDBOX_ACTIONS:
             return json_answer({"error": f"no action {action}"}, 404)
-        return await _respond(getattr(sandbox, action), await _arguments(request))
+        return await _respond(getattr(backend, action), await _arguments(request))
 
     async def act_on_company(request: Request) -> Response:
         action = request.path_params["action"]
@@ -78,7 +78,7 @@ def make_control(sandbox: Sandbox) -> Router:
         number = request.path_params["company"]
 
         def run(**arguments: Any) -> Any:  # noqa: ANN401 - whatever the action takes and gives
-            return getattr(sandbox.company(number), action)(**arguments)
+            return getattr(backend.company(number), action)(**arguments)
 
         return await _respond(run, await _arguments(request))
 

@@ -9,6 +9,7 @@ from .answers import json_answer
 from .books.collection import Condition, Contains, Document, Json, Order
 from .documents import Documents
 from .errors import ApiError
+from .registers import register_of
 from .resources.declarations import NOTHING
 from .spec import MAX_PAGE_SIZE, Shape, Spec
 
@@ -93,7 +94,7 @@ class Endpoint:
     def documents(self, call: Call) -> Register:
         """Return the documents, those of the owner in the path where they belong to one."""
         if self._owners is None:
-            return call.company.register(self._resource)
+            return register_of(call.company, self._resource)
         owners = self._owners.documents(call)
         text = next(iter(call.path.values()))
         found = self._owners.visible(owners, [int(text)] if text.isdecimal() else [], call)
@@ -104,7 +105,7 @@ class Endpoint:
             raise ApiError(_FORBIDDEN, "Documents like this have none")
         if not found:
             return Documents([])
-        return call.company.register(self._resource, owners.row_at(found[0]))
+        return register_of(call.company, self._resource, owners.row_at(found[0]))
 
     def visible(self, documents: Register, ids: Iterable[int], call: Call) -> Sequence[int]:
         """Return the positions of those of the ids that the user may see."""

@@ -19,8 +19,8 @@ from .statistics import Request
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from .backend import Backend
     from .faults import Fault
-    from .sandbox import Sandbox
 
 _RETRY_AFTER = 1
 TRANSPORT = "sandbox.transport"
@@ -30,10 +30,10 @@ ARRIVAL = "sandbox.arrival"
 class Gateway:
     """ASGI middleware around the API."""
 
-    def __init__(self, api: ASGIApp, sandbox: Sandbox) -> None:
+    def __init__(self, api: ASGIApp, backend: Backend) -> None:
         self._api = api
-        self._sandbox = sandbox
-        settings = sandbox.settings
+        self._backend = backend
+        settings = backend.settings
         self._limits = (
             RateLimit(settings.requests_per_second, 1),
             RateLimit(settings.requests_per_minute, 60),
@@ -43,14 +43,14 @@ class Gateway:
         """Let a request through, or answer it."""
         body = await _read(receive)
         request = self._record(scope, body)
-        exchange = _Exchange(self._sandbox, request, body, send)
+        exchange = _Exchange(self._backend, request, body, send)
         # The limit counts arrivals, so it comes before the latency.
         refusal = self._refusal(request, body)
-        await asyncio.sleep(self._sandbox.next_latency())
+        await asyncio.sleep(self._backend.next_latency())
         if refusal:
             await refusal(scope, exchange.receive, exchange.send)
             return
-        fault = self._sandbox.faults.next(request.path, request.company)
+        fault = self._backend.faults.next(request.path, request.company)
         if fault:
             await self._fail(fault, scope, exchange)
         else:
@@ -59,7 +59,7 @@ class Gateway:
     def _record(self, scope: Scope, body: bytes) -> Request:
         path = scope["path"].removeprefix(scope["root_path"])
         token = bearer(Headers(scope=scope).get("authorization", ""))
-        keyring, statistics = self._sandbox.keyring, self._sandbox.requests
+        keyring, statistics = self._backend.keyring, self._backend.requests
         company = keyring.company_of(token)
         client = keyring.client_id if company is not None else ""
         if path.rstrip("/") == "/oauth/token":
@@ -80,7 +80,7 @@ class Gateway:
 
     def _refusal(self, request: Request, body: bytes) -> Response | None:
         if not all(limit.admits(request.client, request.time) for limit in self._limits):
-            self._sandbox.requests.rate_limit_violations += 1
+            self._backend.requests.rate_limit_violations += 1
             return gateway_answer(429, _RETRY_AFTER)
         if request.method == "GET" and body:
             return gateway_answer(403)
@@ -102,8 +102,8 @@ class Gateway:
 class _Exchange:
     """One request's body, read in advance, and its answer on the way out."""
 
-    def __init__(self, sandbox: Sandbox, request: Request, body: bytes, send: Send) -> None:
-        self._sandbox = sandbox
+    def __init__(self, backend: Backend, request: Request, body: bytes, send: Send) -> None:
+        self._backend = backend
         self._request = request
         self._body = body
         self._send = send
@@ -117,7 +117,7 @@ class _Exchange:
         """Send on, with the sandbox's own date."""
         if message["type"] == "http.response.start":
             self._request.status = message["status"]
-            moment = self._sandbox.clock.now() + self._sandbox.date_error
+            moment = self._backend.clock.now() + self._backend.date_error
             date = format_datetime(moment, usegmt=True)
             MutableHeaders(scope=message)["Date"] = date
         await self._send(message)

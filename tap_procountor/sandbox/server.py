@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .app import make_app
 from .arrivals import ListeningSocket, last_arrival
 from .gateway import ARRIVAL, TRANSPORT
 
@@ -18,16 +17,14 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from .sandbox import Sandbox
-
 
 class Server:
-    """Serves a sandbox until stopped."""
+    """Serves an application until stopped."""
 
-    def __init__(self, sandbox: Sandbox, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
         self._address = (host, port)
         config = uvicorn.Config(
-            make_app(sandbox),
+            app,
             http=_Protocol,
             lifespan="off",
             log_config=None,

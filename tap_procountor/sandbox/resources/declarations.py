@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
     from starlette.responses import Response
 
-    from tap_procountor.sandbox.company import Company
+    from tap_procountor.sandbox.tenant import Tenant
 
 Data = Register | list[Document]
 Filter = Callable[[Any], Condition | None]
@@ -60,7 +60,7 @@ BY_ID = Order("id", descending=False)
 class Call(NamedTuple):
     """A request of a company's user, its parameters and what it posts checked."""
 
-    company: Company
+    company: Tenant
     query: Query
     headers: Headers
     path: Mapping[str, str]
@@ -145,7 +145,7 @@ class Resource:
     rights: tuple[str, ...] = ()
     hidden: Mapping[str, Condition] = field(default_factory=dict)
     optional: Mapping[str, str] = field(default_factory=dict)
-    is_available: Callable[[Company], bool] = lambda _: True
+    is_available: Callable[[Tenant], bool] = lambda _: True
     has_details: bool = True
     is_array: bool = False
     owners: str = ""

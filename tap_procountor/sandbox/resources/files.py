@@ -53,9 +53,9 @@ def _sie_file(call: Call) -> Response:
     )
     if not any(start == first and first <= end <= last for first, last in _sie_years(call)):
         raise ApiError(_BAD_REQUEST, "No such accounting period", "accountingPeriodStart")
-    company = call.company
-    receipts = company.truth("ledger_receipts")
-    content = sie_file(company.books.company, company.books.accounts, receipts, start, end)
+    books = call.company.books
+    receipts = map(books.receipts.rows.document, books.receipts.rows)
+    content = sie_file(books.company, books.accounts, receipts, start, end)
     return Response(content, media_type="application/octet-stream")
 
 

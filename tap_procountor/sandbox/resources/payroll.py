@@ -20,7 +20,7 @@ from .declarations import (
 )
 
 if TYPE_CHECKING:
-    from tap_procountor.sandbox.company import Company
+    from tap_procountor.sandbox.tenant import Tenant
 
 # The user of the key is nobody's employee: limited to its own salaries it sees none.
 _OWN_ONLY = {"salaries.personalSalariesOnly": NOTHING}
@@ -29,7 +29,7 @@ _EMPLOYEE = "/payrolls/employees/{id}"
 _INFO = f"{_EMPLOYEE}/salaryinfo"
 
 
-def _in_use(company: Company) -> bool:
+def _in_use(company: Tenant) -> bool:
     return company.payroll
 
 

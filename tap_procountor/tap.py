@@ -198,7 +198,8 @@ class TapProcountor(CommandLine):
 
     def deletion_guard(self, company: Company) -> DeletionGuard:
         """Return what decides about a company's deletions, once its user's rights are known."""
-        with self._examining:
+        # Meanwhile others read on.
+        with self.client.pool.away(), self._examining:
             return self._deletion_guards[company.id]
 
     @cached_property
@@ -354,14 +355,11 @@ class TapProcountor(CommandLine):
 
     def _read_companies(self) -> None:
         """Read the streams; the rights are asked for while the first of them are under way."""
-        try:
-            # Held before any part is begun, for a part must not be the one that asks.
-            with self._examining:
-                self.read_ahead.begin()
-                self._examine()
-            self._sync_streams()
-        finally:
-            self.read_ahead.close()
+        # Held before any part is begun, for a part must not be the one that asks.
+        with self._examining:
+            self.read_ahead.begin()
+            self._examine()
+        self._sync_streams()
 
     def _examine(self) -> None:
         """Ask for the users' rights and the API, before anything is written."""
@@ -521,7 +519,7 @@ class TapProcountor(CommandLine):
             self._examine()
             companies = self.companies.values()
             rights = {company.id: self.rights_of(company) for company in companies}
-            findings = look(companies, self._streams_to_read(), rights, self.client.concurrency)
+            findings = look(companies, self._streams_to_read(), rights, self.client.threads)
         finally:
             self.client.close()
         for company in companies:

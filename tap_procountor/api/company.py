@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.api.client import ProcountorClient, decode, server_time
+from tap_procountor.api.workers import Workers
 from tap_procountor.errors import (
     UNFORESEEN,
     ApiError,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from tap_procountor.api.auth import CompanyAuthenticator
     from tap_procountor.api.client import Params, Parse, Receiver, Usage
-    from tap_procountor.api.workers import RequestThreads
     from tap_procountor.output.report import RunReport
 
 
@@ -149,9 +149,9 @@ class Company:
         return (self.server_time, self.our_time) if is_far_off else (self.server_time,)
 
     @property
-    def threads(self) -> RequestThreads:
-        """Where requests run several at once."""
-        return self.client.threads
+    def threads(self) -> Workers:
+        """Where requests run several at once, with the priority of this part of the run."""
+        return Workers(self.client.pool, self.usage.order if self.usage else 0)
 
     def counting(self, usage: Usage) -> Company:
         """Return the same company with its requests counted."""

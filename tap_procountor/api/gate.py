@@ -1,4 +1,4 @@
-"""A semaphore that keeps an order."""
+"""The order of what waits, and a lock that keeps it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,24 @@ BEFORE_ALL = -sys.maxsize
 _MOST_TO_PASS = 40
 
 
-class Gate:
-    """Lets a few threads in at a time; of those that wait, what is written next goes first.
+def rank(arrival: int, order: int) -> int:
+    """Return the rank of what waits: the lowest goes first.
 
-    But none waits for ever: each lets only so many pass that arrive after it, as its order says.
+    What is written next goes before the rest. But nothing waits for ever: each lets a limited
+    number pass that arrive after it.
 
     Args:
-        places: How many.
+        arrival: How many have arrived before.
+        order: How many that arrive later may pass, up to a limit; or ``BEFORE_ALL``.
     """
+    return arrival + min(order, _MOST_TO_PASS)
 
-    def __init__(self, places: int = 1) -> None:
-        self._free_places = places
+
+class Gate:
+    """Lets one thread in at a time, in the order of their ranks."""
+
+    def __init__(self) -> None:
+        self._is_taken = False
         self._mutex = threading.Lock()
         self._arrivals = count()
         #: A heap of rank, arrival, and the lock that the thread waits for.
@@ -42,20 +49,18 @@ class Gate:
 
     @contextmanager
     def enter(self, order: int) -> Iterator[None]:
-        """Enter when it is the thread's turn, and leave the place at the end.
+        """Enter when it is the thread's turn; others can when it leaves.
 
         Args:
-            order: How many that arrive later may pass, up to a limit; or ``BEFORE_ALL``.
+            order: As in ``rank``.
         """
         turn = threading.Lock()
         with self._mutex:
-            if self._free_places:
-                self._free_places -= 1
-            else:
+            if self._is_taken:
                 turn.acquire()
                 arrival = next(self._arrivals)
-                rank = arrival + min(order, _MOST_TO_PASS)
-                heapq.heappush(self._waiting, (rank, arrival, turn))
+                heapq.heappush(self._waiting, (rank(arrival, order), arrival, turn))
+            self._is_taken = True
         with turn:
             try:
                 yield
@@ -65,7 +70,7 @@ class Gate:
     def _leave(self) -> None:
         with self._mutex:
             if self._waiting:
-                # The place is handed over: none that comes now may take it.
+                # It is handed over: none that comes now may enter before.
                 heapq.heappop(self._waiting)[2].release()
             else:
-                self._free_places += 1
+                self._is_taken = False

@@ -1,13 +1,19 @@
-"""The threads that requests run in: results ahead of their turn, but no further than is useful."""
+"""The one pool of threads: calls by priority, results ahead of their turn but not too far."""
 
 from __future__ import annotations
 
+import heapq
 import math
 import sys
+import threading
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tap_procountor.api.gate import rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -15,37 +21,123 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: Threads of what is read ahead wait at the gate: there are mostly others for what is due.
-_THREADS_PER_PLACE = 3
 #: The weight of the newest answer in the average latency.
 _WEIGHT_OF_ONE = 0.1
 #: Latencies vary, and results are wanted in order: more are under way than the average needs.
 _SPARE_SHARE = 1.5
 _SPARE_CALLS = 2
-#: So many more may be under way with each result that is taken, if a list is begun gently.
+#: How many more may be under way with each result that is taken, if a list is begun gently.
 _MORE_PER_RESULT = 4
 
 
-class RequestThreads:
-    """Calls functions that make requests, several at once.
+class Task(Future[Result]):
+    """A call made by a worker or, if none has begun it, by the thread that needs its result.
+
+    Tasks may therefore wait for tasks of their own to any depth: those that no worker is free for
+    are made by those that wait for them.
+    """
+
+    def __init__(self, pool: Pool, call: Callable[[], Result], place: tuple[int, int]) -> None:
+        super().__init__()
+        self._pool = pool
+        self._call = call
+        self._place = place
+
+    def __lt__(self, other: Task[Any]) -> bool:
+        """Whether it is to be begun before another one."""
+        return self._place < other._place
+
+    def result(self, timeout: float | None = None) -> Result:
+        """Return what the call returns, or raise what it raises."""
+        if self._pool.take(self):
+            self.run()
+        if self.done():
+            return super().result()
+        with self._pool.away():
+            return super().result(timeout)
+
+    def run(self) -> None:
+        """Make the call; only by the thread that has taken the task out of the pool."""
+        # The call holds its arguments, which may be large.
+        call = self.__dict__.pop("_call")
+        try:
+            result = call()
+        except BaseException as error:  # noqa: BLE001 - raised where the result is needed
+            self.set_exception(error)
+        else:
+            self.set_result(result)
+
+
+class Pool:
+    """Runs calls in threads, a limited number at once and the most urgent first.
+
+    A worker that waits for another does not count meanwhile. The threads end when there is nothing
+    left to do, and are daemons: what is under way holds up nobody who ends the program.
 
     Args:
-        concurrency: Most requests at once.
+        size: How many workers may be at work.
         rate: The permitted requests per second.
     """
 
-    def __init__(self, concurrency: int, rate: float) -> None:
-        self._concurrency = concurrency
+    def __init__(self, size: int, rate: float) -> None:
+        self._size = size
         self._rate = rate
-        threads = _THREADS_PER_PLACE * (concurrency + _SPARE_CALLS)
-        self._pool = ThreadPoolExecutor(threads, "request")
-        #: A moving average in seconds.
+        self._lock = threading.Lock()
+        self._arrivals = count()
+        #: A heap of those that nobody has begun.
+        self._waiting: list[Task[Any]] = []
+        self._at_work: set[threading.Thread] = set()
+        self._is_closed = False
+        #: Of the answers: a moving average in seconds.
         self._latency = 1.0
         self._weight = 1.0
 
+    def submit(self, call: Callable[[], Result], order: int) -> Task[Result]:
+        """Have a call made.
+
+        Args:
+            call: The call.
+            order: How many that are submitted later may be begun before it, up to a limit.
+        """
+        with self._lock:
+            arrival = next(self._arrivals)
+            task = Task(self, call, (rank(arrival, order), arrival))
+            heapq.heappush(self._waiting, task)
+            self._begin()
+        return task
+
+    def take(self, task: Task[Result]) -> bool:
+        """Take a task out of the pool; whether it had not been begun."""
+        with self._lock:
+            if task not in self._waiting:
+                return False
+            self._waiting.remove(task)
+            heapq.heapify(self._waiting)
+            return True
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Let another work in the place of the calling worker, which only waits."""
+        me = threading.current_thread()
+        with self._lock:
+            was_at_work = me in self._at_work
+            self._at_work.discard(me)
+            self._begin()
+        try:
+            yield
+        finally:
+            if was_at_work:
+                # At once, even if there is then one too many: it has something to finish.
+                with self._lock:
+                    self._at_work.add(me)
+
     def close(self) -> None:
-        """End the threads; what has not begun is not called."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Begin nothing any more."""
+        with self._lock:
+            self._is_closed = True
+            for task in self._waiting:
+                task.cancel()
+            self._waiting.clear()
 
     def note_latency(self, seconds: float) -> None:
         """Take into account how long an answer has taken; the first one alone counts in full.
@@ -54,6 +146,56 @@ class RequestThreads:
         """
         self._latency += self._weight * (seconds - self._latency)
         self._weight = _WEIGHT_OF_ONE
+
+    def depth(self, share: float | None) -> int:
+        """Return how many calls may be under way, or finished but not yet taken.
+
+        As many as keep the permitted rate in use at the latency there is now: what is read further
+        ahead would wait in memory, and nothing would be won. And two more, so that a late answer
+        does not leave a place empty.
+        """
+        if share is None:
+            return self._size
+        requests_at_once = min(_SPARE_SHARE * self._rate * self._latency, self._size)
+        return math.ceil(share * requests_at_once) + _SPARE_CALLS
+
+    def _begin(self) -> None:
+        """Begin as many tasks as there are places."""
+        while self._waiting and len(self._at_work) < self._size and not self._is_closed:
+            task = heapq.heappop(self._waiting)
+            worker = threading.Thread(target=self._work, args=(task,), name="worker", daemon=True)
+            self._at_work.add(worker)
+            worker.start()
+
+    def _work(self, task: Task[Any] | None) -> None:
+        while task:
+            task.run()
+            task = self._next()
+
+    def _next(self) -> Task[Any] | None:
+        """Return what the calling worker is to do next; None if it is to end."""
+        with self._lock:
+            if self._waiting and len(self._at_work) <= self._size and not self._is_closed:
+                return heapq.heappop(self._waiting)
+            self._at_work.discard(threading.current_thread())
+            return None
+
+
+class Workers:
+    """The pool as a part of the run uses it, whose calls all have the same priority.
+
+    Args:
+        pool: The pool.
+        order: The place of the part in the run; see ``Pool.submit``.
+    """
+
+    def __init__(self, pool: Pool, order: int = 0) -> None:
+        self.pool = pool
+        self._order = order
+
+    def submit(self, call: Callable[[], Result]) -> Task[Result]:
+        """Have a call made."""
+        return self.pool.submit(call, self._order)
 
     def map(
         self,
@@ -66,7 +208,7 @@ class RequestThreads:
         """Call a function with each item, a bounded number of items ahead; results in order.
 
         Args:
-            function: Called in a thread.
+            function: Called in any thread.
             items: Consumed as far as the results are, plus the depth.
             share: The share of the run's requests that the calls make; it bounds how many may be
                 under way or finished but not yet taken. None if most make none: then there may be
@@ -77,7 +219,7 @@ class RequestThreads:
         Raises:
             Exception: What the items raise, after the results of those that came before.
         """
-        pending: deque[Future[Result]] = deque()
+        pending: deque[Task[Result]] = deque()
         most_pending = _MORE_PER_RESULT if gently else sys.maxsize
         fault: Exception | None = None
         source = iter(items)
@@ -90,8 +232,8 @@ class RequestThreads:
                 except Exception as error:  # noqa: BLE001 - raised below
                     fault = error
                     break
-                pending.append(self._pool.submit(function, item))
-                while len(pending) >= min(self._depth(share), most_pending):
+                pending.append(self.submit(partial(function, item)))
+                while len(pending) >= min(self.pool.depth(share), most_pending):
                     yield pending.popleft().result()
                     most_pending += _MORE_PER_RESULT
             while pending:
@@ -99,8 +241,8 @@ class RequestThreads:
             if fault:
                 raise fault
         finally:
-            for future in pending:
-                future.cancel()
+            for task in pending:
+                self.pool.take(task)
 
     def map_promptly(
         self,
@@ -117,15 +259,3 @@ class RequestThreads:
         source = iter(items)
         yield from map(function, islice(source, 1))
         yield from self.map(function, source, share, gently=gently)
-
-    def _depth(self, share: float | None) -> int:
-        """Tell how many calls may be under way, or finished but not yet taken.
-
-        As many as keep the permitted rate in use at the latency there is now: what is read further
-        ahead would wait in memory, and nothing would be won. And two more, so that a late answer
-        does not leave a place empty.
-        """
-        if share is None:
-            return self._concurrency
-        requests_at_once = min(_SPARE_SHARE * self._rate * self._latency, self._concurrency)
-        return math.ceil(share * requests_at_once) + _SPARE_CALLS

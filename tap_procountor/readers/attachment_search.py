@@ -299,7 +299,8 @@ class AttachmentSearch:
                     ours = self._under_way[number] = Future()
                     break
             for future in expected:
-                page = future.result()
+                with self._company.threads.pool.away():
+                    page = future.result()
                 if page and page.tells_about(number):
                     return page
         try:

@@ -173,6 +173,7 @@ class DocumentList:
             vanished,
             rejected,
             page.total,
+            page.left,
             repeated=len(page.repeated),
         )
 

@@ -49,6 +49,7 @@ class Page:
         rejected: Rows without an id, or with one that came before.
         repeated: Ids of rows that came before in the same words, and are dropped.
         total: Rows in the whole list, if the API says so (it does since 24.05).
+        left: How many of them follow.
         is_last: Whether the list ends here. Without a total a short page need not be the last.
         is_descending: Whether the rows came in descending order.
     """
@@ -65,6 +66,7 @@ class Page:
         self._places: Sequence[int] = range(len(self.listed))
         meta = listing.meta or Meta()
         self.total = meta.total
+        self.left = 0
         is_short = len(self) < min(size, meta.size or size)
         self.is_last = is_short and (self.total is not None or not self.listed)
         if self.rejected and not (self.listed or self.is_last):
@@ -188,6 +190,7 @@ class KeysetList:
         for page in self._pages(after, done):
             read += len(page)
             if page.total is not None:
+                page.left = max(page.total - read, 0)
                 least_total = min(page.total, page.total if least_total is None else least_total)
             yield page
         # Rows only leave: those that the newest answer counts must all have come.

@@ -15,7 +15,6 @@ from tap_procountor.readers.batch import Batch, Documents, Row
 from tap_procountor.readers.details import DocumentList
 from tap_procountor.readers.keyset import KeysetList
 from tap_procountor.readers.list_page import records_in
-from tap_procountor.readers.prefetch import in_turn
 from tap_procountor.records.converter import Rejection
 from tap_procountor.state.bookmarks import Window
 from tap_procountor.state.ids import Census, Comparison, Seen, ascending, difference, pack, unpack
@@ -353,7 +352,7 @@ class IncrementalStream(ReadStream):
             self._read_list(company, {**variant, **bounds}, window.at_variant(number))
             for number, variant in enumerate(self.variants[window.variant :], window.variant)
         )
-        yield from in_turn([self._tap.read_ahead.part(one) for one in lists])
+        yield from self._tap.read_ahead.in_turn(self, company, lists)
         yield Batch([], window=window.done_with())
 
     def _read_list(self, company: Company, filters: Params, progress: Window) -> Iterator[Batch]:
@@ -383,6 +382,7 @@ class IncrementalStream(ReadStream):
             page.listed,
             rejected=page.rejected,
             total=page.total,
+            left=page.left,
             repeated=len(page.repeated),
         )
 

@@ -120,6 +120,7 @@ class _Owners(NamedTuple):
         listed: What must be known of them.
         rejected: Owners without an id.
         total: How many owners the list has, if the API says so.
+        left: How many of them follow.
         repeated: How many rows of the list's page came before in the same words.
     """
 
@@ -127,6 +128,7 @@ class _Owners(NamedTuple):
     listed: Sequence[Row]
     rejected: Sequence[Rejection]
     total: int | None
+    left: int
     repeated: int
 
     def batch(self, documents: Sequence[bytes] = (), rejected: Sequence[Rejection] = ()) -> Batch:
@@ -136,6 +138,7 @@ class _Owners(NamedTuple):
             self.listed,
             rejected=[*self.rejected, *rejected],
             total=self.total,
+            left=self.left,
             repeated=self.repeated,
         )
 
@@ -209,7 +212,8 @@ class OwnedStream(_RowsOf, IncrementalStream):
         rows, listed = iter(page.texts()), iter(page.listed)
         rejected, repeated = page.rejected, len(page.repeated)
         while (chunk := [*islice(rows, self.owners_per_request)]) or rejected:
-            yield _Owners(chunk, [*islice(listed, len(chunk))], rejected, page.total, repeated)
+            places = page.total, page.left
+            yield _Owners(chunk, [*islice(listed, len(chunk))], rejected, *places, repeated)
             rejected, repeated = [], 0
 
     def _batch(self, company: Company, owners: _Owners, *, may_all_fail: bool) -> Batch:

@@ -42,6 +42,8 @@ class ReadStream(ProcountorStream):
     access: ClassVar[Access] = Access()
     #: Whether the rows tell of files that are written.
     writes_files: ClassVar[bool] = False
+    #: Whether reading may begin before it is the stream's turn.
+    reads_ahead: ClassVar[bool] = True
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:

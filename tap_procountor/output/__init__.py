@@ -1,0 +1,1 @@
+"""What leaves the tap: Singer messages, progress and the run report."""

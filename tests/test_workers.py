@@ -10,16 +10,16 @@ from concurrent.futures import CancelledError, wait
 from contextlib import closing
 from functools import partial
 from itertools import count, islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_procountor.api.workers import Pool, Workers
+from tap_procountor.api.workers import Pool, Task, Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
 #: What nothing but a hanging test takes.
 LONG_SECONDS = 20
@@ -55,7 +55,11 @@ class Busy:
     def __exit__(self, *_: object) -> None:
         self._go.set()
         # Their workers begin what comes next.
-        wait(self.tasks)
+        finish(self.tasks)
+
+
+def finish(tasks: Iterable[Task[Any]]) -> None:
+    assert not wait(tasks, LONG_SECONDS).not_done
 
 
 def workers_alive() -> list[threading.Thread]:
@@ -87,7 +91,7 @@ def test_tasks_are_begun_by_rank(orders: list[int]) -> None:
     begun: list[int] = []
     with Busy(pool):
         tasks = [pool.submit(partial(begun.append, at), order) for at, order in enumerate(orders)]
-    wait(tasks, LONG_SECONDS)
+    finish(tasks)
     ranks = [(at + min(order, MOST_TO_PASS), at) for at, order in enumerate(orders)]
     assert begun == [at for _, at in sorted(ranks)]
 
@@ -98,7 +102,7 @@ def test_no_task_waits_for_ever(pool: Pool) -> None:
     with Busy(pool):
         tasks = [pool.submit(partial(begun.append, "late"), 1_000_000)]
         tasks += [pool.submit(partial(begun.append, "urgent"), 0) for _ in range(100)]
-    wait(tasks, LONG_SECONDS)
+    finish(tasks)
     assert 0 < begun.index("late") < MOST_TO_PASS
 
 
@@ -111,7 +115,7 @@ def test_what_is_written_next_goes_first(pool: Pool) -> None:
     with Busy(pool):
         later = [Workers(pool, order=30).submit(partial(note, "later")) for _ in range(5)]
         now = [Workers(pool, order=0).submit(partial(note, "now")) for _ in range(5)]
-    wait([*later, *now], LONG_SECONDS)
+    finish([*later, *now])
     assert begun == ["now"] * 5 + ["later"] * 5
 
 
@@ -135,34 +139,32 @@ def test_maps_inside_maps(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_no_more_are_at_work_than_the_size_although_tasks_wait_for_others(size: int) -> None:
-    """The thread that waits for the results may be one more: it makes calls that nobody has."""
+def test_workers_that_wait_for_others_do_not_let_ever_more_work(size: int) -> None:
+    """Of those that have waited, as many as the size may go on although the places are taken."""
     workers = Workers(Pool(size, rate=1000))
     lock = threading.Lock()
     at_work, most = 0, 0
 
-    def leaf(_: int) -> None:
+    def work(seconds: float) -> None:
         nonlocal at_work, most
         with lock:
             at_work += 1
             most = max(most, at_work)
-        time.sleep(0.002)
+        time.sleep(seconds)
         with lock:
             at_work -= 1
 
     def branch() -> None:
-        for _ in workers.map(leaf, range(4)):
-            pass
+        for _ in workers.map(work, [0.001] * 4):
+            work(0.01)
 
-    wait([workers.submit(branch) for _ in range(10)], LONG_SECONDS)
-    # One that has waited goes on at once.
+    finish([workers.submit(branch) for _ in range(20)])
     assert size <= most <= 2 * size
 
 
 def test_a_worker_that_waits_leaves_its_place_to_another() -> None:
     pool = Pool(2, rate=1000)
-    go = threading.Event()
-    begun = threading.Event()
+    go, begun = threading.Event(), threading.Event()
 
     def work() -> None:
         begun.set()
@@ -170,23 +172,11 @@ def test_a_worker_that_waits_leaves_its_place_to_another() -> None:
 
     under_way = pool.submit(work, 0)
     assert begun.wait(LONG_SECONDS)
-    # It cannot make the call itself, which has begun.
     waiting = pool.submit(under_way.result, 0)
-    assert pool.submit(lambda: "in its place", 0).result(LONG_SECONDS) == "in its place"
-    third = pool.submit(threading.current_thread, 0)
-    wait([third], LONG_SECONDS)
-    assert third.done()
-    assert third.result() is not threading.current_thread()
+    assert pool.submit(lambda: "in its place", 0).result(LONG_SECONDS / 2) == "in its place"
+    assert not waiting.done()
     go.set()
-    waiting.result(LONG_SECONDS)
-
-
-def test_who_needs_a_result_that_nobody_has_begun_makes_the_call(pool: Pool) -> None:
-    with Busy(pool):
-        task = pool.submit(threading.current_thread, 0)
-        assert task.result(LONG_SECONDS) is threading.current_thread()
-        # Only once.
-        assert not pool.take(task)
+    finish([waiting])
 
 
 def test_what_a_call_raises_comes_after_the_results_before_it() -> None:
@@ -211,11 +201,18 @@ def test_what_the_items_raise_comes_after_the_results_before_it() -> None:
 
 def test_who_takes_no_more_results_leaves_no_calls_behind(pool: Pool) -> None:
     called: list[int] = []
-    results = cast("Generator[None]", Workers(pool).map(called.append, range(10)))
-    with Busy(pool), closing(results):
+    go = threading.Event()
+
+    def call(number: int) -> None:
+        called.append(number)
+        assert not number or go.wait(LONG_SECONDS)
+
+    with closing(cast("Generator[None]", Workers(pool).map(call, range(10)))) as results:
         next(results)
-    pool.submit(lambda: None, 0).result(LONG_SECONDS)
-    assert called == [0]
+        until_true(lambda: 1 in called)
+    go.set()
+    finish([pool.submit(lambda: None, 0)])
+    assert called == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -250,23 +247,14 @@ def test_as_much_is_under_way_as_keeps_the_rate_in_use(
 def test_the_end_leaves_what_has_not_begun_alone() -> None:
     pool = Pool(1, rate=1000)
     called: list[int] = []
-    outcomes: list[object] = []
-
-    def wait_for_another() -> None:
-        try:
-            outcomes.append(task.result(LONG_SECONDS))
-        except CancelledError:
-            outcomes.append("cancelled")
-
     with Busy(pool):
         task = pool.submit(partial(called.append, 1), 0)
         began = time.monotonic()
         pool.close()
-        # It does not wait for what is under way.
+        # It does not wait for what is under way, and nobody waits for what will not be.
+        with pytest.raises(CancelledError):
+            task.result(LONG_SECONDS)
         assert time.monotonic() - began < 1
-        # Nor does anybody wait for what will not be.
-        wait_for_another()
-    assert outcomes == ["cancelled"]
     late = pool.submit(partial(called.append, 2), 0)
     until_true(lambda: not workers_alive())
     assert not late.done()

@@ -31,35 +31,30 @@ _MORE_PER_RESULT = 4
 
 
 class Task(Future[Result]):
-    """A call made by a worker or, if none has begun it, by the thread that needs its result.
+    """A call that a worker makes.
 
-    Tasks may therefore wait for tasks of their own to any depth: those that no worker is free for
-    are made by those that wait for them.
+    Tasks may wait for tasks of their own, to any depth: a worker that waits for another leaves its
+    place to the next task.
     """
 
-    def __init__(self, pool: Pool, call: Callable[[], Result], place: tuple[int, int]) -> None:
+    def __init__(self, pool: Pool, call: Callable[[], Result]) -> None:
         super().__init__()
         self._pool = pool
         self._call = call
-        self._place = place
-
-    def __lt__(self, other: Task[Any]) -> bool:
-        """Whether it is to be begun before another one."""
-        return self._place < other._place
 
     def result(self, timeout: float | None = None) -> Result:
-        """Return what the call returns, or raise what it raises."""
-        if self._pool.take(self):
-            self.run()
+        """Wait for what the call returns, or raise what it raises."""
         if self.done():
             return super().result()
         with self._pool.away():
             return super().result(timeout)
 
     def run(self) -> None:
-        """Make the call; only by the thread that has taken the task out of the pool."""
-        # The call holds its arguments, which may be large.
+        """Make the call, unless nobody wants it any more."""
+        # It holds its arguments, which may be large.
         call = self.__dict__.pop("_call")
+        if not self.set_running_or_notify_cancel():
+            return
         try:
             result = call()
         except BaseException as error:  # noqa: BLE001 - raised where the result is needed
@@ -71,8 +66,8 @@ class Task(Future[Result]):
 class Pool:
     """Runs calls in threads, a limited number at once and the most urgent first.
 
-    A worker that waits for another does not count meanwhile. The threads end when there is nothing
-    left to do, and are daemons: what is under way holds up nobody who ends the program.
+    The threads end when there is nothing left to do, and are daemons: what is under way does not
+    hold up the end of the program.
 
     Args:
         size: How many workers may be at work.
@@ -84,8 +79,8 @@ class Pool:
         self._rate = rate
         self._lock = threading.Lock()
         self._arrivals = count()
-        #: A heap of those that nobody has begun.
-        self._waiting: list[Task[Any]] = []
+        #: A heap of rank, arrival, and the task that is to be begun.
+        self._waiting: list[tuple[int, int, Task[Any]]] = []
         self._at_work: set[threading.Thread] = set()
         self._is_closed = False
         #: Of the answers: a moving average in seconds.
@@ -99,25 +94,16 @@ class Pool:
             call: The call.
             order: How many that are submitted later may be begun before it, up to a limit.
         """
+        task = Task(self, call)
         with self._lock:
             arrival = next(self._arrivals)
-            task = Task(self, call, (rank(arrival, order), arrival))
-            heapq.heappush(self._waiting, task)
+            heapq.heappush(self._waiting, (rank(arrival, order), arrival, task))
             self._begin()
         return task
 
-    def take(self, task: Task[Result]) -> bool:
-        """Take a task out of the pool; whether it had not been begun."""
-        with self._lock:
-            if task not in self._waiting:
-                return False
-            self._waiting.remove(task)
-            heapq.heapify(self._waiting)
-            return True
-
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Let another work in the place of the calling worker, which only waits."""
+        """Leave the place of the calling worker, which only waits, to the next task."""
         me = threading.current_thread()
         with self._lock:
             was_at_work = me in self._at_work
@@ -127,7 +113,7 @@ class Pool:
             yield
         finally:
             if was_at_work:
-                # At once, even if there is then one too many: it has something to finish.
+                # At once, even if it is then one too many: others wait for what it does.
                 with self._lock:
                     self._at_work.add(me)
 
@@ -135,7 +121,7 @@ class Pool:
         """Begin nothing any more."""
         with self._lock:
             self._is_closed = True
-            for task in self._waiting:
+            for _, _, task in self._waiting:
                 task.cancel()
             self._waiting.clear()
 
@@ -162,7 +148,7 @@ class Pool:
     def _begin(self) -> None:
         """Begin as many tasks as there are places."""
         while self._waiting and len(self._at_work) < self._size and not self._is_closed:
-            task = heapq.heappop(self._waiting)
+            _, _, task = heapq.heappop(self._waiting)
             worker = threading.Thread(target=self._work, args=(task,), name="worker", daemon=True)
             self._at_work.add(worker)
             worker.start()
@@ -176,7 +162,7 @@ class Pool:
         """Return what the calling worker is to do next; None if it is to end."""
         with self._lock:
             if self._waiting and len(self._at_work) <= self._size and not self._is_closed:
-                return heapq.heappop(self._waiting)
+                return heapq.heappop(self._waiting)[2]
             self._at_work.discard(threading.current_thread())
             return None
 
@@ -208,7 +194,7 @@ class Workers:
         """Call a function with each item, a bounded number of items ahead; results in order.
 
         Args:
-            function: Called in any thread.
+            function: Called in a worker.
             items: Consumed as far as the results are, plus the depth.
             share: The share of the run's requests that the calls make; it bounds how many may be
                 under way or finished but not yet taken. None if most make none: then there may be
@@ -242,7 +228,7 @@ class Workers:
                 raise fault
         finally:
             for task in pending:
-                self.pool.take(task)
+                task.cancel()
 
     def map_promptly(
         self,

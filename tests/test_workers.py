@@ -138,30 +138,6 @@ def test_maps_inside_maps(size: int) -> None:
     assert found == [27]
 
 
-@pytest.mark.parametrize("size", [1, 3])
-def test_workers_that_wait_for_others_do_not_let_ever_more_work(size: int) -> None:
-    """Of those that have waited, as many as the size may go on although the places are taken."""
-    workers = Workers(Pool(size, rate=1000))
-    lock = threading.Lock()
-    at_work, most = 0, 0
-
-    def work(seconds: float) -> None:
-        nonlocal at_work, most
-        with lock:
-            at_work += 1
-            most = max(most, at_work)
-        time.sleep(seconds)
-        with lock:
-            at_work -= 1
-
-    def branch() -> None:
-        for _ in workers.map(work, [0.001] * 4):
-            work(0.01)
-
-    finish([workers.submit(branch) for _ in range(20)])
-    assert size <= most <= 2 * size
-
-
 def test_a_worker_that_waits_leaves_its_place_to_another() -> None:
     pool = Pool(2, rate=1000)
     go, begun = threading.Event(), threading.Event()
@@ -177,6 +153,29 @@ def test_a_worker_that_waits_leaves_its_place_to_another() -> None:
     assert not waiting.done()
     go.set()
     finish([waiting])
+
+
+def test_a_worker_that_has_waited_counts_again(pool: Pool) -> None:
+    back, go = threading.Event(), threading.Event()
+    begun: list[str] = []
+    later: list[Task[Any]] = []
+
+    def wait_and_go_on() -> None:
+        other = pool.submit(lambda: None, 0)
+        # Its worker does not look for more before this one has gone on.
+        other.add_done_callback(lambda _: back.wait(LONG_SECONDS))
+        later.append(pool.submit(partial(begun.append, "later"), 0))
+        other.result(LONG_SECONDS)
+        back.set()
+        go.wait(LONG_SECONDS)
+
+    task = pool.submit(wait_and_go_on, 0)
+    assert back.wait(LONG_SECONDS)
+    time.sleep(0.05)
+    assert begun == []
+    go.set()
+    finish([task, *later])
+    assert begun == ["later"]
 
 
 def test_what_a_call_raises_comes_after_the_results_before_it() -> None:

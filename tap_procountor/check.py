@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from tap_procountor.api.company import Company
-    from tap_procountor.api.workers import Workers
+    from tap_procountor.api.workers import RequestThreads
     from tap_procountor.permissions.rights import Rights
     from tap_procountor.streams.base.read import ReadStream
 
@@ -23,7 +23,7 @@ def look(
     companies: Collection[Company],
     streams: Collection[ReadStream],
     rights: dict[int, Rights],
-    workers: Workers,
+    threads: RequestThreads,
 ) -> Findings:
     """Ask every stream of every company for as little as possible.
 
@@ -31,7 +31,7 @@ def look(
         companies: The companies.
         streams: The streams.
         rights: The users' rights by company.
-        workers: They ask several at once.
+        threads: They ask several at once.
 
     Returns:
         What was found, by company and stream.
@@ -43,7 +43,7 @@ def look(
 
     parts = list(product(companies, streams))
     names = [(company.id, stream.name) for company, stream in parts]
-    return dict(zip(names, workers.map(one, parts), strict=True))
+    return dict(zip(names, threads.map(one, parts), strict=True))
 
 
 def table(company: Company, findings: Findings) -> Iterator[str]:

@@ -198,8 +198,7 @@ class TapProcountor(CommandLine):
 
     def deletion_guard(self, company: Company) -> DeletionGuard:
         """Return what decides about a company's deletions, once its user's rights are known."""
-        # Meanwhile others read on.
-        with self.client.pool.away(), self._examining:
+        with self._examining:
             return self._deletion_guards[company.id]
 
     @cached_property

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import wait
+import threading
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from tap_procountor.api.workers import Pool, Task, Workers
+from tap_procountor.api.workers import RequestThreads
 from tap_procountor.readers.batch import PAGE_SIZE, Batch, Row
 from tap_procountor.readers.prefetch import ReadAhead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tap_procountor.api.company import Company
     from tap_procountor.streams.base.read import ReadStream
@@ -31,13 +31,12 @@ class Items:
 
 @pytest.mark.parametrize(("gently", "taken"), [(True, [1, 5, 10, 15]), (False, [1, 13, 14, 15])])
 def test_a_list_of_large_results_is_begun_gently(taken: list[int], *, gently: bool) -> None:
-    threads = Workers(Pool(20, rate=1000))
+    threads = RequestThreads(concurrency=20, rate=1000)
     items = Items()
     results = threads.map_promptly(lambda number: -number, items, share=1 / 2, gently=gently)
     seen = [(next(results), items.taken) for _ in range(4)]
     assert seen == [(-number, count) for number, count in enumerate(taken)]
     assert [*results] == [-number for number in range(4, 100)]
-    threads.pool.close()
 
 
 def pages(count: int, log: list[int]) -> Iterator[Batch]:
@@ -64,26 +63,16 @@ class Lists:
         return self._ahead[0].in_turn(cast("ReadStream", self), company, lists)
 
 
-class NotingPool(Pool):
-    """A pool that can be waited for."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(size, rate=1000)
-        self._tasks: list[Task[Any]] = []
-
-    def submit(self, call: Callable[[], Any], order: int) -> Task[Any]:
-        self._tasks.append(super().submit(call, order))
-        return self._tasks[-1]
-
-    def settle(self) -> None:
-        wait(self._tasks)
+def settle() -> None:
+    """Wait for what is under way."""
+    for thread in threading.enumerate():
+        if thread.name == "request":
+            thread.join()
 
 
 class Client:
     id = 1
-
-    def __init__(self, pool: Pool) -> None:
-        self.threads = Workers(pool)
+    threads = RequestThreads(concurrency=2, rate=1000)
 
 
 @pytest.mark.parametrize("last", [1, 9, 30])
@@ -91,16 +80,15 @@ def test_the_next_stream_waits_for_the_last_list_of_the_one_before(last: int) ->
     """Begun in full beside another list of the same stream, it would be a third in memory."""
     ahead: list[ReadAhead] = []
     first, following = Lists("invoices", ahead, 25, last), Lists("receipts", ahead, 40)
-    pool = NotingPool(2)
-    company = cast("Company", Client(pool))
+    company = cast("Company", Client())
     streams = [cast("ReadStream", first), cast("ReadStream", following)]
-    ahead.append(ReadAhead([(stream, company) for stream in streams], size=2))
+    ahead.append(ReadAhead([(stream, company) for stream in streams], concurrency=2))
     left = 25 + last
     rows: list[Any] = []
     for batch in ahead[0].take(streams[0], company):
         rows += batch.listed
         left -= 1
-        pool.settle()
+        settle()
         # Ten pages, and the one that has been fetched of the last list.
         assert left <= 10 + 1 or following.logs[0] in ([], [0])
         assert left > last or last > 10 or following.logs[0] == [0, 1]

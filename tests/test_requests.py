@@ -191,30 +191,24 @@ def test_of_those_that_wait_each_lets_as_many_pass_as_its_order_says(orders: lis
     assert len(entered) == len(orders)
 
 
-@pytest.mark.parametrize("concurrency", [1, 3])
-def test_no_more_requests_are_under_way_than_permitted(concurrency: int) -> None:
-    """Those of the main thread count, and those of workers that have waited for others."""
-    with Sandbox(invoices=30, requests_per_second=0, latency_ms=50) as sandbox:
-        config = {"max_concurrency": concurrency, "requests_per_second": 1000}
-        client = ProcountorClient(sandbox.config() | config | {"request_timeout": 10})
-        auth = client.authenticator(sandbox.companies[0].api_key)
+def test_no_more_enter_than_there_are_places() -> None:
+    gate = Gate(3)
+    inside: list[int] = []
+    most: list[int] = []
 
-        def ask(_: int) -> None:
-            client.get(auth, "/company")
+    def enter(order: int) -> None:
+        with gate.enter(order):
+            inside.append(order)
+            most.append(len(inside))
+            time.sleep(0.002)
+            inside.remove(order)
 
-        def ask_several(number: int) -> None:
-            # The first and the last one in this thread.
-            for _ in client.threads.map_promptly(ask, range(3)):
-                pass
-            ask(number)
-
-        ask(0)
-        began = time.monotonic()
-        for _ in client.threads.map(ask_several, range(9)):
-            ask(0)
-        requests = 9 * (3 + 1 + 1)
-        assert time.monotonic() - began >= requests * 0.05 / concurrency
-        client.close()
+    threads = [threading.Thread(target=enter, args=(order,)) for order in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 3
 
 
 def test_redirect_uri_is_sent_when_set(sandbox: Sandbox, config: Config, tmp_path: Path) -> None:

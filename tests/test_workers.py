@@ -1,4 +1,4 @@
-"""The pool: what is begun first, how much at once and how far ahead, and what waits for what."""
+"""Calls in threads: in which order their results come, how far ahead, and what they wait for."""
 
 from __future__ import annotations
 
@@ -6,64 +6,23 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import CancelledError, wait
-from contextlib import closing
 from functools import partial
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tap_procountor.api.workers import Pool, Task, Workers
+from tap_procountor.api.client import ProcountorClient
+from tap_procountor.api.gate import Gate
+from tap_procountor.api.workers import RequestThreads
+from tap_procountor.errors import ApiError
+from tap_procountor.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 #: What nothing but a hanging test takes.
 LONG_SECONDS = 20
-
-#: No more of those that are submitted later are begun before a task, whatever its order.
-MOST_TO_PASS = 40
-
-
-@pytest.fixture
-def pool() -> Iterator[Pool]:
-    pool = Pool(1, rate=1000)
-    yield pool
-    pool.close()
-
-
-class Busy:
-    """Keeps the workers of a pool busy until it is left."""
-
-    def __init__(self, pool: Pool, workers: int = 1) -> None:
-        self._go = threading.Event()
-        begun = threading.Barrier(workers + 1)
-
-        def work() -> None:
-            begun.wait(LONG_SECONDS)
-            self._go.wait(LONG_SECONDS)
-
-        self.tasks = [pool.submit(work, 0) for _ in range(workers)]
-        begun.wait(LONG_SECONDS)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        self._go.set()
-        # Their workers begin what comes next.
-        finish(self.tasks)
-
-
-def finish(tasks: Iterable[Task[Any]]) -> None:
-    assert not wait(tasks, LONG_SECONDS).not_done
-
-
-def workers_alive() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "worker"]
 
 
 def until_true(condition: Callable[[], bool]) -> None:
@@ -73,61 +32,36 @@ def until_true(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def test_results_come_in_order_although_the_calls_end_in_another() -> None:
-    workers = Workers(Pool(8, rate=1000))
+def alive() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "request"]
 
+
+def client(sandbox: Sandbox, concurrency: int) -> ProcountorClient:
+    config = {"max_concurrency": concurrency, "requests_per_second": 1000, "request_timeout": 10}
+    return ProcountorClient(sandbox.config() | config)
+
+
+def test_results_come_in_order_although_the_calls_end_in_another() -> None:
     def slow(number: int) -> int:
         time.sleep(0.003 * (number % 4 == 0))
         return number
 
-    assert [*workers.map(slow, range(50))] == [*range(50)]
+    assert [*RequestThreads(8, rate=1000).map(slow, range(50))] == [*range(50)]
 
 
-@given(orders=st.lists(st.integers(0, 60), max_size=20))
-@settings(max_examples=30, deadline=None)
-def test_tasks_are_begun_by_rank(orders: list[int]) -> None:
-    """Each lets as many pass that come later as its order says, but no more than the limit."""
-    pool = Pool(1, rate=1000)
-    begun: list[int] = []
-    with Busy(pool):
-        tasks = [pool.submit(partial(begun.append, at), order) for at, order in enumerate(orders)]
-    finish(tasks)
-    ranks = [(at + min(order, MOST_TO_PASS), at) for at, order in enumerate(orders)]
-    assert begun == [at for _, at in sorted(ranks)]
-
-
-def test_no_task_waits_for_ever(pool: Pool) -> None:
-    """Urgent ones keep coming."""
-    begun: list[str] = []
-    with Busy(pool):
-        tasks = [pool.submit(partial(begun.append, "late"), 1_000_000)]
-        tasks += [pool.submit(partial(begun.append, "urgent"), 0) for _ in range(100)]
-    finish(tasks)
-    assert 0 < begun.index("late") < MOST_TO_PASS
-
-
-def test_what_is_written_next_goes_first(pool: Pool) -> None:
-    begun: list[str] = []
-
-    def note(name: str) -> None:
-        begun.append(name)
-
-    with Busy(pool):
-        later = [Workers(pool, order=30).submit(partial(note, "later")) for _ in range(5)]
-        now = [Workers(pool, order=0).submit(partial(note, "now")) for _ in range(5)]
-    finish([*later, *now])
-    assert begun == ["now"] * 5 + ["later"] * 5
-
-
-@pytest.mark.parametrize("size", [1, 2, 5])
-def test_maps_inside_maps(size: int) -> None:
-    """None may wait for a worker that waits for it."""
-    workers = Workers(Pool(size, rate=1000))
-    found: list[int] = []
+@pytest.mark.parametrize("concurrency", [1, 2, 5])
+def test_maps_inside_maps(concurrency: int) -> None:
+    """Whatever the number of requests at once, none may wait for one that waits for it."""
+    threads = RequestThreads(concurrency, rate=1000)
+    gate = Gate(concurrency)
     finished = threading.Event()
+    found: list[int] = []
 
     def leaves(depth: int) -> int:
-        return sum(workers.map(leaves, [depth - 1] * 3)) if depth else 1
+        if depth:
+            return sum(threads.map(leaves, [depth - 1] * 3))
+        with gate.enter(0):
+            return 1
 
     def count_leaves() -> None:
         found.append(leaves(3))
@@ -138,51 +72,58 @@ def test_maps_inside_maps(size: int) -> None:
     assert found == [27]
 
 
-def test_a_worker_that_waits_leaves_its_place_to_another() -> None:
-    pool = Pool(2, rate=1000)
-    go, begun = threading.Event(), threading.Event()
+def test_what_is_written_next_goes_first_wherever_it_was_begun() -> None:
+    """Also from inside another call, and although much waits that was begun before."""
+    threads = RequestThreads(5, rate=1000)
+    gate = Gate(1)
+    entered: list[str] = []
 
-    def work() -> None:
-        begun.set()
-        go.wait(LONG_SECONDS)
+    def ask(order: int, name: str) -> None:
+        with gate.enter(order):
+            entered.append(name)
 
-    under_way = pool.submit(work, 0)
-    assert begun.wait(LONG_SECONDS)
-    waiting = pool.submit(under_way.result, 0)
-    assert pool.submit(lambda: "in its place", 0).result(LONG_SECONDS / 2) == "in its place"
-    assert not waiting.done()
-    go.set()
-    finish([waiting])
+    def several(order: int, name: str) -> None:
+        for _ in threads.map(partial(ask, order), [name] * 5):
+            pass
+
+    with gate.enter(0):
+        later = threads.begin(partial(several, 30), "later")
+        until_true(lambda: gate.waiting == 5)
+        now = threads.begin(partial(several, 0), "now")
+        until_true(lambda: gate.waiting == 10)
+    for call in (later, now):
+        call.result(LONG_SECONDS)
+    assert entered == ["now"] * 5 + ["later"] * 5
 
 
-def test_a_worker_that_has_waited_counts_again(pool: Pool) -> None:
-    back, go = threading.Event(), threading.Event()
-    begun: list[str] = []
-    later: list[Task[Any]] = []
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_no_more_requests_are_under_way_than_permitted(concurrency: int) -> None:
+    """Those of the main thread count, and those of calls that have waited for others."""
+    with Sandbox(invoices=30, requests_per_second=0, latency_ms=50) as sandbox:
+        one = client(sandbox, concurrency)
+        auth = one.authenticator(sandbox.companies[0].api_key)
 
-    def wait_and_go_on() -> None:
-        other = pool.submit(lambda: None, 0)
-        # Its worker does not look for more before this one has gone on.
-        other.add_done_callback(lambda _: back.wait(LONG_SECONDS))
-        later.append(pool.submit(partial(begun.append, "later"), 0))
-        other.result(LONG_SECONDS)
-        back.set()
-        go.wait(LONG_SECONDS)
+        def ask(_: int) -> None:
+            one.get(auth, "/company")
 
-    task = pool.submit(wait_and_go_on, 0)
-    assert back.wait(LONG_SECONDS)
-    time.sleep(0.05)
-    assert begun == []
-    go.set()
-    finish([task, *later])
-    assert begun == ["later"]
+        def ask_several(number: int) -> None:
+            for _ in one.threads.map_promptly(ask, range(3)):
+                pass
+            ask(number)
+
+        ask(0)
+        began = time.monotonic()
+        for _ in one.threads.map(ask_several, range(9)):
+            ask(0)
+        requests = 9 * (3 + 1 + 1)
+        assert time.monotonic() - began >= requests * 0.05 / concurrency
+        one.close()
 
 
 def test_what_a_call_raises_comes_after_the_results_before_it() -> None:
-    workers = Workers(Pool(4, rate=1000))
     come: list[float] = []
     with pytest.raises(ZeroDivisionError):
-        come.extend(workers.map(lambda number: 1 / (3 - number), range(10)))
+        come.extend(RequestThreads(4, rate=1000).map(lambda number: 1 / (3 - number), range(10)))
     assert come == [1 / 3, 1 / 2, 1]
 
 
@@ -191,27 +132,10 @@ def test_what_the_items_raise_comes_after_the_results_before_it() -> None:
         yield from range(3)
         raise LookupError
 
-    workers = Workers(Pool(10, rate=1000))
     come: list[int] = []
     with pytest.raises(LookupError):
-        come.extend(workers.map(lambda number: number, items()))
+        come.extend(RequestThreads(10, rate=1000).map(lambda number: number, items()))
     assert come == [0, 1, 2]
-
-
-def test_who_takes_no_more_results_leaves_no_calls_behind(pool: Pool) -> None:
-    called: list[int] = []
-    go = threading.Event()
-
-    def call(number: int) -> None:
-        called.append(number)
-        assert not number or go.wait(LONG_SECONDS)
-
-    with closing(cast("Generator[None]", Workers(pool).map(call, range(10)))) as results:
-        next(results)
-        until_true(lambda: 1 in called)
-    go.set()
-    finish([pool.submit(lambda: None, 0)])
-    assert called == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +145,7 @@ def test_who_takes_no_more_results_leaves_no_calls_behind(pool: Pool) -> None:
         (0.1, 1, 5),
         (0.4, 1, 14),
         (0.4, 1 / 2, 8),
-        # No more than the size.
+        # No more than the concurrency.
         (9.0, 1, 32),
         (0.1, None, 30),
     ],
@@ -229,8 +153,8 @@ def test_who_takes_no_more_results_leaves_no_calls_behind(pool: Pool) -> None:
 def test_as_much_is_under_way_as_keeps_the_rate_in_use(
     latency: float, share: float | None, ahead: int
 ) -> None:
-    pool = Pool(30, rate=20)
-    pool.note_latency(latency)
+    threads = RequestThreads(30, rate=20)
+    threads.note_latency(latency)
     taken: list[int] = []
 
     def items() -> Iterator[int]:
@@ -238,40 +162,57 @@ def test_as_much_is_under_way_as_keeps_the_rate_in_use(
             taken.append(number)
             yield number
 
-    results = Workers(pool).map(lambda number: number, items(), share)
+    results = threads.map(lambda number: number, items(), share)
     assert [len(taken) - result for result in islice(results, 5)] == [ahead] * 5
-    pool.close()
 
 
-def test_the_end_leaves_what_has_not_begun_alone() -> None:
-    pool = Pool(1, rate=1000)
-    called: list[int] = []
-    with Busy(pool):
-        task = pool.submit(partial(called.append, 1), 0)
+def test_an_average_latency_is_what_the_depth_goes_by() -> None:
+    threads = RequestThreads(30, rate=20)
+    # The first counts in full, and each that follows for a tenth.
+    for latency in (0.4, 0.4, 4.4):
+        threads.note_latency(latency)
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in count():
+            taken.append(number)
+            yield number
+
+    next(threads.map(lambda number: number, items()))
+    assert len(taken) == 1.5 * 20 * 0.8 + 2
+
+
+def test_after_the_end_no_request_is_sent_and_no_thread_is_left() -> None:
+    with Sandbox(invoices=30, requests_per_second=0, latency_ms=100) as sandbox:
+        one = client(sandbox, 2)
+        auth = one.authenticator(sandbox.companies[0].api_key)
+        one.get(auth, "/company")
+        calls = [one.threads.begin(partial(one.get, auth), "/company") for _ in range(10)]
+        until_true(lambda: len(sandbox.statistics().requests) > 1)
+        before = len(sandbox.statistics().requests)
         began = time.monotonic()
-        pool.close()
-        # It does not wait for what is under way, and nobody waits for what will not be.
-        with pytest.raises(CancelledError):
-            task.result(LONG_SECONDS)
-        assert time.monotonic() - began < 1
-    late = pool.submit(partial(called.append, 2), 0)
-    until_true(lambda: not workers_alive())
-    assert not late.done()
-    assert called == []
+        one.close()
+        # It does not wait for what is under way.
+        assert time.monotonic() - began < 0.1
+        faults = [call.exception(LONG_SECONDS) for call in calls]
+        assert sum(isinstance(fault, ApiError) for fault in faults) >= 10 - 4
+        # One may have passed the limiter already.
+        assert len(sandbox.statistics().requests) <= before + 1
+        until_true(lambda: not alive())
 
 
-def test_a_pool_without_work_keeps_no_threads() -> None:
-    workers = Workers(Pool(10, rate=1000))
-    assert len([*workers.map(lambda number: number, range(30))]) == 30
-    until_true(lambda: not workers_alive())
+def test_what_has_been_done_leaves_no_thread() -> None:
+    threads = RequestThreads(10, rate=1000)
+    assert len([*threads.map(lambda number: number, range(30))]) == 30
+    until_true(lambda: not alive())
 
 
 def test_what_is_under_way_does_not_hold_up_the_end_of_the_program() -> None:
     program = (
         "import threading, time\n"
-        "from tap_procountor.api.workers import Pool\n"
+        "from tap_procountor.api.workers import RequestThreads\n"
         "begun = threading.Event()\n"
-        "Pool(1, 1000).submit(lambda: (begun.set(), time.sleep(60)), 0)\n"
+        "RequestThreads(1, 1000).begin(lambda _: (begun.set(), time.sleep(60)), 0)\n"
         "begun.wait()\n"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=30, check=True).returncode == 0

@@ -24,11 +24,11 @@ import backoff
 import msgspec
 
 from tap_procountor.api.auth import CompanyAuthenticator
-from tap_procountor.api.gate import BEFORE_ALL
+from tap_procountor.api.gate import BEFORE_ALL, Gate
 from tap_procountor.api.rate_limit import RateLimiter
 from tap_procountor.api.salvage import salvaged
 from tap_procountor.api.session import Request, Transport, without_ids
-from tap_procountor.api.workers import Pool, Workers
+from tap_procountor.api.workers import RequestThreads
 from tap_procountor.errors import (
     ApiError,
     AuthenticationError,
@@ -205,17 +205,14 @@ class ProcountorClient:
         self.usage = Usage()
         timeout = float(config["request_timeout"])
         self._transport = Transport(self.limiter, self.concurrency, timeout)
-        self.pool = Pool(self.concurrency, self.rate)
-        self.threads = Workers(self.pool)
-        #: The main thread makes requests too, as does a worker that waited and goes on.
-        self._under_way = threading.BoundedSemaphore(self.concurrency)
+        self._gate = Gate(self.concurrency)
+        self.threads = RequestThreads(self.concurrency, self.rate)
         #: Whether the API has answered properly in this run: it is where we look for it.
         self._has_answered = False
 
     def close(self) -> None:
-        """End the pool; requests that wait for their turn, or to be repeated, are not sent."""
+        """Send no more requests, those included that wait for their turn or to be repeated."""
         self.limiter.close()
-        self.pool.close()
         self._transport.close()
 
     def authenticator(self, api_key: str) -> CompanyAuthenticator:
@@ -394,7 +391,7 @@ class ProcountorClient:
     def _send(self, call: _Call) -> Answer:
         """Send a call's request once, and parse the answer."""
         # A token request is made in the place of the request that needs the token.
-        with self._under_way if call.auth else nullcontext():
+        with self._gate.enter(call.order) if call.auth else nullcontext():
             answer = self._send_in_place(call)
         if answer.status != _TOO_MANY_REQUESTS:
             self.limiter.go_on()
@@ -449,7 +446,7 @@ class ProcountorClient:
             waited = self.limiter.seconds_waited - waited_before
             for usage in call.usages:
                 usage.add(requests=1, size=size, seconds_waited=waited)
-        self.pool.note_latency(time.monotonic() - began - waited)
+        self.threads.note_latency(time.monotonic() - began - waited)
         return Answer(response.status, response.headers, body, authorization, content)
 
     def _error(self, answer: Answer, path: str) -> Exception:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.api.client import ProcountorClient, decode, server_time
-from tap_procountor.api.workers import Workers
 from tap_procountor.errors import (
     UNFORESEEN,
     ApiError,
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
     from tap_procountor.api.auth import CompanyAuthenticator
     from tap_procountor.api.client import Params, Parse, Receiver, Usage
+    from tap_procountor.api.workers import RequestThreads
     from tap_procountor.output.report import RunReport
 
 
@@ -45,26 +44,19 @@ def our_time() -> datetime:
 class _SharedAnswers:
     """Answers that several parts of a run need, possibly at the same time: each is asked for once.
 
-    A failure is not kept: whoever comes later asks again.
+    A failure is not kept: whoever comes next asks again.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._answers: dict[str, Future[Any]] = {}
+        self._locks = {path: threading.Lock() for path in _SHARED_RESOURCES}
+        self._answers: dict[str, Any] = {}
 
     def get(self, path: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - any JSON
         """Return the answer; raises what asking raises."""
-        with self._lock:
-            is_first = path not in self._answers
-            answer = self._answers.setdefault(path, Future())
-        if is_first:
-            try:
-                answer.set_result(ask())
-            except BaseException as error:
-                del self._answers[path]
-                answer.set_exception(error)
-                raise
-        return answer.result()
+        with self._locks[path]:
+            if path not in self._answers:
+                self._answers[path] = ask()
+            return self._answers[path]
 
 
 @dataclass(frozen=True)
@@ -149,9 +141,9 @@ class Company:
         return (self.server_time, self.our_time) if is_far_off else (self.server_time,)
 
     @property
-    def threads(self) -> Workers:
-        """Where requests run several at once, with the priority of this part of the run."""
-        return Workers(self.client.pool, self.usage.order if self.usage else 0)
+    def threads(self) -> RequestThreads:
+        """Where requests run several at once."""
+        return self.client.threads
 
     def counting(self, usage: Usage) -> Company:
         """Return the same company with its requests counted."""

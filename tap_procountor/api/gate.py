@@ -1,4 +1,4 @@
-"""The order of what waits, and a lock that keeps it."""
+"""A semaphore that keeps an order."""
 
 from __future__ import annotations
 
@@ -19,24 +19,17 @@ BEFORE_ALL = -sys.maxsize
 _MOST_TO_PASS = 40
 
 
-def rank(arrival: int, order: int) -> int:
-    """Return the rank of what waits: the lowest goes first.
+class Gate:
+    """Lets a few threads in at a time; of those that wait, what is written next goes first.
 
-    What is written next goes before the rest. But nothing waits for ever: each lets a limited
-    number pass that arrive after it.
+    But none waits for ever: each lets only so many pass that arrive after it, as its order says.
 
     Args:
-        arrival: How many have arrived before.
-        order: How many that arrive later may pass, up to a limit; or ``BEFORE_ALL``.
+        places: How many.
     """
-    return arrival + min(order, _MOST_TO_PASS)
 
-
-class Gate:
-    """Lets one thread in at a time, in the order of their ranks."""
-
-    def __init__(self) -> None:
-        self._is_taken = False
+    def __init__(self, places: int = 1) -> None:
+        self._free_places = places
         self._mutex = threading.Lock()
         self._arrivals = count()
         #: A heap of rank, arrival, and the lock that the thread waits for.
@@ -49,18 +42,20 @@ class Gate:
 
     @contextmanager
     def enter(self, order: int) -> Iterator[None]:
-        """Enter when it is the thread's turn; others can when it leaves.
+        """Enter when it is the thread's turn, and leave the place at the end.
 
         Args:
-            order: As in ``rank``.
+            order: How many that arrive later may pass, up to a limit; or ``BEFORE_ALL``.
         """
         turn = threading.Lock()
         with self._mutex:
-            if self._is_taken:
+            if self._free_places:
+                self._free_places -= 1
+            else:
                 turn.acquire()
                 arrival = next(self._arrivals)
-                heapq.heappush(self._waiting, (rank(arrival, order), arrival, turn))
-            self._is_taken = True
+                rank = arrival + min(order, _MOST_TO_PASS)
+                heapq.heappush(self._waiting, (rank, arrival, turn))
         with turn:
             try:
                 yield
@@ -70,7 +65,7 @@ class Gate:
     def _leave(self) -> None:
         with self._mutex:
             if self._waiting:
-                # It is handed over: none that comes now may enter before.
+                # The place is handed over: none that comes now may take it.
                 heapq.heappop(self._waiting)[2].release()
             else:
-                self._is_taken = False
+                self._free_places += 1

@@ -299,8 +299,7 @@ class AttachmentSearch:
                     ours = self._under_way[number] = Future()
                     break
             for future in expected:
-                with self._company.threads.pool.away():
-                    page = future.result()
+                page = future.result()
                 if page and page.tells_about(number):
                     return page
         try:

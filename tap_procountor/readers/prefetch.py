@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import wait
-from functools import partial
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,18 +11,19 @@ from tap_procountor.readers.batch import PAGE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
 
     from tap_procountor.api.company import Company
-    from tap_procountor.api.workers import Task, Workers
+    from tap_procountor.api.workers import RequestThreads
     from tap_procountor.readers.batch import Batch
     from tap_procountor.streams.base.read import ReadStream
 
 #: With so few rows left, a list has hardly a request that is not under way.
 _NEAR_THE_END = 10 * PAGE_SIZE
 
-#: How many parts per worker may have been begun and wait for their turn, most of them with few
-#: rows.
-_PARTS_PER_WORKER = 2
+#: How many parts for each request at once may have been begun and wait for their turn, most of
+#: them with few rows.
+_PARTS_PER_REQUEST = 2
 
 
 class _Handful(NamedTuple):
@@ -60,16 +60,16 @@ class Part:
 
     Args:
         batches: Reads them; nothing has been taken from it.
-        workers: They fetch the first ones.
+        threads: They fetch the first ones.
 
     Attributes:
         fetched: The first ones, under way or there.
     """
 
-    def __init__(self, batches: Iterator[Batch], workers: Workers) -> None:
+    def __init__(self, batches: Iterator[Batch], threads: RequestThreads) -> None:
         self._batches = batches
-        self._workers = workers
-        self.fetched: list[Task[_Handful]] = []
+        self._threads = threads
+        self.fetched: list[Future[_Handful]] = []
 
     def begin(self) -> None:
         """Fetch as much as fills a page; for most parts that is everything."""
@@ -94,8 +94,8 @@ class Part:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield what has been fetched and what follows."""
-        for task in self.fetched:
-            handful = task.result()
+        for future in self.fetched:
+            handful = future.result()
             yield from handful.batches
             if handful.error:
                 raise handful.error
@@ -104,7 +104,7 @@ class Part:
         yield from self._batches
 
     def _fetch(self) -> None:
-        self.fetched.append(self._workers.submit(partial(_handful, self._batches)))
+        self.fetched.append(self._threads.begin(_handful, self._batches))
 
 
 class ReadAhead:
@@ -116,12 +116,12 @@ class ReadAhead:
 
     Args:
         parts: All parts in the order in which they will be taken.
-        size: The size of the pool.
+        concurrency: Most requests at once.
     """
 
-    def __init__(self, parts: Iterable[tuple[ReadStream, Company]], size: int) -> None:
+    def __init__(self, parts: Iterable[tuple[ReadStream, Company]], concurrency: int) -> None:
         self._parts = (part for part in parts if part[0].reads_ahead)
-        self._depth = _PARTS_PER_WORKER * size
+        self._depth = _PARTS_PER_REQUEST * concurrency
         self._begun: dict[tuple[str, int], Part] = {}
         #: The list that follows the one that a part is at.
         self._next_lists: dict[tuple[str, int], Part | None] = {}
@@ -165,4 +165,4 @@ class ReadAhead:
 
     def settle(self, seconds: float) -> None:
         """Wait for what is under way, but not for long."""
-        wait([task for part in self._begun.values() for task in part.fetched], seconds)
+        wait([future for part in self._begun.values() for future in part.fetched], seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from tap_procountor.api.company import Company
+    from tap_procountor.api.workers import RequestThreads
     from tap_procountor.permissions.rights import Rights
     from tap_procountor.run import Run
     from tap_procountor.streams.base.read import ReadStream
@@ -34,7 +34,7 @@ def test_connection(run: Run) -> None:
         run.examine()
         companies = context.companies.values()
         rights = {company.id: context.rights_of(company) for company in companies}
-        findings = look(companies, run.streams(), rights, context.client.concurrency)
+        findings = look(companies, run.streams(), rights, context.client.threads)
     finally:
         context.client.close()
     for company in companies:
@@ -49,7 +49,7 @@ def look(
     companies: Collection[Company],
     streams: Collection[ReadStream],
     rights: dict[int, Rights],
-    concurrency: int,
+    threads: RequestThreads,
 ) -> Findings:
     """Ask every stream of every company for as little as possible.
 
@@ -57,7 +57,7 @@ def look(
         companies: The companies.
         streams: The streams.
         rights: The users' rights by company.
-        concurrency: How many at once.
+        threads: They ask several at once.
 
     Returns:
         What was found, by company and stream.
@@ -68,15 +68,8 @@ def look(
         return _finding(stream, company, rights[company.id])
 
     parts = list(product(companies, streams))
-    # In threads of their own: reading may use the client's.
-    threads = ThreadPoolExecutor(concurrency)
-    try:
-        findings = [*threads.map(one, parts)]
-    finally:
-        # Whoever stops it does not wait for answers.
-        threads.shutdown(wait=False, cancel_futures=True)
     names = [(company.id, stream.name) for company, stream in parts]
-    return dict(zip(names, findings, strict=True))
+    return dict(zip(names, threads.map(one, parts), strict=True))
 
 
 def table(company: Company, findings: Findings) -> Iterator[str]:

@@ -173,15 +173,12 @@ class Run:
         """Read the streams; the rights are requested while the first of them are under way."""
         context = self.context
         context.read_ahead = ReadAhead(list(self._parts()), context.client.concurrency)
-        try:
-            # Held before any part is begun, for a part must not be the one that asks.
-            with context.examining:
-                context.read_ahead.begin()
-                self.examine()
-                self._read_again()
-            self._sync_streams()
-        finally:
-            context.read_ahead.close()
+        # Held before any part is begun, for a part must not be the one that asks.
+        with context.examining:
+            context.read_ahead.begin()
+            self.examine()
+            self._read_again()
+        self._sync_streams()
 
     def _read_again(self) -> None:
         """Let streams begin anew whose rows were hidden without a right gained since."""

@@ -108,9 +108,8 @@ class ProcountorClient:
         self._has_answered = False
 
     def close(self) -> None:
-        """End the threads; requests that wait for one, or to be repeated, are not sent."""
+        """Send no more requests, those included that wait for their turn or to be repeated."""
         self.limiter.close()
-        self.threads.close()
         self._session.close()
 
     def authenticator(self, api_key: str) -> CompanyAuthenticator:

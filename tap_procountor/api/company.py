@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -45,26 +44,19 @@ def our_time() -> datetime:
 class _SharedAnswers:
     """Answers that several parts of a run need, possibly at the same time: each is asked for once.
 
-    A failure is not kept: whoever comes later asks again.
+    A failure is not kept: whoever comes next asks again.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._answers: dict[str, Future[Any]] = {}
+        self._locks = {path: threading.Lock() for path in _SHARED_RESOURCES}
+        self._answers: dict[str, Any] = {}
 
     def get(self, path: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - any JSON
         """Return the answer; raises what asking raises."""
-        with self._lock:
-            is_first = path not in self._answers
-            answer = self._answers.setdefault(path, Future())
-        if is_first:
-            try:
-                answer.set_result(ask())
-            except BaseException as error:
-                del self._answers[path]
-                answer.set_exception(error)
-                raise
-        return answer.result()
+        with self._locks[path]:
+            if path not in self._answers:
+                self._answers[path] = ask()
+            return self._answers[path]
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
-"""The threads that requests run in: results ahead of their turn, but no further than is useful."""
+"""Calls that make requests, several at once: ahead of their turn, but no further than is useful."""
 
 from __future__ import annotations
 
 import math
 import sys
+import threading
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: Threads of what is read ahead wait at the gate: there are mostly others for what is due.
-_THREADS_PER_PLACE = 3
 #: The weight of the newest answer in the average latency.
 _WEIGHT_OF_ONE = 0.1
 #: Latencies vary, and results are wanted in order: more are under way than the average needs.
@@ -27,7 +26,12 @@ _MORE_PER_RESULT = 4
 
 
 class RequestThreads:
-    """Calls functions that make requests, several at once.
+    """Calls functions that make requests, each in a thread of its own.
+
+    A call may thus wait for calls that it has begun itself, to any depth. Their number is bounded
+    by how far each ``map`` goes ahead; how many requests are under way, and whose come first, is
+    decided where they are made, by the client's ``Gate``. The threads are daemons: what is under
+    way does not hold up the end of the program.
 
     Args:
         concurrency: Most requests at once.
@@ -37,15 +41,9 @@ class RequestThreads:
     def __init__(self, concurrency: int, rate: float) -> None:
         self._concurrency = concurrency
         self._rate = rate
-        threads = _THREADS_PER_PLACE * (concurrency + _SPARE_CALLS)
-        self._pool = ThreadPoolExecutor(threads, "request")
         #: A moving average in seconds.
         self._latency = 1.0
         self._weight = 1.0
-
-    def close(self) -> None:
-        """End the threads; what has not begun is not called."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def note_latency(self, seconds: float) -> None:
         """Take into account how long an answer has taken; the first one alone counts in full.
@@ -54,6 +52,15 @@ class RequestThreads:
         """
         self._latency += self._weight * (seconds - self._latency)
         self._weight = _WEIGHT_OF_ONE
+
+    @staticmethod
+    def begin(function: Callable[[Item], Result], item: Item) -> Future[Result]:
+        """Call a function in a thread of its own; the result holds what it returns or raises."""
+        result: Future[Result] = Future()
+        threading.Thread(
+            target=_call, args=(function, item, result), name="request", daemon=True
+        ).start()
+        return result
 
     def map(
         self,
@@ -81,26 +88,22 @@ class RequestThreads:
         most_pending = _MORE_PER_RESULT if gently else sys.maxsize
         fault: Exception | None = None
         source = iter(items)
-        try:
-            while True:
-                try:
-                    item = next(source)
-                except StopIteration:
-                    break
-                except Exception as error:  # noqa: BLE001 - raised below
-                    fault = error
-                    break
-                pending.append(self._pool.submit(function, item))
-                while len(pending) >= min(self._depth(share), most_pending):
-                    yield pending.popleft().result()
-                    most_pending += _MORE_PER_RESULT
-            while pending:
+        while True:
+            try:
+                item = next(source)
+            except StopIteration:
+                break
+            except Exception as error:  # noqa: BLE001 - raised below
+                fault = error
+                break
+            pending.append(self.begin(function, item))
+            while len(pending) >= min(self._depth(share), most_pending):
                 yield pending.popleft().result()
-            if fault:
-                raise fault
-        finally:
-            for future in pending:
-                future.cancel()
+                most_pending += _MORE_PER_RESULT
+        while pending:
+            yield pending.popleft().result()
+        if fault:
+            raise fault
 
     def map_promptly(
         self,
@@ -129,3 +132,10 @@ class RequestThreads:
             return self._concurrency
         requests_at_once = min(_SPARE_SHARE * self._rate * self._latency, self._concurrency)
         return math.ceil(share * requests_at_once) + _SPARE_CALLS
+
+
+def _call(function: Callable[[Item], Result], item: Item, result: Future[Result]) -> None:
+    try:
+        result.set_result(function(item))
+    except BaseException as error:  # noqa: BLE001 - raised where the result is taken
+        result.set_exception(error)

@@ -78,8 +78,7 @@ class Batch(NamedTuple):
         vanished: Ids that were listed but had been deleted when their details were asked for.
         rejected: Records that cannot be used.
         total: How many rows the list has, if the API says so.
-        rows_after: How many rows of the window's next list were not fetched when it was begun;
-            ``sys.maxsize`` until its first page is there.
+        left: How many rows of the list follow, as far as the API says.
         window: The progress of an incremental stream once these have been written.
         comparison: What the lists lack of the target's ids; comes when all has been read.
         repeated: How many rows of the list's page came before in the same words.
@@ -90,14 +89,10 @@ class Batch(NamedTuple):
     vanished: Sequence[int] = ()
     rejected: Sequence[Rejection] = ()
     total: int | None = None
-    rows_after: int = 0
+    left: int = 0
     window: Window | None = None
     comparison: Comparison | None = None
     repeated: int = 0
-
-
-#: Ends reading ahead: what follows is not begun before its turn.
-PAUSE = Batch(())
 
 
 def gathered(batches: Iterator[Batch]) -> Iterator[Batch]:

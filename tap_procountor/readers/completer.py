@@ -312,6 +312,7 @@ def batch_of(
         vanished,
         [*page.rejected, *rejected],
         page.total,
+        page.left,
         repeated=len(page.repeated),
     )
 

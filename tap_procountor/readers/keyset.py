@@ -62,6 +62,7 @@ class KeysetPage(Page):
         self._places: Sequence[int] = range(len(self.listed))
         meta = listing.meta or Meta()
         self.total = meta.total
+        self.left = 0
         is_short = len(self) < min(size, meta.size or size)
         self.is_last = is_short and (self.total is not None or not self.listed)
         if self.rejected and not (self.listed or self.is_last):
@@ -171,6 +172,7 @@ class KeysetList(ApiList):
         for page in self._pages(after, done):
             read += len(page)
             if page.total is not None:
+                page.left = max(page.total - read, 0)
                 least_total = min(page.total, page.total if least_total is None else least_total)
             yield page
         # Rows only leave: those that the newest answer counts must all have come.

@@ -27,6 +27,7 @@ class Page(ABC):
         rejected: Rows that cannot be used.
         repeated: Ids of rows that came before in the same words, and are dropped.
         total: Rows in the whole list, if the API says so (it does since 24.05).
+        left: How many of them follow.
     """
 
     listed: Sequence[Row]
@@ -34,6 +35,7 @@ class Page(ABC):
     rejected: list[Rejection]
     repeated: Sequence[int] = ()
     total: int | None = None
+    left: int = 0
 
     @abstractmethod
     def texts(self) -> list[Raw]:
@@ -153,8 +155,9 @@ def divided(page: Page, size: int) -> Iterator[WholePage]:
     """Divide a page into smaller ones; the first has all else that is known of it."""
     rows = zip(page.ids, page.texts(), strict=True)
     part = WholePage(dict(islice(rows, size)), page.others, page.rejected)
-    part.total, part.repeated = page.total, page.repeated
+    part.repeated = page.repeated
     while len(part):
+        part.total, part.left = page.total, page.left
         yield part
         part = WholePage(dict(islice(rows, size)))
 

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from itertools import islice, zip_longest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from tap_procountor.readers.batch import PAGE_SIZE, PAUSE, Batch
+from tap_procountor.readers.batch import PAGE_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
 
     from tap_procountor.api.company import Company
-    from tap_procountor.streams.base.read import ReadStream
+    from tap_procountor.api.workers import RequestThreads
+    from tap_procountor.readers.batch import Batch
 
 #: With so few rows left, a list has hardly a request that is not under way.
 _NEAR_THE_END = 10 * PAGE_SIZE
 
-#: So many parts per thread may have been begun and wait for their turn, most of them with few rows.
-_PARTS_PER_THREAD = 2
+#: How many parts for each request at once may have been begun and wait for their turn, most of
+#: them with few rows.
+_PARTS_PER_REQUEST = 2
+
+
+class Readable(Protocol):
+    """What is read: a stream."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether reading may begin before it is the stream's turn."""
+
+    def read(self, company: Company) -> Iterator[Batch]:
+        """Read a company's documents, lazily and without side effects."""
 
 
 class _Handful(NamedTuple):
@@ -44,7 +61,7 @@ def _handful(batches: Iterator[Batch]) -> _Handful:
         for batch in batches:
             taken.append(batch)
             rows += len(batch.listed) or len(batch.documents)
-            if rows >= PAGE_SIZE or batch is PAUSE:
+            if rows >= PAGE_SIZE:
                 return _Handful(taken)
     except Exception as error:  # noqa: BLE001 - raised where the batches are taken
         return _Handful(taken, error=error)
@@ -56,13 +73,13 @@ class Part:
 
     Args:
         batches: Reads them; nothing has been taken from it.
-        threads: Where they are fetched.
+        threads: They fetch the first ones.
 
     Attributes:
         fetched: The first ones, under way or there.
     """
 
-    def __init__(self, batches: Iterator[Batch], threads: ThreadPoolExecutor) -> None:
+    def __init__(self, batches: Iterator[Batch], threads: RequestThreads) -> None:
         self._batches = batches
         self._threads = threads
         self.fetched: list[Future[_Handful]] = []
@@ -86,14 +103,11 @@ class Part:
         if not (self.fetched and self.fetched[0].done()):
             return sys.maxsize
         first = self.fetched[0].result()
-        return _remaining(first.batches[-1]) if first.batches and not first.error else 0
+        return first.batches[-1].left if first.batches and not first.error else 0
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield what has been fetched and what follows."""
         for future in self.fetched:
-            if future.cancel():
-                # No thread has got to it: it must not be waited for in one of them.
-                continue
             handful = future.result()
             yield from handful.batches
             if handful.error:
@@ -103,17 +117,7 @@ class Part:
         yield from self._batches
 
     def _fetch(self) -> None:
-        self.fetched.append(self._threads.submit(_handful, self._batches))
-
-
-def in_turn(parts: Sequence[Part]) -> Iterator[Batch]:
-    """Yield the batches of one part after the other; near its end, the next is begun."""
-    for part, following in zip_longest(parts, parts[1:]):
-        for batch in part:
-            if following and _remaining(batch) <= _NEAR_THE_END:
-                following.begin()
-                following.go_on()
-            yield batch._replace(rows_after=following.rows_left) if following else batch
+        self.fetched.append(self._threads.begin(_handful, self._batches))
 
 
 class ReadAhead:
@@ -125,51 +129,53 @@ class ReadAhead:
 
     Args:
         parts: All parts in the order in which they will be taken.
-        threads: How many parts are fetched at once.
+        concurrency: Most requests at once.
     """
 
-    def __init__(self, parts: Iterable[tuple[ReadStream, Company]], threads: int) -> None:
-        self._parts = iter(parts)
-        self._depth = _PARTS_PER_THREAD * threads
-        self._threads = ThreadPoolExecutor(threads, "read-ahead")
+    def __init__(self, parts: Iterable[tuple[Readable, Company]], concurrency: int) -> None:
+        self._parts = (part for part in parts if part[0].reads_ahead)
+        self._depth = _PARTS_PER_REQUEST * concurrency
         self._begun: dict[tuple[str, int], Part] = {}
+        #: The list that follows the one that a part is at.
+        self._next_lists: dict[tuple[str, int], Part | None] = {}
 
     def begin(self) -> None:
         """Begin parts until enough are under way or wait for their turn."""
         for stream, company in islice(self._parts, self._depth - len(self._begun)):
-            part = self.part(stream.read(company))
+            part = Part(stream.read(company), company.threads)
             part.begin()
             self._begun[stream.name, company.id] = part
 
-    def part(self, batches: Iterator[Batch]) -> Part:
-        """Return a part to be begun when its turn comes near."""
-        return Part(batches, self._threads)
-
-    def take(self, stream: ReadStream, company: Company) -> Iterator[Batch]:
+    def take(self, stream: Readable, company: Company) -> Iterator[Batch]:
         """Yield the batches of a part; raises what reading raises."""
+        key = stream.name, company.id
         self.begin()
-        part = self._begun.pop((stream.name, company.id), None)
+        part = self._begun.pop(key, None)
         self.begin()
-        if part is None:
-            yield from stream.read(company)
-            return
-        for batch in part:
-            if self._begun and _remaining(batch) + batch.rows_after <= _NEAR_THE_END:
+        for batch in part or stream.read(company):
+            next_list = self._next_lists.get(key)
+            left = batch.left + (next_list.rows_left if next_list else 0)
+            if self._begun and left <= _NEAR_THE_END:
                 next(iter(self._begun.values())).go_on()
             yield batch
 
-    def forget(self, stream: ReadStream, company: Company) -> None:
+    def in_turn(
+        self, stream: Readable, company: Company, lists: Iterable[Iterator[Batch]]
+    ) -> Iterator[Batch]:
+        """Yield the batches of a part's lists; near the end of one, the next is begun."""
+        parts = [Part(batches, company.threads) for batches in lists]
+        for part, following in zip_longest(parts, parts[1:]):
+            self._next_lists[stream.name, company.id] = following
+            for batch in part:
+                if following and batch.left <= _NEAR_THE_END:
+                    following.begin()
+                    following.go_on()
+                yield batch
+
+    def forget(self, stream: Readable, company: Company) -> None:
         """Read a part anew when it is taken: what it goes by has changed."""
         self._begun.pop((stream.name, company.id), None)
 
     def settle(self, seconds: float) -> None:
         """Wait for what is under way, but not for long."""
         wait([future for part in self._begun.values() for future in part.fetched], seconds)
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _remaining(batch: Batch) -> int:
-    """Tell how many rows of its list follow a batch, as far as is known."""
-    return max(0, (batch.total or 0) - batch.window.done) if batch.window else 0

@@ -11,7 +11,7 @@ from tap_procountor.api.clock import format_utc
 from tap_procountor.downloads.store import Place, safe_name
 from tap_procountor.errors import ApiError, ForbiddenError, NotFoundError, RecordError
 from tap_procountor.permissions.access import Access
-from tap_procountor.readers.batch import PAUSE, Batch
+from tap_procountor.readers.batch import Batch
 from tap_procountor.readers.list_page import records_in
 from tap_procountor.records.rejection import Rejection
 from tap_procountor.records.schema import DATE, DATE_TIME, DELETED_AT, INTEGER, STRING, RecordSchema
@@ -229,8 +229,6 @@ class SieFiles(FileStream, FullTableStream):
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Download the file of each fiscal year."""
-        # Nothing is downloaded before its turn.
-        yield PAUSE
         availability = company.get("/sie/availability")
         last = availability.get("lastValidEndDate")
         years = records_in(company.get("/fiscalyears"), "fiscalYears", "/fiscalyears")

@@ -10,7 +10,7 @@ from tap_procountor.errors import ForbiddenError, RecordError
 from tap_procountor.output.report import StreamRemarks
 from tap_procountor.permissions.access import Access, Finding, Verdict
 from tap_procountor.readers.attachment_search import SEARCH_PATH, Found, attachment_ids
-from tap_procountor.readers.batch import PAUSE, Batch, Row
+from tap_procountor.readers.batch import Batch, Row
 from tap_procountor.readers.completer import DetailBatches
 from tap_procountor.readers.keyset import Keyset
 from tap_procountor.readers.owned_rows import RowsOfOwner, RowsOfOwners
@@ -205,6 +205,8 @@ class Attachments(RowStream, ReadStream):
     field = "attachments"
     owner_fields = {"owner_id": "id", "version": "version"}
     replication_key = "version"
+    #: The owners come first.
+    reads_ahead = False
     schema = RecordSchema(
         "Attachment",
         added={
@@ -236,8 +238,6 @@ class Attachments(RowStream, ReadStream):
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Read what only the search knows, from the last file on that a run has come across."""
-        # The owners come first.
-        yield PAUSE
         search = self.run.attachment_search(company)
         last = 0 if self.run.is_backfill else self.state_of(company).get("highest_id", 0)
         for page in search.documents_after(last):

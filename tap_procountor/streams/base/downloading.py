@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tap_procountor.api.multipart import FileAnswer
 from tap_procountor.downloads.store import StoreError, TooLargeError
 from tap_procountor.errors import AuthenticationError, NotFoundError, ProcountorError, RecordError
-from tap_procountor.readers.batch import PAUSE, Batch
+from tap_procountor.readers.batch import Batch
 from tap_procountor.records.rejection import Rejection
 from tap_procountor.state.ids import pack, unpack
 from tap_procountor.streams.base.read import ReadStream
@@ -142,6 +142,7 @@ class FileStream(ReadStream):
 
     selected_by_default = False
     writes_files = True
+    reads_ahead = False
 
     def is_empty(self, company: Company) -> bool:  # noqa: ARG002
         """Say no: to ask for a file may cost something."""
@@ -229,8 +230,6 @@ class DownloadStream(RowStream, FileStream):
 
     def read(self, company: Company) -> Iterator[Batch]:
         """Download what is pending."""
-        # Nothing is downloaded before its turn.
-        yield PAUSE
         if self.config["attachment_plan"]:
             self._plan(company)
         else:

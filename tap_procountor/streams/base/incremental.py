@@ -12,7 +12,6 @@ from tap_procountor.api.clock import format_utc
 from tap_procountor.errors import RecordError
 from tap_procountor.readers.batch import Batch, Row
 from tap_procountor.readers.owned_rows import RowsOfOwner
-from tap_procountor.readers.prefetch import in_turn
 from tap_procountor.records.rejection import Rejection
 from tap_procountor.state.bookmarks import Bookmark, Window
 from tap_procountor.state.ids import Census, Comparison, Seen, ascending, difference, pack, unpack
@@ -333,11 +332,11 @@ class IncrementalStream(ListStream):
 
     def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
         lists = self.lists(company, self.bounds(window))
-        parts = [
+        due = (
             self._read_list(company, lists[number], window.at_variant(number))
             for number in range(window.variant, len(lists))
-        ]
-        yield from in_turn([self.run.read_ahead.part(part) for part in parts])
+        )
+        yield from self.run.read_ahead.in_turn(self, company, due)
         yield Batch([], window=window.done_with())
 
     def _read_list(self, company: Company, one: ApiList, progress: Window) -> Iterator[Batch]:

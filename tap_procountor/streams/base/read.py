@@ -42,6 +42,8 @@ class ReadStream(ProcountorStream):
     path: ClassVar[str]
     #: Whether the rows tell of files that are written.
     writes_files: ClassVar[bool] = False
+    #: Whether reading may begin before it is the stream's turn.
+    reads_ahead: ClassVar[bool] = True
 
     def __init__(self, tap: Tap, run: RunContext) -> None:
         super().__init__(tap, run)

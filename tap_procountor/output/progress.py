@@ -29,13 +29,13 @@ class Progress:
         self._requests_before = usage.requests
         self._next = self._began + _SECONDS_BETWEEN_LINES
 
-    def show(self, rows: int, done: int, total: int | None) -> None:
+    def show(self, rows: int, total: int | None, left: int) -> None:
         """Log a line, if it is time to.
 
         Args:
             rows: Records written so far.
-            done: Rows of the list behind them; 0 if it has no known place.
             total: Rows of the whole list, if that is known.
+            left: How many of them follow.
         """
         now = time.monotonic()
         if now < self._next:
@@ -44,7 +44,7 @@ class Progress:
         seconds = now - self._began
         rate = (self._usage.requests - self._requests_before) / seconds
         text = f"{rows:,} records"
-        if total and done:
-            left = max(total - done, 0) * seconds / max(rows, 1)
-            text = f"{done:,} of {total:,} records, {left:.0f} s left"
+        if total:
+            seconds_left = left * seconds / max(rows, 1)
+            text = f"{total - left:,} of {total:,} records, {seconds_left:.0f} s left"
         logger.info("%s: %s, %.1f requests/s", self._what, text, rate)

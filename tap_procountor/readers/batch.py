@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from tap_procountor.readers.list_page import Source
     from tap_procountor.records.rejection import Rejection
-    from tap_procountor.state.bookmarks import Window
-    from tap_procountor.state.ids import Comparison
 
 #: The most rows of a page and the most ids of a batch: one page, one batch.
 PAGE_SIZE = 200
@@ -79,8 +77,6 @@ class Batch(NamedTuple):
         rejected: Records that cannot be used.
         total: How many rows the list has, if the API says so.
         left: How many rows of the list follow, as far as the API says.
-        window: The progress of an incremental stream once these have been written.
-        comparison: What the lists lack of the target's ids; comes when all has been read.
         repeated: How many rows of the list's page came before in the same words.
     """
 
@@ -90,8 +86,6 @@ class Batch(NamedTuple):
     rejected: Sequence[Rejection] = ()
     total: int | None = None
     left: int = 0
-    window: Window | None = None
-    comparison: Comparison | None = None
     repeated: int = 0
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from concurrent.futures import wait
 from itertools import islice, zip_longest
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from tap_procountor.readers.batch import PAGE_SIZE
+from tap_procountor.readers.batch import PAGE_SIZE, Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from tap_procountor.api.company import Company
     from tap_procountor.api.workers import RequestThreads
-    from tap_procountor.readers.batch import Batch
 
 #: With so few rows left, a list has hardly a request that is not under way.
 _NEAR_THE_END = 10 * PAGE_SIZE
@@ -35,7 +34,7 @@ class Readable(Protocol):
     def reads_ahead(self) -> bool:
         """Whether reading may begin before it is the stream's turn."""
 
-    def read(self, company: Company) -> Iterator[Batch]:
+    def read(self, company: Company) -> Iterator[Any]:
         """Read a company's documents, lazily and without side effects."""
 
 
@@ -43,24 +42,25 @@ class _Handful(NamedTuple):
     """Batches that were fetched together.
 
     Attributes:
-        batches: The batches.
+        batches: The batches, and what a stream has noted between them.
         is_last: Whether there are no more.
         error: What has ended the reading after them.
     """
 
-    batches: list[Batch]
+    batches: list[Any]
     is_last: bool = False
     error: Exception | None = None
 
 
-def _handful(batches: Iterator[Batch]) -> _Handful:
+def _handful(batches: Iterator[Any]) -> _Handful:
     """Take batches until they hold as many rows as a page."""
-    taken: list[Batch] = []
+    taken: list[Any] = []
     rows = 0
     try:
         for batch in batches:
             taken.append(batch)
-            rows += len(batch.listed) or len(batch.documents)
+            if isinstance(batch, Batch):
+                rows += len(batch.listed) or len(batch.documents)
             if rows >= PAGE_SIZE:
                 return _Handful(taken)
     except Exception as error:  # noqa: BLE001 - raised where the batches are taken
@@ -79,7 +79,7 @@ class Part:
         fetched: The first ones, under way or there.
     """
 
-    def __init__(self, batches: Iterator[Batch], threads: RequestThreads) -> None:
+    def __init__(self, batches: Iterator[Any], threads: RequestThreads) -> None:
         self._batches = batches
         self._threads = threads
         self.fetched: list[Future[_Handful]] = []
@@ -103,9 +103,10 @@ class Part:
         if not (self.fetched and self.fetched[0].done()):
             return sys.maxsize
         first = self.fetched[0].result()
-        return first.batches[-1].left if first.batches and not first.error else 0
+        left = [batch.left for batch in first.batches if isinstance(batch, Batch)]
+        return left[-1] if left and not first.error else 0
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Any]:
         """Yield what has been fetched and what follows."""
         for future in self.fetched:
             handful = future.result()
@@ -146,7 +147,7 @@ class ReadAhead:
             part.begin()
             self._begun[stream.name, company.id] = part
 
-    def take(self, stream: Readable, company: Company) -> Iterator[Batch]:
+    def take(self, stream: Readable, company: Company) -> Iterator[Any]:
         """Yield the batches of a part; raises what reading raises."""
         key = stream.name, company.id
         self.begin()
@@ -154,20 +155,21 @@ class ReadAhead:
         self.begin()
         for batch in part or stream.read(company):
             next_list = self._next_lists.get(key)
-            left = batch.left + (next_list.rows_left if next_list else 0)
-            if self._begun and left <= _NEAR_THE_END:
-                next(iter(self._begun.values())).go_on()
+            if self._begun and isinstance(batch, Batch):
+                left = batch.left + (next_list.rows_left if next_list else 0)
+                if left <= _NEAR_THE_END:
+                    next(iter(self._begun.values())).go_on()
             yield batch
 
     def in_turn(
-        self, stream: Readable, company: Company, lists: Iterable[Iterator[Batch]]
-    ) -> Iterator[Batch]:
+        self, stream: Readable, company: Company, lists: Iterable[Iterator[Any]]
+    ) -> Iterator[Any]:
         """Yield the batches of a part's lists; near the end of one, the next is begun."""
         parts = [Part(batches, company.threads) for batches in lists]
         for part, following in zip_longest(parts, parts[1:]):
             self._next_lists[stream.name, company.id] = following
             for batch in part:
-                if following and batch.left <= _NEAR_THE_END:
+                if following and isinstance(batch, Batch) and batch.left <= _NEAR_THE_END:
                     following.begin()
                     following.go_on()
                 yield batch

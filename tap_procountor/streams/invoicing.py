@@ -31,7 +31,7 @@ from tap_procountor.streams.banking import (
     ReferencePayments,
     with_parents,
 )
-from tap_procountor.streams.base.incremental import IncrementalStream
+from tap_procountor.streams.base.incremental import IncrementalStream, Step
 from tap_procountor.streams.base.read import ReadStream
 from tap_procountor.streams.base.rows import RowStream
 from tap_procountor.streams.registers import BusinessPartners
@@ -152,7 +152,7 @@ class InvoiceComments(IncrementalStream):
         self._check_use(company)
         return super().is_empty(company)
 
-    def _read(self, company: Company, *progress: Any) -> Iterator[Batch]:  # noqa: ANN401
+    def _read(self, company: Company, *progress: Any) -> Iterator[Step]:  # noqa: ANN401
         # Not a request per invoice, only to be refused each time.
         self._check_use(company)
         yield from super()._read(company, *progress)
@@ -303,12 +303,12 @@ class Attachments(RowStream, ReadStream):
         ):
             owner.move_bookmark_back(company, state.pop("unsearched"))
 
-    def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:
+    def prepare(self, company: Company, batches: Iterator[Any]) -> Iterator[Any]:
         """Look the attachments of each batch up in the search, ahead of the writer."""
         search = self.run.attachment_search(company)
 
-        def look_up(batch: Batch) -> tuple[Batch, list[int], Found]:
-            ids = [*attachment_ids(batch)]
+        def look_up(batch: Batch | object) -> tuple[Any, list[int], Found]:
+            ids = [*attachment_ids(batch)] if isinstance(batch, Batch) else []
             return batch, ids, search.begin(ids)
 
         # What is looked up ahead waits in memory: few.

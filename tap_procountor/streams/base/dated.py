@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
+from tap_procountor.state.bookmarks import Window
 from tap_procountor.streams.base.incremental import IncrementalStream
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from tap_procountor.api.client import Params
     from tap_procountor.api.company import Company
     from tap_procountor.readers.batch import Batch
-    from tap_procountor.state.bookmarks import Window
 
 
 class DatedStream(IncrementalStream):
@@ -42,31 +42,36 @@ class DatedStream(IncrementalStream):
         return bounds
 
     def written(self, company: Company, batch: Batch) -> None:
-        """Keep the progress in the state, and at the end of a window the highest id."""
-        # A window that was left unfinished has been read up to an id by an earlier run.
-        ids = [row.id for row in batch.listed] + [batch.window.after if batch.window else 0]
-        self._highest[company.id] = highest = max(self._highest.get(company.id, 0), *ids)
-        is_kept = not (self.run.is_backfill or self.run.deletion_guard(company).hides_rows)
-        if batch.window is not None and batch.window.is_done and is_kept:
-            state = self.state_of(company)
-            state["highest_id"] = max(highest, state.get("highest_id", 0))
+        """Remember the highest id as well."""
+        self._meet(company, [row.id for row in batch.listed])
         super().written(company, batch)
+
+    def _save(self, company: Company, window: Window) -> None:
+        """Keep the highest id at the end of a window."""
+        # A window that was left unfinished has been read up to an id by an earlier run.
+        self._meet(company, [window.after])
+        is_kept = not (self.run.is_backfill or self.run.deletion_guard(company).hides_rows)
+        if window.is_done and is_kept:
+            state = self.state_of(company)
+            state["highest_id"] = max(self._highest[company.id], state.get("highest_id", 0))
+        super()._save(company, window)
+
+    def _meet(self, company: Company, ids: list[int]) -> None:
+        self._highest[company.id] = max(self._highest.get(company.id, 0), *ids, 0)
 
     @cached_property
     def _highest(self) -> dict[int, int]:
         return {}
 
-    def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
+    def _read_window(self, company: Company, window: Window) -> Iterator[Batch | Window]:
         # What is newer than the highest id that a run has met is found by the next one at the
         # latest, because this is looked for after the rows of the window, which may raise it.
         highest = self.state_of(company).get("highest_id")
-        progress = window
-        for batch in super()._read_window(company, window):
-            if batch.window and batch.window.is_done and highest is not None:
+        for step in super()._read_window(company, window):
+            if isinstance(step, Window) and step.is_done and highest is not None:
                 for late in self._late_batches(company, window, highest):
-                    yield late._replace(window=progress, total=None)
-            progress = batch.window or progress
-            yield batch
+                    yield late._replace(total=None)
+            yield step
 
     def _late_batches(self, company: Company, window: Window, highest: int) -> Iterator[Batch]:
         """Read rows of dates before the window whose ids are above those met so far."""

@@ -39,6 +39,11 @@ _PACKS_AT_ONCE = 32
 _LONGEST_WAIT_SECONDS = 1.0
 
 
+#: Between its batches, a stream notes how far it has come once they are written, and in the end
+#: what the lists lack of the target's ids.
+Step = Batch | Window | Comparison
+
+
 class IncrementalStream(ListStream):
     """A list that is read by ``version``, in windows whose upper bound is closed."""
 
@@ -62,7 +67,7 @@ class IncrementalStream(ListStream):
         #: Documents of the batch that is being written which cannot be used.
         self._rejected: set[int] = set()
 
-    def read(self, company: Company) -> Iterator[Batch]:
+    def read(self, company: Company) -> Iterator[Step]:
         """Read the windows that are due, then look for what has been deleted."""
         for rows in self._selected_row_streams:
             rows.before_reading(self, company)
@@ -157,11 +162,16 @@ class IncrementalStream(ListStream):
         else:
             state.pop("rejected", None)
 
-    def tombstones(self, company: Company, batch: Batch) -> Iterator[Record]:
+    def proceed(self, company: Company, step: Window | Comparison) -> Iterator[Record]:
+        """Keep the progress in a window, or declare deleted what a comparison has found gone."""
+        if isinstance(step, Window):
+            self._save(company, step)
+        else:
+            yield from self._tombstones(company, step)
+
+    def _tombstones(self, company: Company, comparison: Comparison) -> Iterator[Record]:
         """Yield tombstones for the ids that are gone, then keep the census."""
-        comparison = batch.comparison
-        if comparison is None:
-            return
+        self._rejected.clear()
         gone, unclear = self._confirmed(company, comparison.missing)
         self.run.deletion_guard(company).allow(len(gone), comparison.compared)
         for rejection in unclear:
@@ -172,21 +182,23 @@ class IncrementalStream(ListStream):
         state["census"] = comparison.census(gone).to_state()
         state.pop("emitted", None)
         self._large_packs[company.id] = 0
+        self._remember(company, Batch([]))
         self.run.state_writer.write_state(self.tap_state)
 
     def written(self, company: Company, batch: Batch) -> None:
-        """Keep the progress in the state: now and then, and at the end of a window."""
+        """Remember what was rejected, before a bookmark passes it."""
         if batch.vanished:
             # They may be hidden instead of deleted: no bookmark may pass them then.
             self.run.deletion_guard(company).check_rights_again()
         self._remember(company, batch)
-        if batch.window is None:
-            return
         self._unsaved_documents += max(len(batch.documents), len(batch.listed))
-        is_due = batch.window.is_done or self._unsaved_documents >= _DOCUMENTS_PER_STATE
+
+    def _save(self, company: Company, window: Window) -> None:
+        """Keep the progress in the state: now and then, and at the end of a window."""
+        is_due = window.is_done or self._unsaved_documents >= _DOCUMENTS_PER_STATE
         if is_due and not self.run.deletion_guard(company).hides_rows:
             self._unsaved_documents = 0
-            self._bookmark(company).save(batch.window)
+            self._bookmark(company).save(window)
             self.run.state_writer.write_state(self.tap_state)
 
     def _bookmark(self, company: Company) -> Bookmark:
@@ -210,16 +222,17 @@ class IncrementalStream(ListStream):
         before: Census,
         emitted: Seen,
         rejected: set[int],
-    ) -> Iterator[Batch]:
+    ) -> Iterator[Step]:
         read = Seen()
 
-        def noted(batches: Iterator[Batch]) -> Iterator[Batch]:
-            for batch in batches:
-                if self.keeps_ids:
-                    self._note(company, batch.listed, read)
-                if rejected:
-                    rejected.difference_update(row.id for row in batch.listed)
-                yield batch
+        def noted(steps: Iterator[Batch | Window]) -> Iterator[Batch | Window]:
+            for step in steps:
+                if isinstance(step, Batch):
+                    if self.keeps_ids:
+                        self._note(company, step.listed, read)
+                    if rejected:
+                        rejected.difference_update(row.id for row in step.listed)
+                yield step
 
         for window in windows:
             yield from noted(self._read_window(company, window))
@@ -280,7 +293,7 @@ class IncrementalStream(ListStream):
         emitted: Seen,
         everything: Seen | None,
         window: Window,  # noqa: ARG002
-    ) -> Iterator[Batch]:
+    ) -> Iterator[Batch | Comparison]:
         """Compare the ids of the whole list with those that the target has.
 
         Args:
@@ -305,7 +318,7 @@ class IncrementalStream(ListStream):
             taken.replace("", ascending(ids, missing - gone))
             return taken
 
-        yield Batch([], comparison=Comparison(missing, len(known), census))
+        yield Comparison(missing, len(known), census)
 
     def _read_unknown(self, company: Company, unknown: set[int]) -> Iterator[Batch]:
         """Read documents that the lists have and the target has not."""
@@ -330,21 +343,24 @@ class IncrementalStream(ListStream):
         ]
         return missing - existing.ids - existing.unclear.keys(), unclear
 
-    def _read_window(self, company: Company, window: Window) -> Iterator[Batch]:
+    def _read_window(self, company: Company, window: Window) -> Iterator[Batch | Window]:
         lists = self.lists(company, self.bounds(window))
         due = (
             self._read_list(company, lists[number], window.at_variant(number))
             for number in range(window.variant, len(lists))
         )
         yield from self.run.read_ahead.in_turn(self, company, due)
-        yield Batch([], window=window.done_with())
+        yield window.done_with()
 
-    def _read_list(self, company: Company, one: ApiList, progress: Window) -> Iterator[Batch]:
+    def _read_list(
+        self, company: Company, one: ApiList, progress: Window
+    ) -> Iterator[Batch | Window]:
         for batch in self._batches(company, one, progress.after, progress.done):
             last = batch.listed[-1].id if batch.listed else None
             rows = len(batch.listed) + len(batch.rejected) + batch.repeated
             progress = progress.moved(last, rows)
-            yield batch._replace(window=progress)
+            yield batch
+            yield progress
 
     def _batches(
         self, company: Company, one: ApiList, after: int = 0, done: int = 0

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from tap_procountor.api.clock import format_exactly, format_utc
 from tap_procountor.permissions.access import Verdict
-from tap_procountor.readers.batch import Batch
 from tap_procountor.state.ids import Census, Comparison, Seen
 from tap_procountor.streams.base.incremental import IncrementalStream, not_in
 from tap_procountor.streams.base.periods import Ledger
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from tap_procountor.api.client import Params
     from tap_procountor.api.company import Company
-    from tap_procountor.readers.batch import Row
+    from tap_procountor.readers.batch import Batch, Row
     from tap_procountor.readers.lister import ApiList
     from tap_procountor.state.bookmarks import Window
     from tap_procountor.streams.base.periods import Region
@@ -52,7 +51,7 @@ class LedgerStream(IncrementalStream):
         emitted: Seen,
         everything: Seen | None,
         window: Window,
-    ) -> Iterator[Batch]:
+    ) -> Iterator[Batch | Comparison]:
         """Read the receipts that may have changed unnoticed again, and compare the ids."""
         ledger = self._ledger(company)
         visits = [
@@ -70,7 +69,7 @@ class LedgerStream(IncrementalStream):
                 sweep.note(span, window.begun)
         if self.keeps_ids:
             yield from self._settle(company, sweep)
-        yield Batch([], comparison=self._comparison(company, sweep))
+        yield self._comparison(company, sweep)
 
     def _visit(self, region: Region, before: Census) -> Visit:
         """Decide how a region is looked at."""

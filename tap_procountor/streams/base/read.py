@@ -17,6 +17,7 @@ from tap_procountor.errors import (
 )
 from tap_procountor.output.progress import Progress
 from tap_procountor.output.report import StreamRemarks
+from tap_procountor.readers.batch import Batch
 from tap_procountor.records.converter import Record, RecordConverter
 from tap_procountor.records.rejection import Rejection, as_record_error
 from tap_procountor.streams.base.stream import ProcountorStream
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from tap_procountor.api.company import Company
     from tap_procountor.output.report import Outcome
     from tap_procountor.permissions.access import Finding
-    from tap_procountor.readers.batch import Batch
     from tap_procountor.state.ids import Key
     from tap_procountor.streams.base.context import RunContext
     from tap_procountor.streams.base.rows import RowStream
@@ -65,8 +65,11 @@ class ReadStream(ProcountorStream):
         )
 
     @abstractmethod
-    def read(self, company: Company) -> Iterator[Batch]:
+    def read(self, company: Company) -> Iterator[Any]:
         """Read a company's documents; called before its turn, so lazily and without side effects.
+
+        Yields:
+            Batches, and between them what is to be done once those before are written.
 
         Raises:
             ProcountorError: When iterated, if something cannot be read.
@@ -113,26 +116,27 @@ class ReadStream(ProcountorStream):
 
     def _records_until_fault(self, company: Company, outcome: Outcome) -> Iterator[Record]:
         progress = Progress(outcome.name, self.run.client.usage)
-        batches = self.gathered(self.run.read_ahead.take(self, company))
+        steps = self.gathered(self.run.read_ahead.take(self, company))
         for rows in self._selected_row_streams:
-            batches = rows.prepare(company, batches)
+            steps = rows.prepare(company, steps)
         try:
-            for batch in batches:
-                outcome.documents += len(batch.documents)
-                self.before_writing(company, batch)
+            for step in steps:
+                if not isinstance(step, Batch):
+                    for tombstone in self.proceed(company, step):
+                        outcome.deleted += self.selected
+                        yield tombstone
+                    continue
+                outcome.documents += len(step.documents)
+                self.before_writing(company, step)
                 self.run.message_writer.begin_batch()
-                for record in self._records(company, batch):
+                for record in self._records(company, step):
                     outcome.rows += self.selected
                     yield record
-                for rejection in batch.rejected:
+                for rejection in step.rejected:
                     self.reject(self, company, rejection)
-                outcome.vanished.extend(batch.vanished)
-                for tombstone in self.tombstones(company, batch):
-                    outcome.deleted += self.selected
-                    yield tombstone
-                self.written(company, batch)
-                done = batch.window.done if batch.window else 0
-                progress.show(outcome.rows, done, batch.total)
+                outcome.vanished.extend(step.vanished)
+                self.written(company, step)
+                progress.show(outcome.rows, step.total, step.left)
         except ForbiddenError as error:
             refusal = self.access.refused(self.run.rights_of(company), str(error))
             self._find(company, refusal)
@@ -147,7 +151,7 @@ class ReadStream(ProcountorStream):
     def forget_bookmark(self, company: Company) -> None:
         """Let the next read begin at the beginning, if it does not always."""
 
-    def gathered(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+    def gathered(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Put small batches together, if each of them would cost a state."""
         return batches
 
@@ -158,11 +162,11 @@ class ReadStream(ProcountorStream):
         """Keep a document, or a row inside one, out of its table, but do not lose it."""
         table.keep_out(company, rejection)
 
-    def tombstones(self, company: Company, batch: Batch) -> Iterator[Record]:  # noqa: ARG002
-        """Yield what marks as deleted the rows that a batch proves to be gone.
+    def proceed(self, company: Company, step: Any) -> Iterator[Record]:  # noqa: ANN401, ARG002
+        """Do what the stream has noted between its batches, and yield tombstones.
 
         Raises:
-            DeletionError: If that is not certain enough.
+            DeletionError: If deletions are not certain enough.
         """
         return iter(())
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_procountor.api.company import Company
-    from tap_procountor.readers.batch import Batch
     from tap_procountor.state.ids import Key
 
 
@@ -54,7 +53,7 @@ class RowStream(ProcountorStream):
     def before_reading(self, owner: ProcountorStream, company: Company) -> None:
         """Look whether an owner is to be read further back than it would be."""
 
-    def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:  # noqa: ARG002
+    def prepare(self, company: Company, batches: Iterator[Any]) -> Iterator[Any]:  # noqa: ARG002
         """Learn what the rows need besides their owners; yield the batches one after the other."""
         return batches
 

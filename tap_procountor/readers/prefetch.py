@@ -94,13 +94,18 @@ class Part:
 
         The part before it comes to its end and leaves ever more of the permitted rate.
         """
-        if len(self.fetched) == 1 and self.fetched[0].done() and self.rows_left:
+        if len(self.fetched) == 1 and self.is_there and self.rows_left:
             self._fetch()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether those fetched first have come."""
+        return bool(self.fetched) and self.fetched[0].done()
 
     @property
     def rows_left(self) -> int:
         """How many rows follow those fetched first; as long as nobody knows, there may be any."""
-        if not (self.fetched and self.fetched[0].done()):
+        if not self.is_there:
             return sys.maxsize
         first = self.fetched[0].result()
         left = [batch.left for batch in first.batches if isinstance(batch, Batch)]
@@ -135,14 +140,19 @@ class ReadAhead:
 
     def __init__(self, parts: Iterable[tuple[Readable, Company]], concurrency: int) -> None:
         self._parts = (part for part in parts if part[0].reads_ahead)
-        self._depth = _PARTS_PER_REQUEST * concurrency
+        self._concurrency = concurrency
         self._begun: dict[tuple[str, int], Part] = {}
+        #: The part that the writer is at, if it was begun.
+        self._taken: Part | None = None
         #: The list that follows the one that a part is at.
         self._next_lists: dict[tuple[str, int], Part | None] = {}
 
     def begin(self) -> None:
-        """Begin parts until enough are under way or wait for their turn."""
-        for stream, company in islice(self._parts, self._depth - len(self._begun)):
+        """Begin parts, a few at once, until enough wait for their turn."""
+        parts = (*self._begun.values(), self._taken)
+        at_once = self._concurrency - sum(part is not None and not part.is_there for part in parts)
+        ahead = _PARTS_PER_REQUEST * self._concurrency - len(self._begun)
+        for stream, company in islice(self._parts, max(0, min(at_once, ahead))):
             part = Part(stream.read(company), company.threads)
             part.begin()
             self._begun[stream.name, company.id] = part
@@ -150,10 +160,12 @@ class ReadAhead:
     def take(self, stream: Readable, company: Company) -> Iterator[Any]:
         """Yield the batches of a part; raises what reading raises."""
         key = stream.name, company.id
+        self._taken = None
         self.begin()
-        part = self._begun.pop(key, None)
+        part = self._taken = self._begun.pop(key, None)
         self.begin()
         for batch in part or stream.read(company):
+            self.begin()
             next_list = self._next_lists.get(key)
             if self._begun and isinstance(batch, Batch):
                 left = batch.left + (next_list.rows_left if next_list else 0)

@@ -88,8 +88,8 @@ class Contender:
 def main(baseline: str, invoices: int, pairs: int) -> None:
     """Measure both in turns and print the ratios."""
     with tempfile.TemporaryDirectory() as folder:
-        before = Contender(_installed(baseline, _unpacked(baseline, folder), folder))
-        now = Contender(_installed("now", _ROOT, folder))
+        before = Contender(installed(baseline, unpacked(baseline, folder), folder))
+        now = Contender(installed("now", _ROOT, folder))
         streams = tuple(
             name for name in default_streams(before.tap) if name != _NOT_READ_BY_OLD_COMMITS
         )
@@ -160,7 +160,7 @@ def _run(
     return run(tap, config, streams, state=state, reads_output=reads_output)
 
 
-def _unpacked(commit: str, folder: str) -> Path:
+def unpacked(commit: str, folder: str) -> Path:
     """Put the files of a commit into a folder."""
     archive = subprocess.run(
         ["git", "-C", str(_ROOT), "archive", commit], capture_output=True, check=False
@@ -173,7 +173,7 @@ def _unpacked(commit: str, folder: str) -> Path:
     return place
 
 
-def _installed(name: str, project: Path, folder: str) -> Tap:
+def installed(name: str, project: Path, folder: str) -> Tap:
     """Install a project into an environment of its own."""
     place = Path(folder, name)
     python = place / "bin" / "python"

@@ -415,7 +415,7 @@ def test_objects_do_not_show_secrets(sandbox: Sandbox, config: Config) -> None:
     client = ProcountorClient(tap.config)
     auth = client.authenticator(config["api_keys"][0])
     company = Company.open(client, tap.config["api_keys"][0])
-    answer = client.get(auth, "/invoices", {"size": 5})
+    answer = client.read(auth, "/invoices", {"size": 5})
     with pytest.raises(ProcountorError) as refusal:
         Company.open(client, tap.config["client_secret"])
     client.close()

@@ -395,7 +395,7 @@ def test_a_proxy_with_a_password(
     url = {"api_url": f"{scheme}://127.0.0.1:8/latest/api"}
     run = run_tap(tmp_path, config | url, environment=proxy)
     assert run.exit_code == 1
-    assert "The proxy that the environment names" in run.log
+    assert "The connection through the proxy failed" in run.log
     assert_silent(run, sandbox)
 
 

@@ -201,7 +201,7 @@ def test_a_bundle_that_does_not_exist_is_refused(  # noqa: PLR0913, PLR0917 - fi
     monkeypatch.setenv(name, value)
     run = run_tap(tmp_path, over_tls(config, secure), "--test")
     assert run.exit_code == 1
-    assert f"The variable {name} names no file of certificates" in last_line(run)
+    assert f"The variable {name} does not name a certificate file" in last_line(run)
 
 
 def test_a_bundle_without_certificates_is_refused(
@@ -398,7 +398,7 @@ def test_a_proxy_that_wants_a_password_is_named(
     server.shutdown()
     server.server_close()
     assert run.exit_code == 1
-    assert "proxy that the environment names asks for a user" in last_line(run)
+    assert "The proxy requires a user" in last_line(run)
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://[", "http://:8080"])
@@ -409,7 +409,7 @@ def test_a_proxy_that_cannot_be_used(
     monkeypatch.setenv("NO_PROXY", "")
     run = run_tap(tmp_path, config, "--test")
     assert run.exit_code == 1
-    assert "The environment names a proxy that cannot be used" in last_line(run)
+    assert "The proxy's address is invalid" in last_line(run)
     assert proxy not in run.log
 
 

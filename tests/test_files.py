@@ -496,7 +496,7 @@ def test_files_need_a_place(sandbox: Sandbox, config: Record, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("/proc/nowhere", "Files cannot be kept at the place that attachment_files_path names"),
+        ("/proc/nowhere", "Files cannot be written to attachment_files_path"),
         ("nonsense://bucket", "Files cannot be written to 'nonsense'"),
     ],
 )

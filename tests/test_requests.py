@@ -122,7 +122,7 @@ def test_a_token_that_was_ended_is_renewed_once_for_all_threads() -> None:
         client = ProcountorClient(sandbox.config() | config)
         auth = client.authenticator(sandbox.companies[0].api_key)
         for tokens in (1, 2):
-            answers = list(client.threads.map(lambda _: client.get(auth, "/company"), range(10)))
+            answers = list(client.threads.map(lambda _: client.read(auth, "/company"), range(10)))
             assert len(answers) == 10
             assert sandbox.statistics().token_requests == tokens
             sandbox.expire_tokens()

@@ -395,7 +395,7 @@ def test_a_proxy_with_a_password(
     url = {"api_url": f"{scheme}://127.0.0.1:8/latest/api"}
     run = run_tap(tmp_path, config | url, environment=proxy)
     assert run.exit_code == 1
-    assert "The proxy that the environment names" in run.log
+    assert "The connection through the proxy failed" in run.log
     assert_silent(run, sandbox)
 
 
@@ -415,7 +415,7 @@ def test_objects_do_not_show_secrets(sandbox: Sandbox, config: Config) -> None:
     client = ProcountorClient(tap.config)
     auth = client.authenticator(config["api_keys"][0])
     company = Company.open(client, tap.config["api_keys"][0])
-    answer = client.get(auth, "/invoices", {"size": 5})
+    answer = client.read(auth, "/invoices", {"size": 5})
     with pytest.raises(ProcountorError) as refusal:
         Company.open(client, tap.config["client_secret"])
     client.close()

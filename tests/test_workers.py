@@ -104,7 +104,7 @@ def test_no_more_requests_are_under_way_than_permitted(concurrency: int) -> None
         auth = one.authenticator(sandbox.companies[0].api_key)
 
         def ask(_: int) -> None:
-            one.get(auth, "/company")
+            one.read(auth, "/company")
 
         def ask_several(number: int) -> None:
             for _ in one.threads.map_promptly(ask, range(3)):
@@ -187,7 +187,7 @@ def test_after_the_end_no_request_is_sent_and_no_thread_is_left() -> None:
         # With the next request due in ten seconds.
         one = client(sandbox, 2, rate=0.1)
         auth = one.authenticator(sandbox.companies[0].api_key)
-        calls = [one.threads.begin(partial(one.get, auth), "/company") for _ in range(10)]
+        calls = [one.threads.begin(partial(one.read, auth), "/company") for _ in range(10)]
         until_true(lambda: sandbox.statistics().token_requests == 1)
         began = time.monotonic()
         one.close()

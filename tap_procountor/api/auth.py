@@ -13,19 +13,18 @@ from tap_procountor.errors import AuthenticationError
 from tap_procountor.settings import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any, Protocol
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from requests import PreparedRequest
 
-    class Exchange(Protocol):
-        """Posts the form to the token endpoint and returns its answer."""
+    #: Posts the form to the token endpoint, at most that many times, and returns the answer.
+    Exchange = Callable[[Mapping[str, str], int], Mapping[str, Any]]
 
-        def __call__(self, form: Mapping[str, str], *, is_first: bool) -> Mapping[str, Any]:
-            """Make the request; a first one need not be as patient as a renewal."""
-
-
-#: A token that lives this much longer is still used (seconds); tokens live an hour.
+_MAX_TRIES = 6
+#: The host may simply be mistyped: a first token is asked for fewer times.
+_MAX_TRIES_TO_REACH = 3
+#: A token is renewed this long before it expires; tokens live an hour.
 _MARGIN_SECONDS = 60
 _DEFAULT_LIFETIME_SECONDS = 3600
 
@@ -33,30 +32,20 @@ _DEFAULT_LIFETIME_SECONDS = 3600
 class CompanyAuthenticator(OAuthAuthenticator):
     """Holds the access token of one company for all threads and streams, in memory only.
 
-    The SDK's authenticator has no lock, no margin before the expiry and no way to renew a token
-    that was refused, logs the body of a refused exchange, and writes a request's query anew,
-    without the parameters that are empty: hence the overrides.
+    The SDK's authenticator has no lock, no margin before the expiry and no way to renew a refused
+    token, logs the body of a refused exchange, and rewrites a request's query without its empty
+    parameters: hence the overrides.
 
     Args:
-        client_id: The integration's client id.
-        client_secret: The integration's client secret.
+        config: The tap's settings.
         api_key: The company's key.
-        redirect_uri: Sent only when set.
         exchange: Makes the token request.
     """
 
-    def __init__(
-        self,
-        *,
-        client_id: str,
-        client_secret: str,
-        api_key: str,
-        redirect_uri: str | None,
-        exchange: Exchange,
-    ) -> None:
-        super().__init__(client_id=client_id, client_secret=client_secret)
+    def __init__(self, config: Mapping[str, Any], api_key: str, exchange: Exchange) -> None:
+        super().__init__(client_id=config["client_id"], client_secret=config["client_secret"])
         self._api_key = api_key
-        self._redirect_uri = redirect_uri
+        self._redirect_uri = config.get("redirect_uri")
         self._exchange = exchange
         self._lock = threading.Lock()
 
@@ -74,7 +63,7 @@ class CompanyAuthenticator(OAuthAuthenticator):
         return form
 
     def authenticate_request(self, request: PreparedRequest) -> PreparedRequest:
-        """Add the token to a request, after getting one if there is none that lives."""
+        """Add the token to a request; get or renew it first if necessary."""
         with self._lock:
             if not self.is_token_valid():
                 self.update_access_token()
@@ -82,7 +71,6 @@ class CompanyAuthenticator(OAuthAuthenticator):
         return request
 
     def is_token_valid(self) -> bool:
-        """Tell whether the token can still be used for a request."""
         if self.last_refreshed is None:
             return False
         age = (datetime.now(UTC) - self.last_refreshed).total_seconds()
@@ -97,18 +85,19 @@ class CompanyAuthenticator(OAuthAuthenticator):
             AuthenticationError: If the exchange is refused or its answer holds no token.
         """
         requested = datetime.now(UTC)
-        answer = self._exchange(self.oauth_request_body, is_first=self.access_token is None)
+        tries = _MAX_TRIES_TO_REACH if self.access_token is None else _MAX_TRIES
+        answer = self._exchange(self.oauth_request_body, tries)
         token, lifetime = answer.get("access_token"), answer.get("expires_in")
-        # No header can hold another character, and the error would quote the token.
+        # With other characters, the header would be refused by an error that quotes the token.
         if not (isinstance(token, str) and token and token.isascii() and token.isprintable()):
-            msg = "The token endpoint answered without an access token: check api_url or token_url."
+            msg = "The token endpoint returned no access token: check api_url or token_url."
             raise AuthenticationError(msg)
         self.access_token = Secret(token)
         self.expires_in = int(lifetime) if isinstance(lifetime, (int, float, Decimal)) else None
         self.last_refreshed = requested
 
     def discard(self, request: PreparedRequest) -> None:
-        """Give up the token that a request was refused with, unless it has been renewed since."""
+        """Drop the token that a request was refused with, unless it has been renewed since."""
         with self._lock:
             if request.headers["Authorization"] == f"Bearer {self.access_token}":
                 self.last_refreshed = None

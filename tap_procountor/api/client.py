@@ -1,8 +1,6 @@
-"""The one place where requests are made.
+"""The one place where requests are made: token, limiter and retries.
 
-Token, limiter and retries are here; streams neither sleep, retry nor look at status codes. How a
-request travels is in ``session``, what an answer means in ``responses`` and ``error_mapping``, the
-threads that requests run in are in ``workers``.
+Streams neither sleep, retry nor look at status codes.
 """
 
 from __future__ import annotations
@@ -38,15 +36,13 @@ if TYPE_CHECKING:
     from tap_procountor.errors import ProcountorError
 
 Params = dict[str, Any]
-#: Takes a file: the answer's headers, then its body piece by piece; called anew at each try.
+#: Takes a file's headers, then its body piece by piece; called anew at each try.
 Receiver = Callable[[Mapping[str, str], Iterator[bytes]], Any]
 
 MAX_TRIES = 6
-#: The host may simply be mistyped: a first token is asked for fewer times.
-MAX_TRIES_TO_REACH = 3
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
-#: How often a 403 or 404 is asked for that is no JSON, once the API has answered something.
+#: For a 403 or 404 that is not JSON, once the API has answered anything.
 _MAX_UNCLEAR_TRIES = 2
 
 _OK, _UNAUTHORIZED, _TOO_MANY_REQUESTS = 200, 401, 429
@@ -60,16 +56,18 @@ class _Call:
 
     Attributes:
         request: The request.
+        auth: Gives the token; None if the request is for one.
         resource: What is asked for, for people.
         usages: Where it is counted.
         priority: Its place among those that wait; see ``Gate``.
         parse: Turns the body into the answer's content.
         receive: Takes a file.
         max_tries: How often it is sent at most.
-        renews_token: Whether a token that is refused is given up for another.
+        renews_token: Whether a refused token is dropped.
     """
 
     request: Request
+    auth: CompanyAuthenticator | None
     resource: str
     usages: tuple[Usage, ...]
     priority: int
@@ -77,12 +75,6 @@ class _Call:
     receive: Receiver | None = None
     max_tries: int = MAX_TRIES
     renews_token: bool = True
-
-    @property
-    def auth(self) -> CompanyAuthenticator | None:
-        """What gives the token; None if the request is for one."""
-        auth = self.request.auth
-        return auth if isinstance(auth, CompanyAuthenticator) else None
 
 
 class ProcountorClient:
@@ -104,7 +96,7 @@ class ProcountorClient:
         self._session = Session(self.concurrency, float(config["request_timeout"]))
         self._gate = Gate(self.concurrency)
         self.threads = RequestThreads(self.concurrency, self.rate)
-        #: Whether the API has answered properly in this run: it is where we look for it.
+        #: Whether the API has answered properly in this run: then api_url is right.
         self._has_answered = False
 
     def close(self) -> None:
@@ -114,118 +106,69 @@ class ProcountorClient:
 
     def authenticator(self, api_key: str) -> CompanyAuthenticator:
         """Return an authenticator for the company that the key opens."""
-        return CompanyAuthenticator(
-            client_id=self._config["client_id"],
-            client_secret=self._config["client_secret"],
-            api_key=api_key,
-            redirect_uri=self._config.get("redirect_uri"),
-            exchange=self._exchange,
-        )
+        return CompanyAuthenticator(self._config, api_key, self._exchange)
 
-    def get(  # noqa: PLR0913 - what may go with a request
+    def read(  # noqa: PLR0913 - what may go with a request
         self,
         auth: CompanyAuthenticator,
         path: str,
         params: Params | None = None,
         *,
+        question: Params | None = None,
+        parse: Parse = decode,
+        receive: Receiver | None = None,
+        max_tries: int | None = None,
         usage: Usage | None = None,
         priority: int = 0,
-        parse: Parse = decode,
-        max_tries: int | None = None,
     ) -> Answer:
-        """Get a resource.
+        """Get a resource, or post a question and get its answer.
 
         Args:
             auth: Gives the company's token.
             path: Below ``api_url``.
-            params: The query.
+            params: The query; parameters that are None are left out.
+            question: A body to post, such as a report's parameters. Like any request it may be
+                sent again, so it must change nothing.
+            parse: Turns the body into the answer's content; a body that is not JSON has been cut
+                off on its way, and is asked for again.
+            receive: Takes a file, which is never in memory as a whole, in this thread; what it
+                returns is the answer's content, what it raises is raised.
+            max_tries: How often it is sent at most; by default as often as may help.
             usage: Where the request is counted beside the client's own ``usage``.
             priority: Its place among those that wait; see ``Gate``.
-            parse: Turns the body into the answer's content; a body that is no JSON has been cut
-                off on its way, and is asked for again.
-            max_tries: How often it is sent at most; by default as often as may help.
 
         Raises:
             AuthenticationError: If the company's token is refused even after a renewal.
             ForbiddenError: If the key's user lacks the right.
-            NotFoundError: If there is no such resource.
+            NotFoundError: If the resource does not exist.
             ApiError: For any other answer that cannot be used, after the repeats that may help.
         """
-        call = self._call(Request("GET", self._url(path, params), auth=auth), path, usage, priority)
-        return self._ask(replace(call, parse=parse, max_tries=max_tries or MAX_TRIES))
-
-    def post(
-        self,
-        auth: CompanyAuthenticator,
-        path: str,
-        body: Params,
-        *,
-        usage: Usage | None = None,
-        priority: int = 0,
-    ) -> Answer:
-        """Post a question that only reads, such as a report's parameters, and return the answer.
-
-        It is repeated like a ``get``: asking twice changes nothing. Never post here what does. The
-        body is anything that JSON can hold; all else is as for ``get``.
-        """
-        headers = {"Content-Type": "application/json"}
-        content = msgspec.json.encode(body)
-        question = Request("POST", self._url(path), headers, data=content, auth=auth)
-        return self._ask(self._call(question, path, usage, priority))
-
-    def download(  # noqa: PLR0913 - what may go with a request
-        self,
-        auth: CompanyAuthenticator,
-        path: str,
-        receive: Receiver,
-        params: Params | None = None,
-        *,
-        usage: Usage | None = None,
-        priority: int = 0,
-    ) -> Any:  # noqa: ANN401 - what the receiver returns
-        """Get a file, never in memory as a whole, and return what its receiver makes of it.
-
-        The receiver is called in this thread, and again if the file breaks off; what it raises is
-        raised. All else is as for ``get``.
-        """
-        call = self._call(Request("GET", self._url(path, params), auth=auth), path, usage, priority)
-        answer = self._ask(replace(call, receive=receive))
-        if answer.body:
-            msg = f"The answer of {call.resource} holds no file."
-            raise ApiError(msg)
-        return answer.content
-
-    def _url(self, path: str, params: Params | None = None) -> str:
-        """Return an address; parameters that are None are left out."""
         known = {name: value for name, value in (params or {}).items() if value is not None}
         query = f"?{urlencode(known, doseq=True)}" if known else ""
-        return f"{self._api_url}{path}{query}"
-
-    def _call(self, request: Request, path: str, usage: Usage | None, priority: int) -> _Call:
+        request = Request("GET", f"{self._api_url}{path}{query}", auth=auth)
+        if question is not None:
+            request.method, request.data = "POST", msgspec.json.encode(question)
+            request.headers["Content-Type"] = "application/json"
         usages = (self.usage, usage) if usage else (self.usage,)
-        return _Call(request, without_ids(path), usages, priority)
-
-    def _ask(self, call: _Call) -> Answer:
-        """Make a call to the API, with another token if its own is refused."""
+        tries = max_tries or MAX_TRIES
+        call = _Call(request, auth, without_ids(path), usages, priority, parse, receive, tries)
         try:
             answer = self._send_patiently(call)
         except TokenRefusedError:
             # With a low rate, it may have waited until its token had expired.
-            call = replace(call, priority=BEFORE_ALL, renews_token=False)
-            answer = self._send_patiently(call)
+            answer = self._send_patiently(replace(call, priority=BEFORE_ALL, renews_token=False))
         self._has_answered = True
+        if receive and answer.body:
+            msg = f"The answer of {call.resource} holds no file."
+            raise ApiError(msg)
         return answer
 
-    def _exchange(self, form: Mapping[str, str], *, is_first: bool) -> Mapping[str, Any]:
+    def _exchange(self, form: Mapping[str, str], max_tries: int) -> Mapping[str, Any]:
         """Post the form of a token request and return the answer."""
+        url = self._token_url
+        request = Request("POST", url, data=form)
         # All else of the company waits for it.
-        call = _Call(
-            Request("POST", self._token_url, data=form),
-            self._token_url,
-            (self.usage,),
-            BEFORE_ALL,
-            max_tries=MAX_TRIES_TO_REACH if is_first else MAX_TRIES,
-        )
+        call = _Call(request, None, url, (self.usage,), BEFORE_ALL, max_tries=max_tries)
         try:
             answer = self._send_patiently(call)
         except TransientError as fault:
@@ -293,8 +236,8 @@ class ProcountorClient:
 
     def _send_in_place(self, call: _Call, turn: Turn) -> Answer:
         """Send a call's request, and count what it costs."""
-        # A token that is needed is asked for here: before the wait, it might expire meanwhile. It
-        # has a turn of its own and is counted for itself.
+        # This may ask for a token, with a turn and a count of its own: not before the wait at the
+        # gate, during which it might expire.
         request = self._session.prepared(call.request, partial(self.limiter.admit, turn))
         began = time.monotonic()
         body, content, size = b"", None, 0

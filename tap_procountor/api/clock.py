@@ -1,7 +1,7 @@
 """Between the API's naive local times and UTC.
 
-Procountor gives and takes times without a zone, in whole seconds (``2017-01-30T15:20:00``). No
-document says which zone they are in; Finnish local time is the likely one (setting ``timezone``).
+Procountor's times have no zone and whole seconds (``2017-01-30T15:20:00``). Their zone is not
+documented; Finnish local time is likely (setting ``timezone``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tap_procountor.errors import ConfigurationError
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-#: Further than any zone's clock is ever put forward or back.
+#: More than any zone's clock is ever put forward or back by.
 _AROUND_A_CLOCK_CHANGE = timedelta(hours=3)
 
 _ONE_DAY = timedelta(days=1)
@@ -43,7 +43,7 @@ def format_utc(moment: datetime) -> str:
     try:
         return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
     except OverflowError:
-        # In the years 1 and 9999, UTC may be beyond what can be written.
+        # In the years 1 and 9999, UTC may overflow.
         return "0001-01-01T00:00:00Z" if moment.year == MINYEAR else "9999-12-31T23:59:59Z"
 
 
@@ -67,11 +67,7 @@ class ApiClock:
 
     @cached_property
     def zone(self) -> ZoneInfo:
-        """The zone of the API's times.
-
-        Raises:
-            ConfigurationError: If there is no zone of that name.
-        """
+        """The zone of the API's times; ConfigurationError if the name is unknown."""
         import pendulum  # noqa: PLC0415 - 0.1 s that --version and --discover need not spend
         from pendulum.tz.exceptions import InvalidTimezone  # noqa: PLC0415
 
@@ -79,18 +75,15 @@ class ApiClock:
             return pendulum.timezone(self._name)
         except (InvalidTimezone, ValueError):
             msg = (
-                "The setting 'timezone' names no known time zone: use a name such as "
+                "The setting 'timezone' is not a known time zone: use a name such as "
                 "'Europe/Helsinki'."
             )
             raise ConfigurationError(msg) from None
 
     def parse(self, text: str) -> datetime:
-        """Read an ISO 8601 time; one without an offset is local.
+        """Read an ISO 8601 time, or raise ValueError; one without an offset is local.
 
-        In the hour that the autumn night repeats, the first pass is meant.
-
-        Raises:
-            ValueError: If the text is no ISO 8601 time.
+        In the hour that an autumn night repeats, it is taken for the first pass.
         """
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
@@ -101,13 +94,10 @@ class ApiClock:
         return ApiClock(self._name, keeps_fractions=False)
 
     def to_utc(self, text: str) -> str:
-        """Turn a time of the API into RFC 3339 in UTC.
+        """Turn a time of the API into RFC 3339 in UTC, or raise ValueError.
 
         Every record has such times, and zone arithmetic takes longer than all else that is done to
-        it: hence each day is worked out once, and minutes and seconds are taken over as they are.
-
-        Raises:
-            ValueError: If the text is no ISO 8601 time.
+        it: hence each day is worked out once, and minutes and seconds are copied.
         """
         rest = text[13:]
         if rest in _MINUTES_AND_SECONDS:
@@ -124,9 +114,8 @@ class ApiClock:
     def _find_whole_hours(self, date: str) -> tuple[tuple[str, str, str], _Hours]:
         """Return the days around a day by their distance, and the hours of the day in UTC.
 
-        There are none for a day on which the clock changes, nor in zones that are not whole hours
-        away from UTC, nor for the first and the last day that there are, nor if the day is written
-        otherwise (``2024-W01-1``).
+        The hours are empty if the clock changes on the day, if the zone is not whole hours away
+        from UTC, for the first and the last possible day, and for other notations (``2024-W01-1``).
         """
         if date in _ENDS:
             return (date, date, date), {}
@@ -140,16 +129,16 @@ class ApiClock:
         return around, _hours_in_utc(hours)
 
     def lower_bound(self, moment: datetime) -> str:
-        """Write the naive time that no stamp made at or after the moment is below.
+        """Write a naive time that no stamp made at or after the moment is below.
 
-        When the clocks go back soon after the moment, later stamps show an earlier hour: the bound
+        If the clocks go back soon after the moment, later stamps show an earlier hour: the bound
         then moves back by as much.
         """
         set_back = self._offset(moment) - self._offset(moment + _AROUND_A_CLOCK_CHANGE)
         return self._naive(moment, -max(set_back, timedelta()))
 
     def upper_bound(self, moment: datetime) -> str:
-        """Write the naive time that no stamp made at or before the moment is above."""
+        """Write a naive time that no stamp made at or before the moment is above."""
         set_back = self._offset(moment - _AROUND_A_CLOCK_CHANGE) - self._offset(moment)
         return self._naive(moment, max(set_back, timedelta()))
 
@@ -163,7 +152,7 @@ class ApiClock:
 
 @cache
 def _hours_in_utc(offset: int) -> _Hours:
-    """Return the hours of a day in UTC, in a zone that is so many hours ahead of it."""
+    """Return the hours of a day in UTC, given the hours by which the zone is ahead."""
     return {
         f"T{hour:02}": ((hour - offset) // 24, f"T{(hour - offset) % 24:02}") for hour in range(24)
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,31 +32,13 @@ _OFF = timedelta(hours=1)
 #: If they are this far apart, neither is believed; less if the lookback would not make up for it.
 _FAR_OFF = timedelta(days=1)
 
-#: What several parts of a run need; each asks for nothing else there.
+#: Needed by several parts of a run, possibly at the same time: each is asked for once.
 _SHARED_RESOURCES = {"/company/usagesettings", "/fiscalyears", "/vats/default"}
 
 
 def our_time() -> datetime:
     """Return the time by this machine's clock."""
     return datetime.now(UTC)
-
-
-class _SharedAnswers:
-    """Answers that several parts of a run need, possibly at the same time: each is asked for once.
-
-    A failure is not kept: whoever comes next asks again.
-    """
-
-    def __init__(self) -> None:
-        self._locks = {path: threading.Lock() for path in _SHARED_RESOURCES}
-        self._answers: dict[str, Any] = {}
-
-    def get(self, path: str, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - any JSON
-        """Return the answer; raises what asking raises."""
-        with self._locks[path]:
-            if path not in self._answers:
-                self._answers[path] = ask()
-            return self._answers[path]
 
 
 @dataclass(frozen=True)
@@ -88,7 +70,7 @@ class Company:
     _auth: CompanyAuthenticator = field(repr=False)
     usage: Usage | None = None
     priority: int = 0
-    _shared: _SharedAnswers = field(default_factory=_SharedAnswers, repr=False)
+    _shared: dict[str, Future[Any]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, client: ProcountorClient, api_key: str, far_off: timedelta = _FAR_OFF) -> Company:
@@ -103,7 +85,7 @@ class Company:
             ProcountorError: If the key opens none.
         """
         auth = client.authenticator(api_key)
-        answer = client.get(auth, "/sessioninfo")
+        answer = client.read(auth, "/sessioninfo")
         session = answer.content
         number = session.get("companyId") if isinstance(session, dict) else None
         if type(number) is not int or not 0 < number <= LARGEST_ID:
@@ -158,33 +140,37 @@ class Company:
         parse: Parse = decode,
         max_tries: int | None = None,
     ) -> Any:  # noqa: ANN401
-        """Return one of the company's resources, parsed; see ``ProcountorClient.get``."""
-
-        def ask() -> Any:  # noqa: ANN401
-            return self.client.get(
-                self._auth,
-                path,
-                params,
-                usage=self.usage,
-                priority=self.priority,
-                parse=parse,
-                max_tries=max_tries,
-            ).content
-
+        """Return one of the company's resources, parsed; see ``ProcountorClient.read``."""
+        read = partial(self._read, path, params, parse=parse, max_tries=max_tries)
         is_shared = path in _SHARED_RESOURCES and not params and parse is decode
-        return self._shared.get(path, ask) if is_shared else ask()
+        return self._read_once(path, read) if is_shared else read()
 
     def download(self, path: str, receive: Receiver, params: Params | None = None) -> Any:  # noqa: ANN401
-        """Get one of the company's files; see ``ProcountorClient.download``."""
-        return self.client.download(
-            self._auth, path, receive, params, usage=self.usage, priority=self.priority
-        )
+        """Return what the receiver makes of a file; see ``ProcountorClient.read``."""
+        return self._read(path, params, receive=receive)
 
-    def post(self, path: str, body: Params) -> Any:  # noqa: ANN401 - any JSON
-        """Post a question that only reads, and parse the answer; see ``ProcountorClient.post``."""
-        return self.client.post(
-            self._auth, path, body, usage=self.usage, priority=self.priority
-        ).content
+    def post(self, path: str, question: Params) -> Any:  # noqa: ANN401 - any JSON
+        """Return the answer to a question, parsed; see ``ProcountorClient.read``."""
+        return self._read(path, question=question)
+
+    def _read(self, *resource: Any, **options: Any) -> Any:  # noqa: ANN401
+        answer = self.client.read(
+            self._auth, *resource, usage=self.usage, priority=self.priority, **options
+        )
+        return answer.content
+
+    def _read_once(self, path: str, read: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """Return a shared answer; after a failure, whoever comes later asks again."""
+        mine: Future[Any] = Future()
+        answer = self._shared.setdefault(path, mine)
+        if answer is mine:
+            try:
+                mine.set_result(read())
+            except BaseException as error:
+                del self._shared[path]
+                mine.set_exception(error)
+                raise
+        return answer.result()
 
 
 def open_companies(

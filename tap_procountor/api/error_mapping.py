@@ -1,4 +1,4 @@
-"""What went wrong with a request, in one sentence: what an answer means, and what none does."""
+"""From a bad answer, or none, to an error in one sentence."""
 
 from __future__ import annotations
 
@@ -28,23 +28,22 @@ if TYPE_CHECKING:
 
     from tap_procountor.api.responses import Answer
 
-#: A server that wants to be left alone for longer (seconds) is not asked again.
+#: If the server asks for a longer pause (seconds), the run does not wait.
 _LONGEST_RETRY_AFTER = 600.0
 
 
 class Row(NamedTuple):
-    """What an answer means, if it fits.
+    """The error for some answers.
 
     Attributes:
-        statuses: The statuses that it is about.
-        error: What is raised, and thereby what follows: a ``TransientError`` is repeated after ever
-            longer waits, an ``UnclearError`` once more, a ``TokenRefusedError`` with a new token;
-            any other is final.
-        message: Its text; it may name ``outline``, ``pause``, ``place``, ``resource``, ``status``
-            and ``url``.
-        when: What must hold besides, given the answer and whether the API has answered properly
-            before: if so, it is where we look for it.
-        is_about_request: Whether another request may fare better; the error then has its status.
+        statuses: Their statuses.
+        error: Decides what follows: the request is repeated after a ``TransientError`` with ever
+            longer waits, after an ``UnclearError`` once, after a ``TokenRefusedError`` with a new
+            token; any other is final.
+        message: May name ``outline``, ``pause``, ``place``, ``resource``, ``status`` and ``url``.
+        when: Narrows them down, given the answer and whether the API has answered properly before,
+            which proves that api_url is right.
+        is_about_request: Whether another request may fare better; the error then has the status.
     """
 
     statuses: Container[int]
@@ -59,10 +58,10 @@ Table = tuple[Row, ...]
 _SUCCESSES, _REDIRECTS, _SERVER_ERRORS = range(200, 300), range(300, 400), range(500, 1000)
 _BUSY = {429, *_SERVER_ERRORS}
 _ANY = range(1000)
-_NOT_JSON = "{place} answered {status} with a body that is no JSON."
+_NOT_JSON = "{place} answered {status} with a body that is not JSON."
 _PROXY_REFUSES = (
-    "The proxy that the environment names asks for a user and a password (HTTP 407): put them into "
-    "HTTPS_PROXY and HTTP_PROXY, as in http://user:password@proxy.example.com:8080."
+    "The proxy requires a user and a password (HTTP 407): put them into HTTPS_PROXY and "
+    "HTTP_PROXY, as in http://user:password@proxy.example.com:8080."
 )
 
 #: Whoever answers. Of each table, the first row that fits counts.
@@ -77,14 +76,13 @@ _ANYBODY: Table = (
     Row(
         _BUSY,
         ApiError,
-        "{place} asks to be left alone for {pause:.0f} seconds: run again later.",
+        "{place} asks for a pause of {pause:.0f} seconds: run again later.",
         lambda answer, _: (answer.retry_after or 0) > _LONGEST_RETRY_AFTER,
     ),
     Row({429}, TransientError, "{place} answered {outline}."),
     Row(_SERVER_ERRORS, TransientError, "{place} answered {outline}.", is_about_request=True),
     Row({407}, ConfigurationError, _PROXY_REFUSES),
-    # A gateway stands before the API: its errors are HTML, its 403 too, which thus need not speak
-    # of rights.
+    # The errors of the gateway before the API are HTML: such a 403 need not be about rights.
     Row({403}, UnclearError, _NOT_JSON, lambda answer, _: not answer.is_json),
     Row({404}, UnclearError, _NOT_JSON, lambda answer, known: known and not answer.is_json),
 )
@@ -132,13 +130,13 @@ TOKEN_ENDPOINT: Table = (
 def error_of(
     answer: Answer, table: Table, *, has_answered: bool, names: Mapping[str, str]
 ) -> ProcountorError:
-    """Return what an answer means that cannot be used.
+    """Return the error for an answer that cannot be used.
 
     Args:
         answer: The answer.
-        table: Whose answer it is.
+        table: ``API`` or ``TOKEN_ENDPOINT``, whichever gave it.
         has_answered: Whether the API has answered properly before.
-        names: What the messages name: ``place``, ``resource`` and ``url``.
+        names: For the messages: ``place``, ``resource`` and ``url``.
     """
     rows = (
         row for row in table if answer.status in row.statuses and row.when(answer, has_answered)
@@ -150,46 +148,44 @@ def error_of(
 
 
 def _error(row: Row, answer: Answer, names: Mapping[str, str]) -> ProcountorError:
-    pause = answer.retry_after
-    text = row.message.format(
-        outline=answer.outline, pause=pause or 0, status=answer.status, **names
-    )
+    pause, status = answer.retry_after, answer.status
+    text = row.message.format(outline=answer.outline, pause=pause or 0, status=status, **names)
     error = row.error(text)
     if isinstance(error, RefusalError):
         error.is_from_api = answer.is_error_of_api
-    if isinstance(error, TransientError) and answer.status in _BUSY:
+    if isinstance(error, TransientError) and status in _BUSY:
         error.retry_after = pause
     if isinstance(error, ApiError) and row.is_about_request:
-        error.status = answer.status
+        error.status = status
     return error
 
 
 def no_answer(error: Exception, url: str, timeout: float, *, has_proxy: bool) -> ProcountorError:
-    """Return what to say of a request that got no answer, or half of one.
+    """Return the error for a request that got no answer, or half of one.
 
     Args:
-        error: What requests or urllib3 say; it may quote the request.
-        url: What was asked for.
-        timeout: Seconds that were waited for a sign of the server.
+        error: The error of requests or urllib3; it may quote the request.
+        url: The request's.
+        timeout: Seconds without a byte from the server.
         has_proxy: Whether the environment names a proxy for it.
     """
     cause, server = _cause(error), urlsplit(url)
     if isinstance(cause, ProxyError):
-        # Of the answer to CONNECT, there is only the text.
+        # All that is known of the answer to CONNECT is its text.
         if " 407 " in str(cause.original_error):
             return ConfigurationError(_PROXY_REFUSES)
         return TransientError(
-            "The proxy that the environment names gives no connection "
-            f"({type(cause.original_error).__name__}): check HTTPS_PROXY and HTTP_PROXY."
+            f"The connection through the proxy failed ({type(cause.original_error).__name__}): "
+            "check HTTPS_PROXY and HTTP_PROXY."
         )
     if "CERTIFICATE_VERIFY_FAILED" in str(cause):
         return ApiError(
-            f"The certificate of {server.netloc} is not trusted: check api_url. If an authority "
-            "of your own has issued it, name the authority's file in REQUESTS_CA_BUNDLE."
+            f"The certificate of {server.netloc} is not trusted: check api_url. If it comes from "
+            "your own authority, name the authority's file in REQUESTS_CA_BUNDLE."
         )
     if isinstance(cause, ValueError):
         return _no_address(url, has_proxy=has_proxy)
-    # For urllib3, a server that cannot be reached at all is a case of a timeout.
+    # urllib3 derives the error of a server that cannot be reached at all from that of a timeout.
     if isinstance(cause, HttpTimeoutError) and not isinstance(cause, NewConnectionError):
         place = without_ids(server.path)
         return TransientError(f"No answer from {place} within {timeout:g} seconds.")
@@ -199,7 +195,7 @@ def no_answer(error: Exception, url: str, timeout: float, *, has_proxy: bool) ->
 
 
 def _cause(error: Exception) -> Exception:
-    """Return what one of requests' exceptions has been made of."""
+    """Return the error of urllib3 inside one of requests'."""
     cause = error.args[0] if isinstance(error, RequestException) and error.args else error
     if isinstance(cause, MaxRetryError):
         cause = cause.reason
@@ -207,22 +203,22 @@ def _cause(error: Exception) -> Exception:
 
 
 def _no_address(url: str, *, has_proxy: bool) -> ProcountorError:
-    """Return what to say of an address that cannot be used, the server's or the proxy's."""
+    """Return the error for an invalid address, the server's or the proxy's."""
     try:
         PreparedRequest().prepare_url(url, None)
     except ValueError:
         has_proxy = False
     if has_proxy:
         return ConfigurationError(
-            "The environment names a proxy that cannot be used: set HTTPS_PROXY to an address such "
-            "as http://proxy.example.com:8080, or unset it."
+            "The proxy's address is invalid: set HTTPS_PROXY to an address such as "
+            "http://proxy.example.com:8080, or unset it."
         )
     server = urlsplit(url)
     return ApiError(
-        f"{server.scheme}://{server.netloc} is no valid address: check api_url and token_url."
+        f"{server.scheme}://{server.netloc} is not a valid address: check api_url and token_url."
     )
 
 
 def without_ids(path: str) -> str:
-    """Return a path for people."""
+    """Replace the ids in a path, for people."""
     return re.sub(r"(?<=/)\d[\d,]*", "{id}", path)

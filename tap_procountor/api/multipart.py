@@ -1,7 +1,7 @@
-"""Files inside answers, taken apart while they arrive.
+"""Files inside answers, split while they arrive.
 
-Attachments and pictures of invoices come as ``multipart/mixed``: what the API says about the file,
-as JSON, then its bytes. Other files are the body itself.
+Attachments and pictures of invoices come as ``multipart/mixed``: metadata as JSON, then the bytes.
+Other files are the body itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _METADATA, _FILE = 1, 2
-#: Far more than the metadata of a file need.
+#: Far more than a file's metadata need.
 _LONGEST_METADATA = 1024 * 1024
 #: Encodings of a part that leave its bytes as they are.
 _PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary"})
@@ -29,11 +29,11 @@ class FileAnswer:
     """A file that arrives; iterate over it once to get its bytes, piece by piece.
 
     Args:
-        headers: The answer's headers, to be looked up in any case.
+        headers: The answer's headers, in a mapping that ignores case.
         pieces: The answer's body.
 
     Attributes:
-        metadata: What the API says about the file; known before the first piece comes.
+        metadata: The API's fields about the file; known before the first piece comes.
         mime_type: The type that came with the bytes.
     """
 
@@ -43,7 +43,7 @@ class FileAnswer:
         kind, options = parse_options_header(headers.get("Content-Type", ""))
         self._boundary = options.get(b"boundary") if kind.startswith(b"multipart/") else None
         self.mime_type = kind.decode("latin-1") or None
-        # The connection tells if such a body breaks off.
+        # The connection notices if such a body breaks off.
         self._has_end = "Content-Length" in headers or "Transfer-Encoding" in headers
 
     def __iter__(self) -> Iterator[bytes]:
@@ -51,19 +51,17 @@ class FileAnswer:
 
         Raises:
             TransientError: If the file breaks off before its end.
-            ApiError: If the answer is not made as it should be.
+            ApiError: If the answer is not as documented.
         """
-        return self._part() if self._boundary else self._body()
-
-    def _body(self) -> Iterator[bytes]:
+        if self._boundary:
+            return self._second_part(self._boundary)
         if not self._has_end:
-            msg = "A file came without its length: whether it is complete cannot be told."
+            msg = "A file came without its length, so it may be incomplete."
             raise ApiError(msg)
         return self._pieces
 
-    def _part(self) -> Iterator[bytes]:
-        assert self._boundary  # noqa: S101 - for the type checker
-        parts = _Parts(self._boundary)
+    def _second_part(self, boundary: bytes) -> Iterator[bytes]:
+        parts = _Parts(boundary)
         for piece in self._pieces:
             chunks = parts.split(piece)
             if parts.number >= _FILE and not self.metadata:
@@ -74,7 +72,7 @@ class FileAnswer:
             msg = "A file broke off before its end."
             raise TransientError(msg)
         if parts.number != _FILE:
-            msg = "The answer of a file is not as documented: it has not two parts."
+            msg = "The answer of a file is not as documented: expected two parts."
             raise ApiError(msg)
 
 
@@ -108,12 +106,12 @@ class _Parts:
         )
 
     def split(self, piece: bytes) -> list[bytes]:
-        """Return what a piece holds of the file."""
+        """Return the file's bytes in a piece."""
         self._chunks = []
         try:
             self._parser.write(piece)
         except MultipartParseError:
-            msg = "A file came in parts that cannot be told apart."
+            msg = "A file came in a damaged multipart format."
             raise TransientError(msg) from None
         return self._chunks
 
@@ -140,7 +138,7 @@ class _Parts:
         if name.lower() == "content-type":
             self.mime_type = parse_options_header(value)[0].decode("latin-1")
         if name.lower() == "content-transfer-encoding" and value.lower() not in _PLAIN_ENCODINGS:
-            msg = "A file came in an encoding that this version of the tap does not know."
+            msg = "A file came in an unknown transfer encoding."
             raise ApiError(msg)
 
     def _take(self, data: bytes, start: int, end: int) -> None:

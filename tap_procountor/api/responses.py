@@ -1,4 +1,4 @@
-"""What the server has answered, and what its body is."""
+"""Answers of the server, and their bodies."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def decode(body: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Parse an answer; decimals keep every digit, and what cannot be decoded is marked."""
+    """Parse any JSON as ``parsed`` does; decimals keep every digit."""
     return parsed(body, _decoder.decode)
 
 
 def parsed(body: bytes, parse: Parse) -> Any:  # noqa: ANN401 - what is parsed
-    """Parse an answer; if a text inside cannot be decoded, all else can.
+    """Parse an answer; a text that cannot be decoded is marked.
 
     Raises:
-        msgspec.ValidationError: If it is not of the type that is parsed.
-        msgspec.DecodeError: If it is no JSON.
+        msgspec.ValidationError: If it is of another type.
+        msgspec.DecodeError: If it is not JSON.
     """
     try:
         return parse(body)
@@ -54,7 +54,6 @@ class _Errors(msgspec.Struct):
 
 
 def _fits(body: bytes, kind: Any) -> bool:  # noqa: ANN401 - a type
-    """Whether a body is JSON of a type."""
     try:
         msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, RecursionError):
@@ -64,13 +63,13 @@ def _fits(body: bytes, kind: Any) -> bool:  # noqa: ANN401 - a type
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server has answered.
+    """An answer of the server.
 
     Attributes:
         status: The HTTP status.
-        headers: The headers, whatever their case.
-        body: The body as it came; empty if a receiver has taken it.
-        content: What the body holds, or what a receiver has made of it.
+        headers: In a mapping that ignores case.
+        body: As it came; empty if a receiver has taken it.
+        content: The body parsed, or what a receiver has returned.
     """
 
     status: int
@@ -80,7 +79,6 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Whether the request was fulfilled; a redirect is none."""
         return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's classes
 
     @property
@@ -90,7 +88,7 @@ class Answer:
 
     @property
     def is_json(self) -> bool:
-        """Whether the body is JSON; the gateway before the API has its errors in HTML."""
+        """Whether the body is JSON; the errors of the gateway before the API are HTML."""
         return _fits(self.body, msgspec.Raw)
 
     @property
@@ -100,7 +98,7 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds that the server wants to be left alone, if it does; it may name a date."""
+        """Seconds until the server wants another request, if it says so, perhaps by a date."""
         value = self.headers.get("Retry-After", "")
         try:
             seconds = float(value)
@@ -114,20 +112,20 @@ class Answer:
 
     @property
     def server_time(self) -> datetime:
-        """When the answer was made, by the server's clock; by ours if it gives no time."""
+        """When the answer was made, by the server's clock; by ours if it has no usable Date."""
         try:
             moment = parsedate_to_datetime(self.headers["Date"]).astimezone(UTC)
         except (KeyError, OverflowError, TypeError, ValueError):
             return datetime.now(UTC)
-        # No other time zone may lead beyond the last year that there is.
+        # In the last possible year, another time zone would overflow.
         return moment if moment.year < MAXYEAR else datetime.now(UTC)
 
     @property
     def outline(self) -> str:
         """An error's status, fields and codes, never the company's data.
 
-        Bodies are ``{"errors": [{"status", "field", "message"}]}``, at the token endpoint perhaps
-        ``{"error", "error_description"}``, or none at all.
+        Bodies are ``{"errors": [{"status", "field", "message"}]}``, of the token endpoint perhaps
+        ``{"error", "error_description"}``, or empty.
         """
         parts = [f"HTTP {self.status}"]
         try:
@@ -145,6 +143,6 @@ class Answer:
 
 
 def carries_file(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether an answer is a file, and not what the API or the gateway has to say."""
+    """Whether an answer is a file, and not an error of the API or the gateway."""
     kind = headers.get("Content-Type", "").lower()
     return status == _OK and not kind.startswith(("text/html", "application/json"))

@@ -1,4 +1,4 @@
-"""The session that carries the requests; each waits for its turn right before it is written."""
+"""Carries the requests; each waits for its turn right before it is written."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     Sending = Callable[[], AbstractContextManager[None]]
 
 _PIECE_SIZE = 1024 * 1024
-#: The entry of a request's headers by which the connection gets what it waits for. The connection
-#: takes it out; no header can have such a name, so that it would be refused rather than written.
+#: The entry of a request's headers that hands the connection what it waits for. The connection
+#: takes it out; no header can have such a name, so a forgotten one would be refused, not written.
 _SENDING = ":sending"
 
 
@@ -48,43 +48,39 @@ class Session(requests.Session):
 
     Args:
         connections: How many are kept.
-        timeout: Seconds without a sign from the server.
+        timeout: Seconds without a byte from the server.
     """
 
     def __init__(self, connections: int, timeout: float) -> None:
         super().__init__()
         self._timeout = timeout
-        self.headers.clear()
-        self.headers.update(
-            {
-                "Accept": "*/*",
-                "Accept-Encoding": "gzip, deflate",
-                "User-Agent": f"tap-procountor/{version('tap-procountor')}",
-            }
-        )
+        self._headers = {
+            "Accept": "*/*",
+            "Accept-Encoding": "gzip, deflate",
+            "User-Agent": f"tap-procountor/{version('tap-procountor')}",
+        }
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = _Adapter(pool_maxsize=connections)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
-        #: The environment's proxies by server.
         self._proxies: dict[str, Any] = {}
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Follow no redirect."""
 
     def prepared(self, request: requests.Request, sending: Sending) -> requests.PreparedRequest:
-        """Return a request as it can be sent, with a token if it has an authenticator.
+        """Prepare a request, with a token if it has an authenticator.
 
         Args:
             request: The request.
             sending: What to wait for before it is written.
 
         Raises:
-            ProcountorError: If there is no token.
+            ProcountorError: If no token can be had.
         """
         prepared = requests.PreparedRequest()
         prepared.method, prepared.url = request.method, request.url
-        prepared.headers = CaseInsensitiveDict({**self.headers, **request.headers})
+        prepared.headers = CaseInsensitiveDict({**self._headers, **request.headers})
         prepared.prepare_body(request.data, files=None)
         if request.auth:
             prepared.prepare_auth(request.auth)
@@ -96,10 +92,9 @@ class Session(requests.Session):
         """Send a request; the answer's body is to be read inside, by ``body`` or ``pieces``.
 
         Raises:
-            TransientError: If there was no answer.
+            TransientError: If no answer came.
             ApiError: If another try cannot help.
-            ConfigurationError: If the environment names a proxy that cannot be used, or
-                certificates that there are not.
+            ConfigurationError: If the environment's proxy or certificates cannot be used.
         """
         url = str(request.url)
         with self._faults(url):
@@ -134,7 +129,7 @@ class Session(requests.Session):
             yield piece
 
     def _proxies_for(self, url: str) -> Any:  # noqa: ANN401 - requests' own
-        """Look for proxies once for each server: that takes a third as long as a request."""
+        """Look proxies up once per server: it takes as long as a request."""
         origin = "/".join(url.split("/", 3)[:3])
         if origin not in self._proxies:
             settings = self.merge_environment_settings(origin, {}, None, None, None)
@@ -143,7 +138,7 @@ class Session(requests.Session):
 
     @contextmanager
     def _faults(self, url: str) -> Iterator[None]:
-        """Say what is wrong; the libraries' own texts may quote what the request says."""
+        """Replace the libraries' errors, whose texts may quote the request."""
         try:
             yield
         except (OSError, UnicodeError, HTTPError) as error:
@@ -154,8 +149,7 @@ class Session(requests.Session):
 class _Limited:
     """A connection that waits right before a request is written.
 
-    Opening the connection, which takes several times as long as a request needs to arrive, comes
-    first and does not count.
+    Opening it takes several times as long as a request needs to arrive, so it comes first.
     """
 
     sock: Any
@@ -168,27 +162,19 @@ class _Limited:
             super().request(*args, **options)  # type: ignore[misc]
 
 
-class _Connection(_Limited, HTTPConnection):
-    """A plain connection."""
-
-
-class _SecureConnection(_Limited, HTTPSConnection):
-    """A connection over TLS."""
-
-
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    class ConnectionCls(_Limited, HTTPConnection): ...
 
 
 class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+    class ConnectionCls(_Limited, HTTPSConnection): ...
 
 
 _POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _SecurePool}
 
 
 class _Adapter(HTTPAdapter):
-    """Keeps connections that wait for their turn and check certificates by the same context."""
+    """Keeps connections that wait for their turn and share one context for certificates."""
 
     def __init__(self, pool_maxsize: int) -> None:
         super().__init__(pool_maxsize=pool_maxsize)
@@ -197,28 +183,23 @@ class _Adapter(HTTPAdapter):
         self._context: SSLContext | None = None
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401
-        """Return what keeps the connections to a proxy."""
         if proxy.lower().startswith("socks"):
-            # Its connections are of another kind, which would not wait for their turn.
+            # Its connections are of another class, which would not wait for their turn.
             raise InvalidProxyURL
         manager = super().proxy_manager_for(proxy, proxy_ssl_context=self._tls(), **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
     def build_connection_pool_key_attributes(self, *args: Any) -> Any:  # noqa: ANN401
-        """Return what tells connections apart: the server, as all check certificates alike."""
+        """Tell connections apart by the server alone, as all check certificates alike."""
         server, _ = super().build_connection_pool_key_attributes(*args)
         return server, {"ssl_context": self._tls()} if server["scheme"] == "https" else {}
 
     def cert_verify(self, *_: object) -> None:
-        """Leave it to the context; each connection would read the authorities by itself."""
+        """Leave it to the context: each connection would read the authorities again."""
 
     def _tls(self) -> SSLContext:
-        """Return the one context: reading the authorities takes longer than opening a connection.
-
-        Raises:
-            ConfigurationError: If there are none.
-        """
+        """Return the only context: reading the authorities takes longer than a connection."""
         with self._lock:
             if not self._context:
                 self._context = _make_context()
@@ -226,9 +207,12 @@ class _Adapter(HTTPAdapter):
 
 
 def _make_context() -> SSLContext:
-    """Return what checks certificates: always, there is no way to turn that off.
+    """Return a context that always checks certificates: nothing can turn that off.
 
-    Trusted are the authorities that the web trusts, or those that the environment names.
+    It trusts certifi's authorities, or those that the environment names.
+
+    Raises:
+        ConfigurationError: If they cannot be read.
     """
     names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     name = next((name for name in names if os.environ.get(name)), None)
@@ -238,10 +222,10 @@ def _make_context() -> SSLContext:
         context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
     except OSError:
         msg = (
-            f"The variable {name} names no file of certificates: correct or unset it."
+            f"The variable {name} does not name a certificate file: correct or unset it."
             if name
-            else "The authorities that the web trusts cannot be read: reinstall the package "
-            "certifi, or name a file of certificates in REQUESTS_CA_BUNDLE."
+            else "The trusted certificates cannot be read: reinstall the package certifi, or name "
+            "a certificate file in REQUESTS_CA_BUNDLE."
         )
         raise ConfigurationError(msg) from None
     return context

@@ -1,8 +1,8 @@
 """Where downloaded files are kept: a folder, or a place that fsspec knows (s3, gs, az …).
 
-Beside each file lies a note of what it is, ``.<key>.json``. The note comes first and the file,
-under its own name, last and at once: a file that is there with its note is complete, and is never
-asked for again, whatever becomes of the state.
+Beside each file lies a note that describes it, ``.<key>.json``. The note is written first; the file
+then appears under its name at once. So a file that has its note is complete, and is never
+downloaded again, whatever becomes of the state.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import logging
 import os
 import re
 import tempfile
-import threading
 import unicodedata
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -28,13 +27,12 @@ from tap_procountor.errors import ConfigurationError, ProcountorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from tap_procountor.api.multipart import FileAnswer
 
-#: Stores without folders, in which a file appears when its upload is complete.
-_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"})
-#: The extras that bring what is needed for a store.
-_EXTRAS = {
+#: Stores without folders, in which a file appears when its upload is complete; and their extras.
+_OBJECT_STORES = {
     **dict.fromkeys(("s3", "s3a"), "s3"),
     **dict.fromkeys(("gs", "gcs"), "gcs"),
     **dict.fromkeys(("az", "abfs", "abfss"), "azure"),
@@ -51,11 +49,11 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class StoreError(ProcountorError):
-    """Files cannot be written where they should be."""
+    """The place for files fails."""
 
 
 class TooLargeError(ProcountorError):
-    """A file is larger than wanted."""
+    """A file exceeds the limit on its size."""
 
 
 class Place(NamedTuple):
@@ -63,7 +61,7 @@ class Place(NamedTuple):
 
     Attributes:
         folder: Its folder below the root, such as ``10001/attachments/5``.
-        key: What tells the files of a folder apart, such as the page of a picture.
+        key: Unique in the folder, such as the page of a picture.
     """
 
     folder: str
@@ -74,12 +72,9 @@ class StoredFile(msgspec.Struct):
     """A file that is complete at its place.
 
     Attributes:
-        name: Its name there.
-        size: Its bytes.
-        sha256: Their digest.
-        downloaded_at: When it came, RFC 3339.
-        mime_type: The type that came with it.
-        metadata: What the API says about it.
+        size: In bytes.
+        downloaded_at: RFC 3339 in UTC.
+        metadata: The API's own fields about it.
     """
 
     name: str
@@ -94,13 +89,10 @@ _decoder = msgspec.json.Decoder(StoredFile, float_hook=Decimal)
 
 
 class FileStore:
-    """Keeps files and finds those that are there.
-
-    Args:
-        root: A folder or a URL that fsspec understands.
+    """Keeps files below a root: a folder or a URL that fsspec understands.
 
     Raises:
-        ConfigurationError: If there is no such kind of place, or its package is missing.
+        ConfigurationError: If the kind of URL is unknown, or its package is missing.
     """
 
     def __init__(self, root: str) -> None:
@@ -111,7 +103,7 @@ class FileStore:
         try:
             fsspec.get_filesystem_class(scheme if is_url else "file")
         except (ImportError, ValueError):
-            extra = _EXTRAS.get(scheme)
+            extra = _OBJECT_STORES.get(scheme)
             remedy = f"pip install 'tap-procountor[{extra}]'" if extra else "use another place"
             msg = f"Files cannot be written to '{scheme}' (attachment_files_path): {remedy}."
             raise ConfigurationError(msg) from None
@@ -126,18 +118,14 @@ class FileStore:
         self._mode = 0o666 & ~mask
 
     def check(self) -> None:
-        """Make sure that files can be written.
-
-        Raises:
-            StoreError: If not.
-        """
+        """Raise StoreError unless files can be written."""
         with _faults():
             self._make_folder(self._root)
             # It stays: deleting may not be allowed.
             self._write(f"{self._root}/.tap-procountor", b"")
 
     def find(self, place: Place) -> StoredFile | None:
-        """Return the file of a place if it is there, as a whole."""
+        """Return the file of a place if it is complete."""
         note = self.note(place)
         if note is None:
             return None
@@ -156,12 +144,12 @@ class FileStore:
         name: str | None = None,
         largest: int | None = None,
     ) -> StoredFile:
-        """Write a file that arrives.
+        """Write a file while it arrives.
 
         Args:
             place: Where it belongs.
             answer: The file.
-            name: Its name; by default the one that the answer gives it.
+            name: Its name; by default the one in its metadata.
             largest: The most bytes wanted.
 
         Raises:
@@ -169,9 +157,8 @@ class FileStore:
             StoreError: If it cannot be written.
             ProcountorError: If it does not arrive.
         """
-        with self._temporary(place) as temporary:
-            digest = sha256()
-            size = 0
+        digest, size = sha256(), 0
+        with self._temporary_of(place) as temporary:
             for piece in answer:
                 size += len(piece)
                 if largest is not None and size > largest:
@@ -202,7 +189,6 @@ class FileStore:
         return str(self._system.unstrip_protocol(path)) if self._is_url else path
 
     def note(self, place: Place) -> bytes | None:
-        """Return the note of a place, or None."""
         try:
             with _faults(but=FileNotFoundError):
                 note: bytes = self._system.cat_file(self._path(place, f".{place.key}.json"))
@@ -211,7 +197,6 @@ class FileStore:
         return note
 
     def write_note(self, place: Place, note: bytes) -> None:
-        """Write the note of a place."""
         with _faults():
             self._make_folder(f"{self._root}/{place.folder}")
             self._write(self._path(place, f".{place.key}.json"), note)
@@ -221,16 +206,10 @@ class FileStore:
         if not self._is_local:
             self._system.pipe_file(path, content)
             return
-        with tempfile.NamedTemporaryFile(
-            dir=Path(path).parent, prefix=f"{Path(path).stem}.", suffix=".part", delete=False
-        ) as temporary:
-            try:
-                temporary.write(content)
-                temporary.close()
-                self._put(temporary.name, path)
-            except BaseException:
-                Path(temporary.name).unlink(missing_ok=True)
-                raise
+        with _temporary(str(Path(path).parent), Path(path).name) as temporary:
+            temporary.write(content)
+            temporary.close()
+            self._put(temporary.name, path)
 
     def _path(self, place: Place, name: str) -> str:
         return f"{self._root}/{place.folder}/{name}"
@@ -238,34 +217,23 @@ class FileStore:
     @cached_property
     def _is_object_store(self) -> bool:
         protocols = self._system.protocol
-        return not _OBJECT_STORES.isdisjoint(
-            (protocols,) if isinstance(protocols, str) else protocols
-        )
+        names = (protocols,) if isinstance(protocols, str) else protocols
+        return not _OBJECT_STORES.keys().isdisjoint(names)
 
     def _make_folder(self, path: str) -> None:
         if not self._is_object_store:
             self._system.makedirs(path, exist_ok=True)
 
-    @contextmanager
-    def _temporary(self, place: Place) -> Iterator[IO[bytes]]:
+    def _temporary_of(self, place: Place) -> AbstractContextManager[IO[bytes]]:
         """Open a file in the place's folder or, if that is not here, in a local one."""
-        folder = f"{self._root}/{place.folder}" if self._is_local else None
+        if not self._is_local:
+            return _temporary(None, f".{place.key}")
+        folder = f"{self._root}/{place.folder}"
         with _faults():
-            if folder:
-                self._make_folder(folder)
-                for left in Path(folder).glob(f".{place.key}.*.part"):
-                    left.unlink(missing_ok=True)
-            temporary = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed below, or before
-                dir=folder, prefix=f".{place.key}.", suffix=".part", delete=False
-            )
-        try:
-            yield temporary
-        finally:
-            # If the disk is full, closing fails too: the fault that is under way says more.
-            with suppress(OSError):
-                temporary.close()
-            with suppress(OSError):
-                Path(temporary.name).unlink(missing_ok=True)
+            self._make_folder(folder)
+            for left in Path(folder).glob(f".{place.key}.*.part"):
+                left.unlink(missing_ok=True)
+        return _temporary(folder, f".{place.key}")
 
     def _put(self, temporary: str, path: str) -> None:
         """Let a file appear at its place, at once and as a whole."""
@@ -279,32 +247,29 @@ class FileStore:
             self._system.mv(f"{path}.part", path)
 
 
-class Quota:
-    """How many files a run may still ask for; counted from several threads.
-
-    Args:
-        most: The limit; None is none.
-    """
-
-    def __init__(self, most: int | None) -> None:
-        self._left = most
-        self._lock = threading.Lock()
-
-    def take(self) -> bool:
-        """Take one, if there is one left."""
-        with self._lock:
-            if self._left is None:
-                return True
-            self._left -= 1
-            return self._left >= 0
+@contextmanager
+def _temporary(folder: str | None, name: str) -> Iterator[IO[bytes]]:
+    """Open a file, and remove it in the end unless it has been moved."""
+    with _faults():
+        temporary = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed below, or before
+            dir=folder, prefix=f"{name}.", suffix=".part", delete=False
+        )
+    try:
+        yield temporary
+    finally:
+        # If the disk is full, closing fails too: the fault that is under way says more.
+        with suppress(OSError):
+            temporary.close()
+        with suppress(OSError):
+            Path(temporary.name).unlink(missing_ok=True)
 
 
 def safe_name(name: str, fallback: str) -> str:
     """Return a name that does no harm on any file system and resembles the one given.
 
     Args:
-        name: Whatever somebody has called a file, such as ``../../x``, ``CON`` or ``a/b``.
-        fallback: The name if nothing is left.
+        name: Any name, such as ``../../x``, ``CON`` or ``a/b``.
+        fallback: Used if nothing is left.
     """
     text = unicodedata.normalize("NFC", name)
     text = "".join("_" if _is_harmful(character) else character for character in text)
@@ -327,11 +292,7 @@ def _is_harmful(character: str) -> bool:
 
 @contextmanager
 def _faults(but: type[Exception] = ProcountorError) -> Iterator[None]:
-    """Say in a sentence why files cannot be read or written.
-
-    Args:
-        but: What is left to the caller.
-    """
+    """Turn any fault but one into a StoreError that says what to do."""
     try:
         yield
     except but:
@@ -341,7 +302,7 @@ def _faults(but: type[Exception] = ProcountorError) -> Iterator[None]:
         logger.debug("The store of files fails", exc_info=True)
         reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
         msg = (
-            f"Files cannot be kept at the place that attachment_files_path names ({reason}): check "
-            "that it exists and may be written to, and the credentials for it."
+            f"Files cannot be written to attachment_files_path ({reason}): check that it exists "
+            "and is writable, and the credentials for it."
         )
         raise StoreError(msg) from None

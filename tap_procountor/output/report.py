@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_procountor.api.usage import Usage
 from tap_procountor.permissions.access import Finding, Verdict
+from tap_procountor.records.remarks import Remarks
 
 if TYPE_CHECKING:
     from tap_procountor.records.rejection import Rejection
@@ -136,10 +137,9 @@ class RunReport:
         self._tolerated_rejections = tolerated_rejections
         self._began = time.monotonic()
         self._outcomes: dict[tuple[str, int], Outcome] = {}
-        self._unknown_fields: dict[str, list[str]] = {}
+        self._remarks: dict[str, Remarks] = {}
         self._company_failures: list[str] = []
         self._warnings: list[str] = []
-        self._removed_nul: dict[str, int] = defaultdict(int)
         #: Whether rejected records are written to their table.
         self.keeps_rejected = True
         #: The version that the API says it has.
@@ -162,19 +162,9 @@ class RunReport:
         self._warnings.append(sentence)
         logger.warning("%s", sentence)
 
-    def found_unknown_field(self, stream: str, path: str) -> None:
-        """Note a field that the specification does not know; it is kept all the same."""
-        self._unknown_fields.setdefault(stream, []).append(path)
-        logger.warning(
-            "%s: the API sends the field '%s', which this version of the tap does not know; "
-            "it is kept.",
-            stream,
-            path,
-        )
-
-    def removed_nul(self, stream: str, count: int) -> None:
-        """Count NUL characters that were taken out of a stream's texts: databases refuse them."""
-        self._removed_nul[stream] += count
+    def remarks(self, stream: str) -> Remarks:
+        """Return the remarks about a stream's records, to be added to."""
+        return self._remarks.setdefault(stream, Remarks(stream, self.warn))
 
     def is_complete(self, stream: str) -> bool:
         """Tell whether every row of a stream has been written, for all companies."""
@@ -228,11 +218,12 @@ class RunReport:
             if outcome.vanished:
                 ids = ", ".join(map(str, outcome.vanished))
                 logger.warning("%s: deleted while being read: %s", outcome.name, ids)
-        for stream, count in self._removed_nul.items():
-            self.warn(
-                f"{stream}: {count:,} NUL characters were taken out of texts, because databases "
-                "refuse them."
-            )
+        for remarks in self._remarks.values():
+            if remarks.removed_nul:
+                self.warn(
+                    f"{remarks.stream}: {remarks.removed_nul:,} NUL characters were taken out of "
+                    "texts, because databases refuse them."
+                )
         seconds = time.monotonic() - self._began
         logger.info(
             "The run took %.0f s: %d requests (%.0f %% of the permitted rate), %d of them "
@@ -265,39 +256,15 @@ class RunReport:
             **usage.to_dict(),
             "used_share_of_rate": round(usage.requests / (seconds * requests_per_second), 3),
             "streams": [outcome.to_dict() for outcome in self._outcomes.values()],
-            "unknown_fields": self._unknown_fields,
+            "unknown_fields": {
+                remarks.stream: remarks.unknown_fields
+                for remarks in self._remarks.values()
+                if remarks.unknown_fields
+            },
             "warnings": self._warnings,
             "failures": self.failures + ([ended_by] if ended_by else []),
         }
         Path(path).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
-
-
-class StreamRemarks:
-    """Notes what is remarkable about a stream's records although none is lost for it.
-
-    Args:
-        report: Where it is noted.
-        stream: The stream's name.
-    """
-
-    def __init__(self, report: RunReport, stream: str) -> None:
-        self._report = report
-        self._stream = stream
-
-    def found_unknown_field(self, path: str) -> None:
-        """Note a field that the specification does not know."""
-        self._report.found_unknown_field(self._stream, path)
-
-    def found_difference(self, path: str, sentence: str) -> None:
-        """Note a field that comes in another form than the specification says."""
-        self._report.warn(
-            f"{self._stream}: the API sends {sentence}, in the field '{path}'; nothing is lost by "
-            "it."
-        )
-
-    def removed_nul(self, count: int) -> None:
-        """Count NUL characters."""
-        self._report.removed_nul(self._stream, count)
 
 
 def _verdicts(outcomes: list[Outcome]) -> str:

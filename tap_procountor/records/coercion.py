@@ -1,4 +1,4 @@
-"""Values that come in another form than the specification says, but with the same content."""
+"""Values that come in another form than specified, but with the same content."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,149})(\.[0-9]{1,149})?")
 _MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)[T ]00:00(:00([.,]0+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 
-#: What msgspec takes in no name of a field.
+#: msgspec refuses these in the name of a field.
 _NO_NAME = re.compile(r'[\x00-\x1f"\\]')
 
 
 def _with_names(value: dict[str, Any]) -> dict[str, Any]:
-    """Replace what no field of ours can have in its name, but never put two names into one."""
+    """Replace the characters that msgspec refuses in names, but never put two names into one."""
     renamed: dict[str, Any] = {}
     for name, item in value.items():
         plain = _NO_NAME.sub("_", name)
@@ -31,9 +31,12 @@ def _with_names(value: dict[str, Any]) -> dict[str, Any]:
     return renamed
 
 
-def _text_of_number(value: Decimal) -> str | None:
-    text = str(value)
-    return text if _NUMBER.fullmatch(text) else None
+def _if_like(pattern: re.Pattern[str], convert: Callable[[str], Any]) -> Callable[[Any], Any]:
+    def convert_if_like(value: str | Decimal) -> Any:  # noqa: ANN401 - what it is to be
+        text = str(value)
+        return convert(text) if pattern.fullmatch(text) else None
+
+    return convert_if_like
 
 
 def _integer_of_number(value: Decimal) -> int | None:
@@ -41,47 +44,30 @@ def _integer_of_number(value: Decimal) -> int | None:
     return int(value) if is_near and value == value.to_integral_value() else None
 
 
-def _integer_of_text(value: str) -> int | None:
-    return int(value) if _INTEGER.fullmatch(value) else None
-
-
-def _number_of_text(value: str) -> Decimal | None:
-    return Decimal(value) if _NUMBER.fullmatch(value) else None
-
-
-def _date_of_time(value: str) -> str | None:
-    match = _MIDNIGHT.fullmatch(value)
-    return match[1] if match else None
-
-
-#: What is wanted and what came; returns None if something would be lost.
+#: By the wanted type and the one that came; a way returns None if something would be lost.
 _WAYS: dict[tuple[str, type], tuple[str, Callable[[Any], Any]]] = {
     ("string", int): ("a number where a text is expected", str),
-    ("string", Decimal): ("a number where a text is expected", _text_of_number),
-    ("integer", str): ("a text where an integer is expected", _integer_of_text),
+    ("string", Decimal): ("a number where a text is expected", _if_like(_NUMBER, str)),
+    ("integer", str): ("a text where an integer is expected", _if_like(_INTEGER, int)),
     ("integer", Decimal): ("decimals where an integer is expected", _integer_of_number),
-    ("number", str): ("a text where a number is expected", _number_of_text),
+    ("number", str): ("a text where a number is expected", _if_like(_NUMBER, Decimal)),
     ("boolean", str): (
         "a text where true or false is expected",
         {"true": True, "false": False}.get,
     ),
-    ("date", str): ("a time where a date is expected", _date_of_time),
+    ("date", str): ("a time where a date is expected", _if_like(_MIDNIGHT, lambda text: text[:10])),
 }
 
 
 class Mender:
-    """Brings parsed objects into the form that their schema says, where nothing is lost thereby.
+    """Converts the values of parsed objects to the types of their schema if nothing is lost.
 
-    Whatever it leaves as it is is for the check to refuse. Fields that the schema does not know are
-    added to it.
-
-    Args:
-        schema: The schema of the objects.
+    What it leaves, the check refuses. Unknown fields are added to the schema.
 
     Attributes:
-        unknown: Paths of the fields that the newest object has taught.
-        is_changed: Whether it has been changed at all.
-        differences: Path and sentence of each value of the newest object that has been changed.
+        unknown: Paths of the fields that the newest object has added to the schema.
+        is_changed: Whether the newest object has been changed at all.
+        differences: Path and sentence of each of its values that has been converted.
     """
 
     def __init__(self, schema: Schema) -> None:
@@ -91,7 +77,6 @@ class Mender:
         self.differences: list[tuple[str, str]] = []
 
     def mend(self, source: Any) -> Any:  # noqa: ANN401 - any JSON
-        """Return an object in the form that its schema says."""
         self.unknown, self.is_changed, self.differences = [], False, []
         return self._mended(source, self._schema, "")
 

@@ -7,19 +7,13 @@ from contextlib import suppress
 from copy import deepcopy
 from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET
 
 from tap_procountor.api.responses import decode
-from tap_procountor.api.salvage import (
-    MARK,
-    has_nul,
-    marked_field,
-    salvaged,
-    without_nul,
-)
+from tap_procountor.api.salvage import MARK, has_nul, marked_field, salvaged, without_nul
 from tap_procountor.errors import UNFORESEEN, RecordError
 from tap_procountor.records.coercion import Mender
 from tap_procountor.records.rejection import as_record_error, as_text
@@ -30,18 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from tap_procountor.api.clock import ApiClock
+    from tap_procountor.records.remarks import Remarks
 
 #: A record on its way to the target.
 Record = dict[str, Any] | Fields
 
 COMPANY_ID = "company_id"
 
-#: So many objects are converted at once: parsed, they take several times their size.
+#: Objects that are converted at once: parsed, they take several times their size.
 _AT_ONCE = 50
 
 #: Where msgspec found a value of a wrong type: ``… - at `$.invoiceRows[...].id```.
 _PLACE = re.compile(r"at `\$\.?(.*?)`")
-#: What it says of an integer that does not fit into 64 bits.
+#: Its message about an integer that does not fit into 64 bits.
 _OUT_OF_RANGE = re.compile(r"Expected `int` [<>]=|out of range")
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -52,26 +47,13 @@ class Checked(dict[str, Any]):
     """The fields of an object that fits its schema."""
 
 
-class Remarks(Protocol):
-    """Takes what is remarkable about the records of a stream although none is lost for it."""
-
-    def found_unknown_field(self, path: str) -> None:
-        """Note a field that the schema does not know; called once for each."""
-
-    def found_difference(self, path: str, sentence: str) -> None:
-        """Note that a field comes in another form; called once for each."""
-
-    def removed_nul(self, count: int) -> None:
-        """Note that NUL has been taken out of texts."""
-
-
 def as_fields(record: Record) -> dict[str, Any]:
     """Return the fields of a record or of an object inside one."""
     return Checked(record.to_dict()) if isinstance(record, Fields) else {**record}
 
 
 def as_dict(record: Record) -> dict[str, Any]:
-    """Return a record as the SDK's own steps want it: plain values, exact decimals."""
+    """Return a record as the SDK's own steps need it: plain values, exact decimals."""
     plain: dict[str, Any] = decode(_encoder.encode(record))
     return plain
 
@@ -79,14 +61,14 @@ def as_dict(record: Record) -> dict[str, Any]:
 class RecordConverter:
     """Converts the records of one stream, and checks that they fit its schema.
 
-    A field that the specification does not know is learned when it is first met, and kept: in place
-    below the root, of the root in ``additional_fields``. A value in another form than the schema
-    says is brought into that if it loses nothing by it.
+    A field that the specification does not know is added to the schema when it first comes, and
+    kept: in place below the root, of the root in ``additional_fields``. A value in another form
+    than the schema's is converted if it loses nothing.
 
     Args:
         schema: The schema of the records with the API's names, references resolved.
         clock: Converts the API's times.
-        remarks: Takes what is remarkable.
+        remarks: Notes unknown fields, other forms and NUL.
         replication_key: The field whose times are cut to whole seconds: bookmarks and targets
             compare them as text, which must be of one width.
     """
@@ -100,14 +82,10 @@ class RecordConverter:
         self._to_utc = clock.to_utc
         self._in_whole_seconds = {str(replication_key): clock.in_whole_seconds.to_utc}
         self._remarks = remarks
-        self._differences: set[tuple[str, str]] = set()
         self._build()
 
     def __call__(self, source: Any) -> Fields:  # noqa: ANN401 - any JSON
-        """Convert one object.
-
-        Args:
-            source: The object as JSON, or parsed.
+        """Convert one object, as JSON or parsed.
 
         Raises:
             RecordError: If it does not fit the schema.
@@ -115,27 +93,18 @@ class RecordConverter:
         text = as_text(source)
         try:
             return self._fitted(text)
-        except RecordError:
-            raise
         except msgspec.ValidationError as error:
             raise _misfit(error) from None
         except msgspec.DecodeError:
             _check_decodable(salvaged(text))
-            msg = "The API sent something that is no JSON."
+            msg = "The API sent a record that is not JSON."
             raise RecordError(msg) from None
         except UNFORESEEN as error:
             _check_decodable(salvaged(text))
             raise as_record_error(error) from None
 
     def all(self, sources: Iterable[Any]) -> Iterator[tuple[bytes, Fields | RecordError]]:
-        """Convert many objects.
-
-        Args:
-            sources: The objects as JSON, or parsed.
-
-        Yields:
-            Each as JSON, and what has become of it.
-        """
+        """Convert many objects, as JSON or parsed; yield each as JSON, with its record or error."""
         rest = iter(sources)
         while texts := [as_text(source) for source in islice(rest, _AT_ONCE)]:
             yield from zip(texts, self._all_at_once(texts), strict=True)
@@ -145,7 +114,7 @@ class RecordConverter:
         if not has_nul(lines):
             with suppress(RecordError, *UNFORESEEN):
                 return self._decoded_lines(lines)
-            # A field may come in another form in each of them.
+            # A field may come in another form in all of them.
             with suppress(RecordError, *UNFORESEEN):
                 return self._decoded_lines(b"\n".join([*map(self._mended, texts)]))
         # Faulty objects are found one by one.
@@ -163,7 +132,6 @@ class RecordConverter:
             return error
 
     def _fitted(self, text: bytes) -> Fields:
-        """Convert an object, in the form that is expected if it comes in another."""
         text = self._without_nul(text)
         try:
             return self._decoded(text)
@@ -176,7 +144,6 @@ class RecordConverter:
         return record
 
     def _convert(self, records: list[Fields]) -> None:
-        """Convert decoded objects in place."""
         self._shape.convert(records)
         for attribute in self._additional:
             for record in records:
@@ -215,16 +182,11 @@ class RecordConverter:
             return text
         _check_decodable(text)
         text, count = without_nul(text)
-        if count:
-            self._remarks.removed_nul(count)
+        self._remarks.removed_nul += count
         return text
 
     def _mended(self, text: bytes) -> bytes:
-        """Take up the fields that are unknown, and bring values into the form that is expected.
-
-        Returns:
-            The text as it came if nothing else was to be done.
-        """
+        """Learn unknown fields, and convert values that come in another form than expected."""
         mended = self._mender.mend(_decoder.decode(text))
         for path in self._mender.unknown:
             self._remarks.found_unknown_field(path)
@@ -233,18 +195,12 @@ class RecordConverter:
         if not self._mender.is_changed:
             return text
         for difference in self._mender.differences:
-            if difference not in self._differences:
-                self._differences.add(difference)
-                self._remarks.found_difference(*difference)
+            self._remarks.found_difference(*difference)
         return _encoder.encode(mended)
 
 
 def _check_decodable(text: bytes) -> None:
-    """Look for the mark of what cannot be decoded.
-
-    Raises:
-        RecordError: If there is one.
-    """
+    """Raise RecordError if the text holds the mark of a part that cannot be decoded."""
     if MARK in text:
         field = marked_field(text)
         place = f" in the field '{field}'" if field else ""
@@ -253,7 +209,7 @@ def _check_decodable(text: bytes) -> None:
 
 
 def _misfit(error: msgspec.ValidationError) -> RecordError:
-    """Return what to say of a value that does not fit, without the value."""
+    """Describe a value that does not fit, without quoting it."""
     place = _PLACE.search(str(error))
     path = re.sub(r"\[.*?\]", "", place[1]) if place else ""
     if "encoded date" in str(error):

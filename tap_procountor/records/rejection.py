@@ -1,4 +1,4 @@
-"""Records that no table can hold: what is wrong with them, and what is kept of them."""
+"""Records that no table can hold: why, and what is kept of them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Rejection(NamedTuple):
     """A record that cannot be used.
 
     Attributes:
-        key: What is known of its key, such as ``id 5``.
-        reason: What is wrong with it, in a sentence.
+        key: Its key as far as known, such as ``id 5``.
+        reason: Why, in a sentence.
         text: The record as JSON.
         number: The id of the record or, if it is a row, of the document that it stands in.
     """
@@ -39,13 +39,7 @@ class Rejection(NamedTuple):
 
     @classmethod
     def of(cls, source: Any, error: RecordError, owner: int | None = None) -> Rejection:  # noqa: ANN401 - any JSON
-        """Return the rejection of a record, parsed or not.
-
-        Args:
-            source: The record.
-            error: What is wrong with it.
-            owner: The id of the document that it stands in, if it is a row.
-        """
+        """Return the rejection of a record, parsed or not; a row names its document as owner."""
         text = as_text(source)
         try:
             document = decode(text)
@@ -63,7 +57,7 @@ class Rejection(NamedTuple):
 
 
 def as_record_error(error: Exception) -> RecordError:
-    """Return what to say of a record that could not be handled; the error itself may quote it."""
+    """Return an error that, unlike the given one, surely does not quote the record."""
     if isinstance(error, RecordError):
         return error
     log_place(error, "record")

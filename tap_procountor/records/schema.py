@@ -42,12 +42,8 @@ snake_case = cache(inflection.underscore)
 def column_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
     """Put names into snake case, but never two into one: that would lose a field.
 
-    A name that is in snake case stays what it is; of the others, the first gets the column, and
-    those after it keep their own names.
-
-    Args:
-        names: The names.
-        taken: Columns that others have.
+    A name that is in snake case stays as it is; of the others, the first gets the column, and later
+    ones keep their own names. ``taken`` are columns of others.
     """
     columns = {name: snake_case(name) for name in names}
     used = {*taken}
@@ -62,7 +58,7 @@ def column_names(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, s
 
 
 class _Normalizer(OpenAPISchemaNormalizer):
-    """Writes snake case names and drops what constrains writing only (lengths, examples …)."""
+    """Writes snake case names and drops what only writing needs (lengths, examples …)."""
 
     def handle_object(self, schema: Schema, *, key_properties: Sequence[str] = ()) -> Schema:
         """Name the properties as the records do; all but the keys are nullable."""
@@ -73,7 +69,7 @@ class _Normalizer(OpenAPISchemaNormalizer):
         return super().handle_object(schema, key_properties=key_properties)
 
     def normalize_schema(self, schema: Schema, *, key_properties: Sequence[str] = ()) -> Schema:
-        """Keep the shape and the types, nothing else."""
+        """Keep only the shape and the types."""
         schema = super().normalize_schema(schema, key_properties=key_properties)
         if schema.get("format") not in _KEPT_FORMATS:
             schema.pop("format", None)
@@ -84,7 +80,7 @@ class _Normalizer(OpenAPISchemaNormalizer):
 
 
 def unwrapped(field: Schema) -> Schema:
-    """Take the reference out of an ``allOf``, which only adds an example to it.
+    """Take the reference out of an ``allOf`` that only adds an example to it.
 
     The SDK would forget that such a field is nullable.
     """
@@ -104,13 +100,13 @@ class Specification(OpenAPISchema[str]):
     """The API's specification."""
 
     def component(self, *names: str) -> Schema:
-        """Merge components into one object schema with the API's field names, references resolved.
+        """Merge components, such as a list's row and its detail, of which the later wins.
 
-        Args:
-            names: Components, such as a list's row and its detail; the later win.
+        Returns:
+            An object schema with the API's field names, references resolved.
 
         Raises:
-            LookupError: If the specification has no such component.
+            LookupError: If a component is unknown.
         """
         if unknown := set(names) - self.spec["components"]["schemas"].keys():
             msg = f"The specification has no component {', '.join(unknown)}."
@@ -128,7 +124,7 @@ SPECIFICATION = Specification(
 
 
 class RecordSchema(StreamSchema[str]):
-    """Declares what a stream's records are made of: ``schema = RecordSchema("Invoice")``.
+    """Declares a stream's schema: ``schema = RecordSchema("Invoice")``.
 
     Args:
         components: Components of the specification; the later win. None for a table of our own.
@@ -143,7 +139,7 @@ class RecordSchema(StreamSchema[str]):
 
     @property
     def source(self) -> Schema:
-        """The shape of what is converted: the API's object, and the fields that the tap adds."""
+        """The schema of what is converted: the API's object, and the fields that the tap adds."""
         component = SPECIFICATION.component(*self.components)
         added = {
             self.name_in_source(name): {**field, "type": field["type"][0]}
@@ -152,7 +148,7 @@ class RecordSchema(StreamSchema[str]):
         return {**component, "properties": added | component["properties"]}
 
     def name_in_source(self, name: str) -> str:
-        """Return what the API calls a field that the tap adds, if it has the same one."""
+        """Return the API's name of a field that the tap adds, if the API has it too."""
         return self._names_in_source.get(name, name)
 
     @cached_property
@@ -162,7 +158,7 @@ class RecordSchema(StreamSchema[str]):
 
     @cached_property
     def component(self) -> Schema:
-        """The schema of the API's own fields, under the names that they have in the table."""
+        """The schema of the API's own fields, under the table's names."""
         return SPECIFICATION.preprocess_schema(SPECIFICATION.component(*self.components))
 
     def get_stream_schema(self, stream: Stream, stream_class: type[Stream]) -> Schema:  # noqa: ARG002

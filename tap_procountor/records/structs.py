@@ -1,8 +1,8 @@
 """Struct types for the API's objects: decoded under its names, encoded under the tables' names.
 
-Every object of the specification has two types with the same fields in the same order. A decoded
-object is handed from the first to the second by assigning its class, which copies nothing: parsing,
-renaming and encoding are thus left to msgspec, and Python touches an object only once.
+Every object of the specification has two types with the same fields in the same order. Assigning
+its class turns a decoded object from the first into the second without a copy: msgspec parses,
+renames and encodes, and Python touches an object only once.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from decimal import (
     Rounded,
     Subnormal,
 )
+from functools import reduce
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 _Integer = Annotated[int, msgspec.Meta(ge=-LARGEST_ID - 1, le=LARGEST_ID)]
 
-#: Types to decode with. Numbers are not: they keep their digits, and are checked later.
+#: Types to decode with. Numbers stay text, which keeps their digits, and are checked later.
 _TYPES: dict[str, Any] = {
     "boolean": bool | None,
     "integer": _Integer | None,
@@ -60,57 +61,55 @@ UNKNOWN: Schema = {}
 
 
 class Fields(msgspec.Struct):
-    """An object of the API under the tables' names; reads like a dict of the fields that came."""
+    """An object of the API under the table's names; reads like a dict of the fields that came."""
 
     #: The attribute of each field: ``of_`` and the name, for a field may be called ``get``.
     _attributes: ClassVar[dict[str, str]] = {}
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - any JSON
-        """Return a field; KeyError if it did not come."""
         value = getattr(self, self._attributes[name])
         if value is UNSET:
             raise KeyError(name)
         return value
 
     def __setitem__(self, name: str, value: Any) -> None:  # noqa: ANN401
-        """Set a field that the type has."""
         setattr(self, self._attributes[name], value)
 
     def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401
-        """Return a field, or the default if it did not come."""
         value = getattr(self, self._attributes.get(name, ""), UNSET)
         return default if value is UNSET else value
 
     def __contains__(self, name: str) -> bool:
-        """Tell whether a field came."""
         return self.get(name, UNSET) is not UNSET
 
     def pop(self, name: str) -> Any:  # noqa: ANN401
-        """Return a field and make it one that did not come."""
         value = self[name]
         self[name] = UNSET
         return value
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields that came; objects inside stay what they are."""
+        """Return the fields that came; objects inside stay structs."""
         pairs = zip(self.__struct_encode_fields__, msgspec.structs.astuple(self), strict=True)
         return {name: value for name, value in pairs if value is not UNSET}
 
 
 class Shape:
-    """The two types of an object, and what is to be done to one that has been decoded.
+    """The two types of an object, and the steps that convert decoded ones.
 
-    What each field needs is looked up once, here. Together they are the check that a record fits
-    its table: types and ranges are left to msgspec, the rest to ``convert``.
+    The steps are found once, here. They also check that a record fits its table: msgspec checks
+    types and ranges, ``convert`` the rest.
 
     Args:
         schema: The object's schema, references resolved.
         to_utc: Converts one of the API's times.
         path: Where the object stands, for messages.
-        names: The tables' names by the schema's; those in snake case if not given.
+        names: The table's names by the schema's; by default in snake case.
         added: Names of fields that the tap sets itself.
-        converters: What converts the times of some fields instead of ``to_utc``, by the table's
-            name.
+        converters: Replace ``to_utc`` for some fields, by the table's name.
+
+    Attributes:
+        api: The type to decode an object with.
+        attributes: The attributes by the table's names.
     """
 
     def __init__(  # noqa: PLR0913 - the last three are the root's
@@ -132,18 +131,15 @@ class Shape:
         self._unknown: list[tuple[str, str]] = []
         self._converters = converters or {}
         properties = schema.get("properties", {})
-        self.names = _names(properties) if names is None else names
-        ours = [*self.names.values(), *added]
-        #: The attributes by the tables' names.
+        names = _names(properties) if names is None else names
+        ours = [*names.values(), *added]
         self.attributes = attributes = {name: _attribute(name, at) for at, name in enumerate(ours)}
         kinds = [
-            self._kind(field, self.names[name], f"{path}{name}")
-            for name, field in properties.items()
+            self._kind(field, names[name], f"{path}{name}") for name, field in properties.items()
         ]
         kinds += [Any] * len(added)
-        # Under this name the API sends none: it begins with what Unicode says is no character.
-        api = [*self.names, *(f"\ufdd0{name}" for name in added)]
-        #: The type to decode an object with.
+        # The API sends no such name: it begins with a code that Unicode keeps for no character.
+        api = [*names, *(f"\ufdd0{name}" for name in added)]
         self.api = _struct("ApiFields", attributes, api, kinds)
         # A subtype without slots of its own: Python then need not compare the two at each object.
         self._ours = _struct("TableFields", attributes, ours, [Any] * len(ours), self.api)
@@ -151,15 +147,13 @@ class Shape:
         self._numbers_of = _getter([attribute for attribute, _ in self._numbers])
 
     def convert(self, values: Sequence[Fields]) -> None:
-        """Turn decoded objects into those of the table.
+        """Turn decoded objects into the table's, in place.
 
-        All at once, field by field: with a call for each object, calls would take most of the time.
-
-        Args:
-            values: The objects.
+        Field by field for all at once: with a call for each object, calls would take most of the
+        time.
 
         Raises:
-            RecordError: If a time or a number is none, or something is nested too deep.
+            RecordError: If a time or a number is invalid, or the nesting too deep.
         """
         if not values:
             return
@@ -186,7 +180,7 @@ class Shape:
 
     def _check_numbers(self, values: Sequence[Fields]) -> None:
         if self._numbers_of and not _are_plain_numbers(map(self._numbers_of, values)):
-            # One is none, or written in an unusual way.
+            # One is invalid, or written in an unusual way.
             for attribute, path in self._numbers:
                 _check_numbers(map(attrgetter(attribute), values), path)
         for get, path in self._number_lists:
@@ -198,7 +192,7 @@ class Shape:
                     items[:] = _with_one_type(items)
 
     def _kind(self, field: Schema, name: str, path: str) -> Any:  # noqa: ANN401 - a type
-        """Return the type to decode a field with, and note what is to be done to its values."""
+        """Return the type to decode a field with, and add the steps that convert its values."""
         attribute = self.attributes[name]
         field = unwrapped(field)
         kind, items = kind_of(field), unwrapped(field.get("items", UNKNOWN))
@@ -209,11 +203,11 @@ class Shape:
         if kind == "array" and "properties" in items:
             shape = Shape(items, self._to_utc, f"{path}.")
             self._arrays.append((attrgetter(attribute), shape))
-            return _array_of(shape.api | None)
+            return list[shape.api | None] | None  # type: ignore[name-defined]
         if kind == "array":
             if kind_of(items) == "number":
                 self._number_lists.append((attrgetter(attribute), path))
-            return _array_of(_TYPES.get(kind_of(items), Any))
+            return list[_TYPES.get(kind_of(items), Any)] | None  # type: ignore[misc]
         if kind == "date-time":
             self._times.append((attribute, path, self._converters.get(name, self._to_utc)))
         elif kind == "number":
@@ -224,10 +218,10 @@ class Shape:
 
 
 def wrong_type(path: str) -> RecordError:
-    """Return what to say of a value in a field, or of what is no object at all."""
+    """Return the error for the value of a field or, without a path, for one that is no object."""
     if not path:
         return RecordError("The API sent something else where a record should be.")
-    return RecordError(f"The API sent a value of a wrong type in the field '{path}'.")
+    return RecordError(f"The API sent a value of the wrong type in the field '{path}'.")
 
 
 def _replace(values: Sequence[Fields], attribute: str, convert: Callable[[Any], Any]) -> None:
@@ -251,11 +245,7 @@ def _rename_inside(values: Sequence[Fields], attribute: str, path: str) -> None:
 
 
 def rename(value: Any, levels: int = DEEPEST) -> Any:  # noqa: ANN401 - any JSON
-    """Put the names inside a value of unknown shape into snake case.
-
-    Raises:
-        RecursionError: If it has more levels.
-    """
+    """Put the names in a value of unknown shape into snake case; RecursionError if too deep."""
     if levels < 0:
         raise RecursionError
     if isinstance(value, dict):
@@ -273,7 +263,7 @@ def rename(value: Any, levels: int = DEEPEST) -> Any:  # noqa: ANN401 - any JSON
     return value
 
 
-#: Reads a number of a value of unknown shape if it is nowhere near the bounds.
+#: Reads a number in a value of unknown shape, unless it is near the bounds.
 usual_decimal = Context(
     prec=_LONGEST_NUMBER,
     Emin=-_LARGEST_EXPONENT,
@@ -283,37 +273,26 @@ usual_decimal = Context(
 
 
 def exact_decimal(text: str) -> Decimal:
-    """Read a number of a value of unknown shape, at a price.
-
-    Raises:
-        ValueError: If it is beyond what is taken for a number.
-    """
+    """Read a number in a value of unknown shape, slowly; ValueError if it is beyond the bounds."""
     if not _is_number(text.encode()):
         raise ValueError
     return Decimal(text)
 
 
-#: Adds up amounts of accounting without rounding, however many digits they have.
+#: Adds without rounding, however many digits the amounts have.
 _exact = Context(prec=3 * _LONGEST_NUMBER, traps=[Inexact])
 
 
 def total(amounts: Iterable[Raw | None]) -> Decimal | None:
-    """Add up numbers of a record, exactly; null and what did not come count as nothing.
-
-    Returns:
-        The sum; None if there is nothing to add up.
-    """
+    """Add up numbers of a record, exactly; None if all are null or did not come."""
     texts = [bytes(amount).decode() for amount in amounts if amount]
-    sum_ = None
-    for text in texts:
-        if text != "null":
-            sum_ = Decimal(text) if sum_ is None else _exact.add(sum_, Decimal(text))
-    return sum_
+    numbers = [Decimal(text) for text in texts if text != "null"]
+    return reduce(_exact.add, numbers) if numbers else None
 
 
 def _are_plain_numbers(groups: Iterable[Iterable[Any]]) -> bool:
-    """Tell whether all values that came are numbers of usual form or null."""
-    # UNSET is false, as no JSON is.
+    """Whether all values that came are numbers of the usual form or null."""
+    # UNSET is false; JSON never is.
     text = b",".join(filter(None, chain.from_iterable(groups)))
     if text.translate(None, _PLAIN_CHARACTERS).replace(b"null", b""):
         return False
@@ -340,7 +319,7 @@ def _with_one_type(numbers: list[Raw]) -> list[Raw]:
 
 
 def _is_number(text: Any) -> bool:  # noqa: ANN401 - Raw, bytes, None or UNSET
-    """Tell whether JSON is null or a number within the range that is taken for one."""
+    """Whether JSON is null, or a number within the bounds."""
     if not text:
         return True
     match = _NUMBER.fullmatch(bytes(text)[: _LONGEST_NUMBER + 1])
@@ -349,7 +328,7 @@ def _is_number(text: Any) -> bool:  # noqa: ANN401 - Raw, bytes, None or UNSET
 
 
 def _names(properties: Schema) -> dict[str, str]:
-    """Return the tables' names; fields that the specification knows have the first choice."""
+    """Return the table's names; fields of the specification have the first choice."""
     known = [name for name, field in properties.items() if field is not UNKNOWN]
     names = column_names(known)
     unknown = [name for name in properties if name not in names]
@@ -363,13 +342,8 @@ def _attribute(name: str, position: int) -> str:
 
 
 def _getter(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]] | None:
-    """Return what gets several attributes at once, if there are any."""
     # With one name alone, an attrgetter would return no tuple.
     return attrgetter(*attributes, *attributes[:1]) if attributes else None
-
-
-def _array_of(kind: Any) -> Any:  # noqa: ANN401 - types made at run time
-    return list[kind] | None
 
 
 def _struct(
@@ -379,7 +353,7 @@ def _struct(
     kinds: list[Any],
     base: type[Fields] = Fields,
 ) -> type[Fields]:
-    """Make a type whose fields may all be missing."""
+    """Make a type all of whose fields may be missing."""
     fields = [
         (
             attribute,

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.errors import ForbiddenError, RecordError
-from tap_procountor.output.report import StreamRemarks
 from tap_procountor.permissions.access import Access, Finding, Verdict
 from tap_procountor.readers.attachment_search import SEARCH_PATH, Found, attachment_ids
 from tap_procountor.readers.batch import Batch, Row
@@ -364,5 +363,5 @@ class Attachments(RowStream, ReadStream):
         return RecordConverter(
             SPECIFICATION.component("Document"),
             self.run.api_clock,
-            StreamRemarks(self.run.report, self.name),
+            self.run.report.remarks(self.name),
         )

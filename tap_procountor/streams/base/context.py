@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from threading import RLock
+from threading import RLock, Semaphore
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tap_procountor.api.client import ProcountorClient
 from tap_procountor.api.clock import ApiClock
 from tap_procountor.api.company import clock_warning, open_companies
-from tap_procountor.downloads.store import FileStore, Quota
+from tap_procountor.downloads.store import FileStore
 from tap_procountor.errors import ConfigurationError, ProcountorError
 from tap_procountor.output.messages import StateWriter
 from tap_procountor.output.report import RunReport
@@ -184,9 +185,10 @@ class RunContext:
         return FileStore(self.config["attachment_files_path"])
 
     @cached_property
-    def file_quota(self) -> Quota:
+    def file_quota(self) -> Semaphore:
         """Counts the files that the run may still download."""
-        return Quota(self.config.get("max_attachment_downloads"))
+        most = self.config.get("max_attachment_downloads")
+        return Semaphore(sys.maxsize if most is None else most)
 
     def keeps_ids(self, *, of_all_streams: bool) -> bool:
         """Whether the state keeps the ids of what is written, to find deletions by."""

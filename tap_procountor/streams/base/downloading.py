@@ -246,7 +246,7 @@ class DownloadStream(RowStream, FileStream):
         Raises:
             PostponedError: If the run has made as many as it may.
         """
-        if not self.run.file_quota.take():
+        if not self.run.file_quota.acquire(blocking=False):
             raise PostponedError
 
     def _downloaded(self, company: Company) -> Iterator[Batch]:

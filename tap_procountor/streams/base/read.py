@@ -16,7 +16,6 @@ from tap_procountor.errors import (
     misunderstood,
 )
 from tap_procountor.output.progress import Progress
-from tap_procountor.output.report import StreamRemarks
 from tap_procountor.readers.batch import Batch
 from tap_procountor.records.converter import Record, RecordConverter
 from tap_procountor.records.rejection import Rejection, as_record_error
@@ -60,7 +59,7 @@ class ReadStream(ProcountorStream):
         return RecordConverter(
             getattr_static(self, "schema").source,
             self.run.api_clock,
-            StreamRemarks(self.run.report, self.name),
+            self.run.report.remarks(self.name),
             self.replication_key,
         )
 

@@ -9,7 +9,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_procountor.errors import UNFORESEEN, RecordError
-from tap_procountor.output.report import StreamRemarks
 from tap_procountor.records.converter import Checked, Record, RecordConverter
 from tap_procountor.records.rejection import as_record_error
 from tap_procountor.records.schema import ADDITIONAL_FIELDS, RecordSchema
@@ -163,5 +162,5 @@ class RowStream(ProcountorStream):
         return RecordConverter(
             getattr_static(self, "schema").component,
             self.run.api_clock,
-            StreamRemarks(self.run.report, self.name),
+            self.run.report.remarks(self.name),
         )

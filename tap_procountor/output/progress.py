@@ -1,4 +1,4 @@
-"""How far a long stream has come, every few seconds, in the log."""
+"""The progress of long streams, in the log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger("tap-procountor.progress")
 
 
 class Progress:
-    """Logs how far a stream of a company has come; short streams log nothing.
+    """Logs the progress of a stream of a company every few seconds; short streams log nothing.
 
     Args:
         what: The stream and the company.
@@ -30,12 +30,12 @@ class Progress:
         self._next = self._began + _SECONDS_BETWEEN_LINES
 
     def show(self, rows: int, done: int, total: int | None) -> None:
-        """Log a line, if it is time to.
+        """Log a line if one is due.
 
         Args:
             rows: Records written so far.
-            done: Rows of the list behind them; 0 if it has no known place.
-            total: Rows of the whole list, if that is known.
+            done: Rows of the list done so far; 0 if unknown.
+            total: Rows of the whole list, if known.
         """
         now = time.monotonic()
         if now < self._next:

@@ -8,7 +8,7 @@ from tap_procountor.memory import no_garbage_collection
 def main() -> None:
     """Run the tap."""
     with no_garbage_collection():
-        # What is imported here is most of the time that --version and --discover take.
+        # This import takes most of the time of --version and --discover.
         from tap_procountor.tap import TapProcountor  # noqa: PLC0415
 
     TapProcountor.cli()

@@ -10,83 +10,54 @@ from tap_procountor.output.messages import say
 from tap_procountor.permissions.access import Finding, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from tap_procountor.api.company import Company
-    from tap_procountor.api.workers import RequestThreads
-    from tap_procountor.permissions.rights import Rights
     from tap_procountor.run import Run
     from tap_procountor.streams.base.read import ReadStream
 
-Findings = dict[tuple[int, str], Finding]
-
 
 def test_connection(run: Run) -> None:
-    """Look at every selected stream of every company, and print what can be read.
+    """Print what each selected stream of each company lets the key's user read.
 
     Raises:
         ProcountorError: If no key opens a company, or if a stream cannot be read in full.
     """
     context = run.context
     run.check_settings()
+
+    def find(part: tuple[Company, ReadStream]) -> Finding:
+        company, stream = part
+        rights = context.rights_of(company)
+        try:
+            is_empty = stream.is_empty(company)
+        except ForbiddenError as refusal:
+            return stream.access.refused(rights, str(refusal))
+        except ProcountorError as fault:
+            return Finding(Verdict.FAILED, str(fault))
+        return stream.access.judge(rights, is_empty=is_empty)
+
     try:
         run.open_companies()
         run.examine()
-        companies = context.companies.values()
-        rights = {company.id: context.rights_of(company) for company in companies}
-        findings = look(companies, run.streams(), rights, context.client.threads)
+        parts = list(product(context.companies.values(), run.streams()))
+        findings = list(context.client.threads.map(find, parts))
     finally:
         context.client.close()
-    for company in companies:
-        say("\n".join(table(company, findings)))
-    count = sum(finding.is_short for finding in findings.values()) + len(context.report.failures)
+    found = list(zip(parts, findings, strict=True))
+    for company in context.companies.values():
+        own = {stream.name: finding for (of, stream), finding in found if of is company}
+        say("\n".join(_table(company, own)))
+    count = sum(finding.is_short for finding in findings) + len(context.report.failures)
     if count:
         msg = f"{count} of the selected streams or companies cannot be read in full; see above."
         raise IncompleteError(msg)
 
 
-def look(
-    companies: Collection[Company],
-    streams: Collection[ReadStream],
-    rights: dict[int, Rights],
-    threads: RequestThreads,
-) -> Findings:
-    """Ask every stream of every company for as little as possible.
-
-    Args:
-        companies: The companies.
-        streams: The streams.
-        rights: The users' rights by company.
-        threads: They ask several at once.
-
-    Returns:
-        What was found, by company and stream.
-    """
-
-    def one(part: tuple[Company, ReadStream]) -> Finding:
-        company, stream = part
-        return _finding(stream, company, rights[company.id])
-
-    parts = list(product(companies, streams))
-    names = [(company.id, stream.name) for company, stream in parts]
-    return dict(zip(names, threads.map(one, parts), strict=True))
-
-
-def table(company: Company, findings: Findings) -> Iterator[str]:
+def _table(company: Company, findings: dict[str, Finding]) -> Iterator[str]:
     """Yield the lines of a company's table."""
-    own = {stream: found for (number, stream), found in findings.items() if number == company.id}
-    width = max(map(len, own), default=0)
+    width = max(map(len, findings), default=0)
     yield f"Company {company.id}: {company.name}"
-    for stream, finding in own.items():
+    for stream, finding in findings.items():
         verdict = f"{finding.verdict:<{max(map(len, Verdict))}}"
         yield f"  {stream:<{width}}  {verdict}  {finding.advice or ''}".rstrip()
-
-
-def _finding(stream: ReadStream, company: Company, rights: Rights) -> Finding:
-    try:
-        is_empty = stream.is_empty(company)
-    except ForbiddenError as refusal:
-        return stream.access.refused(rights, str(refusal))
-    except ProcountorError as fault:
-        return Finding(Verdict.FAILED, str(fault))
-    return stream.access.judge(rights, is_empty=is_empty)

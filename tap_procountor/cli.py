@@ -1,4 +1,4 @@
-"""The command: its options, its input, and errors said in one sentence."""
+"""The command: its options, its input files, and errors in one sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from abc import abstractmethod
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from traceback import format_tb
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import msgspec
 from click.exceptions import ClickException, Exit
@@ -25,12 +25,13 @@ from tap_procountor.state.validation import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
     import click
 
 
 class CommandLine(Tap):
-    """The SDK's command, with what it lets pass checked and what it says wrongly said."""
+    """Adds input validation and safe error messages to the SDK's command."""
 
     @classmethod
     def invoke(  # type: ignore[override] # as the SDK's own tap does
@@ -39,42 +40,52 @@ class CommandLine(Tap):
         about: bool = False,
         about_format: str | None = None,
         config: Any = None,  # noqa: ANN401 - what cb_config returns
-        state: IO[str] | None = None,
-        catalog: IO[str] | None = None,
+        state: TextIO | None = None,
+        catalog: TextIO | None = None,
     ) -> None:
-        """Run the tap: our run, in the place of the SDK's."""
+        """Run the tap: our ``run`` in place of the SDK's ``sync_all``."""
         with cls._one_sentence_errors():
             if about:
                 cls.print_about(about_format)
                 return
             cls.print_version(cls.logger.info)
-            tap = cls(
-                config=config.config,
-                parse_env_config=config.parse_env,
-                catalog=_catalog_in(catalog) if catalog else None,
-                state=_state_in(state) if state else None,
-            )
-            tap.run()
+            cls._from_files(config, catalog, state).run()
+
+    @classmethod
+    def _from_files(
+        cls,
+        config: Any,  # noqa: ANN401 - what cb_config returns
+        catalog: TextIO | None,
+        state: TextIO | None = None,
+    ) -> Self:
+        return cls(
+            config=config.config,
+            parse_env_config=config.parse_env,
+            catalog=_catalog_in(catalog) if catalog else None,
+            state=_state_in(state) if state else None,
+        )
 
     @abstractmethod
     def run(self) -> None:
         """Read all selected streams."""
 
+    @abstractmethod
+    def test_connection(self) -> None:
+        """Print what each selected stream of each company lets the key's user read."""
+
     @classmethod
     def print_about(cls, output_format: str | None = None) -> None:
-        """Print what the tap is and which settings it has."""
         with redirect_stdout(io.StringIO()) as text:
             super().print_about(output_format)
         say(text.getvalue().rstrip("\n"))
 
     def run_discovery(self) -> str:
-        """Print the catalog and return it."""
         say(self.catalog_json_text)
         return self.catalog_json_text
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401
-        """Read the configuration files; of a setting in several, the last one counts."""
+        """Read the configuration files; later ones win."""
         with cls._one_sentence_errors():
             given = super().cb_config(ctx, param, tuple(one for one in value if one == "ENV"))
             for path in value:
@@ -89,7 +100,6 @@ class CommandLine(Tap):
         param: click.Option,
         value: bool,  # noqa: FBT001 - click's
     ) -> None:
-        """Write the catalog."""
         with cls._one_sentence_errors():
             super().cb_discover(ctx, param, value)
 
@@ -97,39 +107,28 @@ class CommandLine(Tap):
     def cb_test(
         cls: type[CommandLine], ctx: click.Context, param: click.Option, value: str
     ) -> None:
-        """Test the connection: one light request per company, instead of a sync of all streams."""
+        """Test the connection by light requests, where the SDK would sync all streams."""
         with cls._one_sentence_errors():
             if value != "all":
                 super().cb_test(ctx, param, value)
                 return
-            given = ctx.params["config"]
-            catalog = ctx.params.get("catalog")
-            tap = cls(
-                config=given.config,
-                parse_env_config=given.parse_env,
-                catalog=_catalog_in(catalog) if catalog else None,
-            )
-            tap.test_connection()
+            cls._from_files(ctx.params["config"], ctx.params.get("catalog")).test_connection()
         ctx.exit()
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return the command; the catalog is read before ``--test`` runs, wherever it stands."""
+        """Return the command, which parses ``--catalog`` before it runs ``--test``."""
         command = super().get_singer_command()
         for option in command.params:
             option.is_eager |= option.name == "catalog"
         return command
 
-    @abstractmethod
-    def test_connection(self) -> None:
-        """Look at every selected stream of every company, and print what can be read."""
-
     @property
     def _env_var_config(self) -> dict[str, Any]:
-        """Settings from the environment, and those that it lacks from a ``.env`` file.
+        """Settings from the environment, else from a ``.env`` file.
 
-        The SDK would let a ``.env`` that lies about win over the environment, take a switch that is
-        neither on nor off for off, and quote a wrong value, which may be a secret.
+        The SDK would let a stray ``.env`` win over the environment, take any switch that is not on
+        for off, and quote a wrong value, which may be a secret.
         """
         _load_dotenv()
         self.append_builtin_config(self.config_jsonschema)
@@ -142,11 +141,7 @@ class CommandLine(Tap):
         return config
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings.
-
-        The SDK's own check would accept misspelt settings and print the values of wrong ones, which
-        may be secrets.
-        """
+        """Check the settings; the SDK would accept misspelt ones, and print wrong values."""
         self.append_builtin_config(self.config_jsonschema)
         settings.normalize(self._config, self.config_jsonschema)
         errors = list(settings.check(self._config, self.config_jsonschema))
@@ -176,12 +171,12 @@ class CommandLine(Tap):
         except OutputLostError as error:
             cls.logger.error("%s", error)  # noqa: TRY400
             logging.shutdown()
-            # Neither for requests under way, nor to write what is still buffered.
+            # Wait for no requests in flight, and write nothing that is still buffered.
             os._exit(1)
         except (ClickException, Exit):
             raise
-        except Exception as error:  # noqa: BLE001 - nobody has thought of it
-            # Its text, and a traceback with it, may quote secrets or the company's data.
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            # Its text, which a whole traceback has too, may quote secrets or the company's data.
             cls.logger.error(  # noqa: TRY400
                 "The tap has failed unexpectedly (%s): please report it with these lines.\n%s",
                 type(error).__name__,
@@ -202,7 +197,7 @@ class _Metadata(msgspec.Struct):
 
 
 class _CatalogEntry(msgspec.Struct):
-    """What the SDK takes from a stream's entry as it is, and may misread."""
+    """The parts of a stream's entry that the SDK takes over unchecked."""
 
     tap_stream_id: str
     selected: bool | None = None
@@ -214,7 +209,7 @@ class _CatalogEntry(msgspec.Struct):
 
 
 def _load_dotenv() -> None:
-    """Put what a ``.env`` file says into the environment, which wins."""
+    """Add a ``.env`` file's variables to the environment, which wins."""
     try:
         load_dotenv(find_dotenv(usecwd=True), encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -236,9 +231,8 @@ def _config_in(path: str) -> dict[str, Any]:
         raise ConfigurationError(msg) from None
 
 
-def _catalog_in(file: IO[str]) -> dict[str, Any]:
-    """Return the catalog in a file."""
-    catalog = _json_object(_bytes_in(file), "catalog")
+def _catalog_in(file: TextIO) -> dict[str, Any]:
+    catalog = _json_object(file.buffer.read(), "catalog")
     entries = catalog.get("streams")
     if not isinstance(entries, list):
         msg = "The catalog file holds no Singer catalog: make one with --discover."
@@ -256,9 +250,9 @@ def _catalog_in(file: IO[str]) -> dict[str, Any]:
     return catalog
 
 
-def _state_in(file: IO[str]) -> dict[str, Any]:
+def _state_in(file: TextIO) -> dict[str, Any]:
     """Return the state in a file: the last one, if a target has written several."""
-    data = _bytes_in(file)
+    data = file.buffer.read()
     try:
         return unwrapped(_json_object(data, "state"))
     except ConfigurationError as error:
@@ -269,17 +263,11 @@ def _state_in(file: IO[str]) -> dict[str, Any]:
         return unwrapped(last)
 
 
-def _bytes_in(file: IO[str]) -> bytes:
-    """Return the bytes of a file, which click has opened in the encoding of the terminal."""
-    data: bytes = file.buffer.read()  # type: ignore[attr-defined]
-    return data
-
-
 def _json_object(data: bytes, kind: str) -> dict[str, Any]:
-    """Parse a file that holds a JSON object, with or without the mark that Windows begins it with.
+    """Parse a JSON object in UTF-8, whatever the terminal's encoding, with or without a BOM.
 
     Raises:
-        ConfigurationError: If it does not.
+        ConfigurationError: If the file holds no such object.
     """
     try:
         text = data.decode("utf-8-sig")

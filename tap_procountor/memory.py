@@ -1,4 +1,4 @@
-"""How the process deals with memory: records come and go by the million."""
+"""Tunes the process's memory for millions of short-lived records."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Parameters of glibc's mallopt by their numbers, and their values.
+#: Values of glibc's mallopt parameters, by number.
 _ALLOCATION = {
-    # M_ARENA_MAX: all threads share one heap; what one has freed, the others take.
+    # M_ARENA_MAX: all threads share one heap, and reuse what others have freed.
     -8: 1,
-    # M_MMAP_THRESHOLD: large answers have pages of their own, and leave no holes behind.
+    # M_MMAP_THRESHOLD: large answers have pages of their own, and leave no holes.
     -3: 128 * 1024,
-    # M_TRIM_THRESHOLD: free bytes at the end of the heap that are kept.
+    # M_TRIM_THRESHOLD: free bytes kept at the end of the heap.
     -1: 16 * 1024 * 1024,
 }
 
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Look for no cycles meanwhile, nor ever in what stays, not even at the end.
+    """Collect no garbage meanwhile, nor ever among the objects that stay.
 
-    Among all that the SDK imports, looking takes a sixth of the start, and a tenth of a second at
-    the end.
+    Among all that the SDK imports, this takes a sixth of the start, and 0.1 s at the end.
     """
     gc.disable()
     try:
@@ -37,16 +36,13 @@ def no_garbage_collection() -> Iterator[None]:
 
 
 def relax_garbage_collection() -> None:
-    """Look for cycles less often: records have none, and looking costs a sixth of the run."""
+    """Collect garbage less often: records have no cycles, and it takes a sixth of the run."""
     gc.freeze()
     gc.set_threshold(100_000)
 
 
 def share_memory() -> None:
-    """Have the threads share their free memory, where the C library can be told so.
-
-    glibc otherwise keeps a heap for each of them, and the process grows.
-    """
+    """Have the threads share one heap; with glibc's heap for each, the process grows."""
     with suppress(AttributeError, OSError):
         allocator = ctypes.CDLL(None)
         for parameter, value in _ALLOCATION.items():

@@ -1,4 +1,4 @@
-"""One run: open the companies, put the streams in order, read them, finish; or stop early."""
+"""One run: it opens the companies, orders and reads the streams, and finishes or stops early."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Run:
     """Reads the selected streams of all companies, in the order that wastes the least time.
 
     Args:
-        context: What the streams share, and the streams.
+        context: The streams, and what they share.
         state: The tap's state, which the streams write to.
     """
 
@@ -49,11 +49,7 @@ class Run:
         self._state = state
 
     def sync(self) -> None:
-        """Read everything.
-
-        Raises:
-            IncompleteError: If something that was asked for has not arrived.
-        """
+        """Read everything selected; raise IncompleteError if something is missing at the end."""
         with watching(self.context.message_writer):
             self._sync()
 
@@ -78,11 +74,7 @@ class Run:
     # Before anything is read
 
     def check_settings(self) -> None:
-        """Refuse settings, or a selection, that no stream could use.
-
-        Raises:
-            ConfigurationError: If they are.
-        """
+        """Raise ConfigurationError if the settings or the selection cannot be used."""
         config = self.context.config
         _ = self.context.api_clock.zone
         if settings.is_unencrypted(config):
@@ -91,7 +83,7 @@ class Run:
             )
         if report := config.get("run_report_path"):
             try:
-                # Touching a folder would do.
+                # Not touch(), which accepts a folder.
                 Path(report).open("a").close()
             except OSError as error:
                 raise _no_report(error) from None
@@ -105,32 +97,26 @@ class Run:
     def _check_selection(self) -> None:
         streams = self.streams()
         if not streams:
-            msg = "No stream is selected: a run would bring nothing. Check the catalog's selection."
+            msg = "No stream is selected. Check the catalog's selection."
             raise ConfigurationError(msg)
-        self._check_file_store(streams)
+        if names := [stream.name for stream in streams if stream.selected and stream.writes_files]:
+            if not self.context.config.get("attachment_files_path"):
+                msg = (
+                    f"The selected {' and '.join(names)} need the setting 'attachment_files_path': "
+                    "set it to a folder or a URL such as s3://bucket/path, or deselect them."
+                )
+                raise ConfigurationError(msg)
+            self.context.file_store.check()
         for stream in streams:
             if not stream.selected and stream.replication_method == REPLICATION_INCREMENTAL:
                 logger.warning(
-                    "%s is not selected but tables of its rows are: the rows of what is deleted "
-                    "cannot be told from others. Select both.",
+                    "%s is not selected, but tables of its rows are: rows of deleted documents "
+                    "cannot be recognised. Select both.",
                     stream.name,
                 )
 
-    def _check_file_store(self, streams: list[ReadStream]) -> None:
-        """Make sure that streams of files have a place for them."""
-        names = [stream.name for stream in streams if stream.selected and stream.writes_files]
-        if not names:
-            return
-        if not self.context.config.get("attachment_files_path"):
-            msg = (
-                f"The selected {' and '.join(names)} need the setting 'attachment_files_path': set "
-                "it to a folder or a URL such as s3://bucket/path, or deselect them."
-            )
-            raise ConfigurationError(msg)
-        self.context.file_store.check()
-
     def open_companies(self) -> None:
-        """Ask which companies the keys open."""
+        """Open the keys' companies; warn if support for the API's version ends soon."""
         companies = list(self.context.companies.values())
         for company in companies:
             logger.info("Reading company %d: %s", company.id, company.name)
@@ -139,7 +125,7 @@ class Run:
             self.context.report.warn(warning)
 
     def examine(self) -> None:
-        """Ask for the users' rights and the API's version, before anything is written."""
+        """Request the rights and the API's version, before anything is written."""
         self.context.report.api_version = self.context.examination.api_version
         for company in self.context.companies.values():
             self.context.deletion_guard(company)
@@ -147,9 +133,9 @@ class Run:
     # Reading
 
     def streams(self) -> list[ReadStream]:
-        """Return the streams that are selected themselves or hold the rows of one that is.
+        """Return the streams that are selected or hold the rows of a selected table, in order.
 
-        Those that write files come last: the others tell them which.
+        Those that write files come last, for the others find the files.
         """
         streams = [
             stream
@@ -157,13 +143,10 @@ class Run:
             if isinstance(stream, ReadStream)
             and (stream.selected or any(rows.selected for rows in stream.row_streams))
         ]
-        return sorted(
-            streams,
-            key=lambda stream: (stream.writes_files, _rank(stream)),
-        )
+        return sorted(streams, key=lambda stream: (stream.writes_files, _rank(stream)))
 
     def _parts(self) -> Iterator[tuple[ReadStream, Company]]:
-        """Yield all parts of the run in their order, which is that of their requests, too."""
+        """Yield the parts of the run in order, which is also the priority of their requests."""
         parts = product(self.streams(), self.context.companies.values())
         for priority, (stream, company) in enumerate(parts):
             self.context.priorities[stream.name, company.id] = priority
@@ -181,11 +164,11 @@ class Run:
         self._sync_streams()
 
     def _read_again(self) -> None:
-        """Let streams begin anew whose rows were hidden without a right gained since."""
+        """Let streams begin anew whose rows may have been hidden without a right gained since."""
         for company_id, gained in self.context.gained_rights.items():
             company = self.context.companies[company_id]
             for stream in self.context.streams.values():
-                # Limits such as "personal only" show each user other rows.
+                # Under limits such as "personal only", each user sees other rows.
                 if isinstance(stream, ReadStream) and any(
                     right == USER or stream.access.concerns(right) for right in gained
                 ):
@@ -224,10 +207,7 @@ class Run:
         """Write the run report, if one is wanted.
 
         Args:
-            ended_by: What ended the run before its time; nothing may then come in its way.
-
-        Raises:
-            ConfigurationError: If the report cannot be written.
+            ended_by: Why the run ended early. An error here must not hide that one.
         """
         path = self.context.config.get("run_report_path")
         if not path:
@@ -241,7 +221,7 @@ class Run:
             logger.error("%s", _no_report(error))  # noqa: TRY400 - a sentence
 
     def _end_at_once(self, signum: int) -> None:
-        """End without waiting for requests under way; what was written stays valid."""
+        """End without waiting for requests in flight; what was written stays valid."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         self.context.message_writer.heed_stop()
@@ -253,10 +233,10 @@ class Run:
 
 
 def _rank(stream: ReadStream) -> int:
-    """Return a stream's place in the run.
+    """Return a stream's rank in the run.
 
-    A long list in one answer comes first, for it waits in memory as a whole. Then, the more
-    requests follow from one another, the earlier a stream comes: those of others fit in between.
+    A long list in one answer comes first, for it waits in memory as a whole. Then come the streams
+    with the longest chains of requests, between which those of others fit.
     """
     if not isinstance(stream, IncrementalStream):
         return 3

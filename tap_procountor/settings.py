@@ -1,339 +1,273 @@
-"""The settings of the tap: their names, meanings and checks, written once."""
+"""The settings of the tap: names, meanings and checks."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal
+from difflib import get_close_matches
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR, extend_validator_with_defaults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from jsonschema import ValidationError
 
-#: Years that a date may be in: others are typing errors, and the arithmetic of times ends at 9999.
+#: The years a date may have: others are typing errors, and datetime ends at 9999.
 _DATE = "^(19|20)[0-9]{2}"
-#: The least that a rate or a time can be; the SDK's type hint forgets fractions.
+#: The smallest rate or timeout; the SDK's type hint knows no fractions.
 _LEAST: Any = 0.01
 _ON, _OFF = frozenset(("true", "1", "yes", "on")), frozenset(("false", "0", "no", "off"))
 
-#: Checks, and fills in the defaults while it does.
+#: Checks the settings and fills in their defaults.
 _Validator = extend_validator_with_defaults(DEFAULT_JSONSCHEMA_VALIDATOR)
 
 _TEST_SERVER = "pts-api.procountor.com"
 _TEST_SERVERS_RATE, _USUAL_RATE = 1.5, 20
 
+
+def _setting(
+    name: str,
+    kind: th.JSONTypeHelper[Any] | type[th.JSONTypeHelper[Any]],
+    description: str,
+    **options: Any,  # noqa: ANN401 - those of th.Property
+) -> th.Property[Any]:
+    """Declare a setting, titled by its name in words."""
+    words = name.replace("_", " ").capitalize()
+    title = re.sub(
+        r"\b(api|id|uri|url)\b", lambda word: word[0].upper(), words, flags=re.IGNORECASE
+    )
+    return th.Property(name, kind, title=title, description=description, **options)
+
+
 SETTINGS = th.PropertiesList(
-    th.Property(
+    _setting(
         "client_id",
         th.StringType(nullable=False),
+        "Client ID of your integration, issued by Procountor.",
         required=True,
-        title="Client ID",
-        description="Client ID of your integration, issued by Procountor.",
     ),
-    th.Property(
+    _setting(
         "client_secret",
         th.StringType(nullable=False),
+        "Client secret of your integration, issued by Procountor.",
         required=True,
         secret=True,
-        title="Client secret",
-        description="Client secret of your integration, issued by Procountor.",
     ),
-    th.Property(
+    _setting(
         "api_key",
         th.StringType,
+        "API key of the company to read. A key opens one company.",
         secret=True,
-        title="API key",
-        description="API key of the company to read. A key opens one company.",
     ),
-    th.Property(
+    _setting(
         "api_keys",
         th.ArrayType(th.StringType(nullable=False)),
+        "API keys of several companies to read in one run, instead of `api_key`.",
         secret=True,
-        title="API keys",
-        description="API keys of several companies to read in one run, instead of `api_key`.",
     ),
-    th.Property(
+    _setting(
         "redirect_uri",
         th.StringType,
-        title="Redirect URI",
-        description=(
-            "Redirect URI of your integration. Sent with the token request only when set; most "
-            "integrations need none."
-        ),
+        "Redirect URI of your integration. Sent with the token request only when set; most "
+        "integrations need none.",
     ),
-    th.Property(
+    _setting(
         "api_url",
         th.URIType,
+        "Base URL of the API, including the version: `/latest/api`, `/supported/api` or a numbered "
+        "one such as `/v2602/api`.",
         default="https://api.procountor.com/latest/api",
-        title="API URL",
-        description=(
-            "Base URL of the API, including the version: `/latest/api`, `/supported/api` or a "
-            "numbered one such as `/v2602/api`."
-        ),
     ),
-    th.Property(
+    _setting(
         "token_url",
         th.URIType,
-        title="Token URL",
-        description=(
-            "URL of the token endpoint. Default: the origin of `api_url` plus `/api/oauth/token`."
-        ),
+        "URL of the token endpoint. Default: the origin of `api_url` plus `/api/oauth/token`.",
     ),
-    th.Property(
+    _setting(
         "start_date",
         th.StringType(pattern=_DATE),
-        title="Start date",
-        description=(
-            "Earliest change to read: a date or time in ISO 8601, local to `timezone` unless it "
-            "has an offset. Default: everything."
-        ),
+        "Earliest change to read: a date or time in ISO 8601, local to `timezone` unless it has an "
+        "offset. Default: everything.",
     ),
-    th.Property(
+    _setting(
         "end_date",
         th.StringType(pattern=_DATE),
-        title="End date",
-        description=(
-            "Latest change to read, for a backfill: the run reads from `start_date` to here and "
-            "leaves the bookmarks of normal runs alone."
-        ),
+        "Latest change to read, for a backfill: the run reads from `start_date` to here and leaves "
+        "the bookmarks of normal runs alone.",
     ),
-    th.Property(
+    _setting(
         "requests_per_second",
         th.NumberType(minimum=_LEAST, maximum=10_000),
-        title="Requests per second",
-        description=(
-            "Maximum requests in any second, counted over all companies of the `client_id`. "
-            "Default: 20, the lowest documented limit of the production server; 1.5 (90 a minute) "
-            "if `api_url` points to the test server, `pts-api.procountor.com`."
-        ),
+        "Maximum requests in any second, counted over all companies of the `client_id`. Default: "
+        "20, the lowest documented limit of the production server; 1.5 (90 a minute) if `api_url` "
+        "points to the test server, `pts-api.procountor.com`.",
     ),
-    th.Property(
+    _setting(
         "max_concurrency",
         th.IntegerType(minimum=1, maximum=100),
+        "Maximum requests in flight. The tap can use its full rate while responses take less than "
+        "`max_concurrency` / `requests_per_second` seconds.",
         default=20,
-        title="Requests in flight",
-        description=(
-            "Maximum requests in flight. The tap can use its full rate while responses take less "
-            "than `max_concurrency` / `requests_per_second` seconds."
-        ),
     ),
-    th.Property(
+    _setting(
         "request_timeout",
         th.NumberType(minimum=_LEAST, maximum=86_400),
+        "Seconds without a response after which a request is retried.",
         default=120,
-        title="Request timeout",
-        description="Seconds without a response after which a request is retried.",
     ),
-    th.Property(
+    _setting(
         "timezone",
         th.StringType,
+        "Time zone of the API's times, which carry no offset.",
         default="Europe/Helsinki",
-        title="Time zone",
-        description="Time zone of the API's times, which carry no offset.",
     ),
-    th.Property(
+    _setting(
         "lookback",
         th.IntegerType(minimum=0, maximum=315_360_000),
+        "Overlap of incremental reads, in seconds. Four hours suffice even if Procountor's server "
+        "writes UTC or another European time.",
         default=14400,
-        title="Lookback",
-        description=(
-            "Overlap of incremental reads, in seconds. Four hours suffice even if Procountor's "
-            "server writes UTC or another European time."
-        ),
     ),
-    th.Property(
+    _setting(
         "date_lookback_days",
         th.IntegerType(minimum=0, maximum=36_500),
+        "Days to read again of tables that the API filters by date only (payments, bank "
+        "statements, reference payments). Their statuses and allocations change for weeks after "
+        "the date.",
         default=90,
-        title="Date lookback",
-        description=(
-            "Days to read again of tables that the API filters by date only (payments, bank "
-            "statements, reference payments). Their statuses and allocations change for weeks "
-            "after the date."
-        ),
     ),
-    th.Property(
+    _setting(
         "project_dimensions",
         th.ArrayType(th.StringType(nullable=False)),
+        "Names of the dimensions whose items become the rows of `projects`.",
         default=["Projekti", "Project", "Projekt"],
-        title="Project dimensions",
-        description="Names of the dimensions whose items become the rows of `projects`.",
     ),
-    th.Property(
+    _setting(
         "deletion_check",
         th.StringType,
+        "Where to look for deletions: `open_periods` compares the ledger receipts of tracking "
+        "periods that can change, `full` compares every table (about 5 more requests per 1,000 "
+        "documents), `off` compares nothing.",
         allowed_values=["open_periods", "full", "off"],
         default="open_periods",
-        title="Deletion check",
-        description=(
-            "Where to look for deletions: `open_periods` compares the ledger receipts of tracking "
-            "periods that can change, `full` compares every table (about 5 more requests per "
-            "1,000 documents), `off` compares nothing."
-        ),
     ),
-    th.Property(
+    _setting(
         "max_deleted_share",
         th.NumberType(minimum=0, maximum=1),
+        "If more than this share of a table (and more than 20 rows) has vanished since the last "
+        "run, the tap sends no deletions and the run fails.",
         default=0.1,
-        title="Most that may be deleted",
-        description=(
-            "If more than this share of a table (and more than 20 rows) has vanished since the "
-            "last run, the tap sends no deletions and the run fails."
-        ),
     ),
-    th.Property(
+    _setting(
         "confirm_deletions",
         th.BooleanType,
+        "Send the deletions that were held back because there were too many, or because the user "
+        "had lost rights. For a single run.",
         default=False,
-        title="Confirm deletions",
-        description=(
-            "Send the deletions that were held back because there were too many, or because the "
-            "user had lost rights. For a single run."
-        ),
     ),
-    th.Property(
+    _setting(
         "on_missing_permission",
         th.StringType,
+        "What to do if the key's user may not read a stream in full: `fail` reads the other "
+        "streams and ends with a non-zero exit code, `warn` only logs it.",
         allowed_values=["fail", "warn"],
         default="fail",
-        title="On missing permission",
-        description=(
-            "What to do if the key's user may not read a stream in full: `fail` reads the other "
-            "streams and ends with a non-zero exit code, `warn` only logs it."
-        ),
     ),
-    th.Property(
+    _setting(
         "max_rejected_records",
         th.IntegerType(minimum=0, maximum=1_000_000_000),
+        "Number of rejected records that a run tolerates before its exit code is non-zero. "
+        "Rejected records never enter their tables; they are written to `rejected_records`.",
         default=0,
-        title="Tolerated rejected records",
-        description=(
-            "Number of rejected records that a run tolerates before its exit code is non-zero. "
-            "Rejected records never enter their tables; they are written to `rejected_records`."
-        ),
     ),
-    th.Property(
+    _setting(
         "rejected_record_content",
         th.StringType,
+        "What `rejected_records` keeps: `full` the whole record, `reason_only` its primary key and "
+        "the reason, which names the field. `as_selected` keeps the whole record unless a column "
+        "of its table is deselected or `stream_maps` are set, so that nothing you left out comes "
+        "back.",
         allowed_values=["as_selected", "full", "reason_only"],
         default="as_selected",
-        title="Content of rejected records",
-        description=(
-            "What `rejected_records` keeps: `full` the whole record, `reason_only` its primary key "
-            "and the reason, which names the field. `as_selected` keeps the whole record unless a "
-            "column of its table is deselected or `stream_maps` are set, so that nothing you left "
-            "out comes back."
-        ),
     ),
-    th.Property(
+    _setting(
         "attachment_files_path",
         th.StringType,
-        title="Path of files",
-        description=(
-            "Where to download the files of `attachment_files`, `invoice_images` and `sie_files`: "
-            "a folder or a URL such as `s3://…`, `gs://…`, `az://…` (extras `s3`, `gcs`, `azure`) "
-            "or another that fsspec supports. Without it, nothing is downloaded."
-        ),
+        "Where to download the files of `attachment_files`, `invoice_images` and `sie_files`: a "
+        "folder or a URL such as `s3://…`, `gs://…`, `az://…` (extras `s3`, `gcs`, `azure`) or "
+        "another that fsspec supports. Without it, nothing is downloaded.",
     ),
-    th.Property(
+    _setting(
         "max_attachment_downloads",
         th.IntegerType(minimum=0, maximum=1_000_000_000),
-        title="Most files of a run",
-        description=(
-            "Maximum attachments and invoice pages to download in a run; the next run continues."
-        ),
+        "Maximum attachments and invoice pages to download in a run; the next run continues.",
     ),
-    th.Property(
+    _setting(
         "max_attachment_size",
         th.IntegerType(minimum=0, maximum=1_000_000_000),
-        title="Most bytes of a file",
-        description=(
-            "Maximum size of an attachment in bytes; larger ones are skipped. Procountor accepts "
-            "up to 10,000,000. Only companies with the Documents add-on show the size before the "
-            "download."
-        ),
+        "Maximum size of an attachment in bytes; larger ones are skipped. Procountor accepts up to "
+        "10,000,000. Only companies with the Documents add-on show the size before the download.",
     ),
-    th.Property(
+    _setting(
         "attachment_types",
         th.ArrayType(th.StringType(nullable=False)),
-        title="Types of files",
-        description=(
-            "MIME types of the attachments to download, such as `application/pdf` or `image/*`. "
-            "Default: all."
-        ),
+        "MIME types of the attachments to download, such as `application/pdf` or `image/*`. "
+        "Default: all.",
     ),
-    th.Property(
+    _setting(
         "attachments_since",
         th.StringType(pattern=_DATE),
-        title="Files since",
-        description=(
-            "Download only attachments since this date or time. Companies with the Documents "
-            "add-on show when a file was attached; for others, and for `invoice_images`, the last "
-            "change of the document counts."
-        ),
+        "Download only attachments since this date or time. Companies with the Documents add-on "
+        "show when a file was attached; for others, and for `invoice_images`, the last change of "
+        "the document counts.",
     ),
-    th.Property(
+    _setting(
         "attachment_plan",
         th.BooleanType,
+        "Download no attachments or invoice images; report how many a run without this setting "
+        "would download, and their size.",
         default=False,
-        title="Only plan downloads",
-        description=(
-            "Download no attachments or invoice images; report how many a run without this setting "
-            "would download, and their size."
-        ),
     ),
-    th.Property(
+    _setting(
         "report_fiscal_years",
         th.ArrayType(th.CustomType({"type": ["string", "integer"]})),
+        "Fiscal years to read accounting reports of, besides the open ones: the first day or the "
+        "beginning of it, `2024-05-01` or `2024`.",
         default=[],
-        title="Fiscal years of the reports",
-        description=(
-            "Fiscal years to read accounting reports of, besides the open ones: the first day or "
-            "the beginning of it, `2024-05-01` or `2024`."
-        ),
     ),
-    th.Property(
-        "run_report_path",
-        th.StringType,
-        title="Run report path",
-        description="File to write a JSON report of the run to.",
-    ),
-    th.Property(
+    _setting("run_report_path", th.StringType, "File to write a JSON report of the run to."),
+    _setting(
         "emit_activate_version_messages",
         th.BooleanType,
+        "Send ACTIVATE_VERSION after the last record of each full-table stream, so that the target "
+        "drops rows that are gone.",
         default=False,
-        title="Emit activate version messages",
-        description=(
-            "Send ACTIVATE_VERSION after the last record of each full-table stream, so that the "
-            "target drops rows that are gone."
-        ),
     ),
     additional_properties=False,
 )
 
 
 class Secret(str):
-    """Text that a log, a traceback or a debugger does not show by accident."""
+    """Text that no log, traceback or debugger shows by accident."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """Return nothing of the text."""
         return "'***'"
 
 
 def normalize(config: dict[str, Any], jsonschema: dict[str, Any]) -> None:
-    """Drop settings that are null, give the others the types that they have here, and hide secrets.
+    """Drop settings that are null, convert the others to their types, and hide secrets.
 
-    Meltano and the environment give text, the SDK's files decimals. What cannot be converted stays
-    as it is: the check says which setting is wrong.
+    Meltano and the environment give text, the SDK's files decimals. A value that cannot be
+    converted stays, for ``check`` to name its setting.
     """
     for name, schema in jsonschema["properties"].items():
         value = config.get(name)
@@ -349,25 +283,19 @@ def normalize(config: dict[str, Any], jsonschema: dict[str, Any]) -> None:
 
 
 def parse_json(text: str) -> Any:  # noqa: ANN401 - any JSON
-    """Parse JSON strictly.
-
-    Raises:
-        ValueError: If it is none; Python would take NaN and Infinity for numbers.
-    """
-    return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    """Parse JSON; NaN and Infinity, which Python would accept, raise ValueError."""
+    return json.loads(text, parse_constant=_finite, parse_float=_finite)
 
 
 def _finite(text: str) -> float:
     number = float(text)
-    return number if math.isfinite(number) else _refuse(text)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _from_text(text: str, kinds: set[str]) -> Any:  # noqa: ANN401 - any JSON
-    """Return the value that a text stands for; the text itself if it stands for none."""
+    """Return the value that a text stands for, or the text itself."""
     if "boolean" in kinds:
         word = text.lower()
         return True if word in _ON else False if word in _OFF else text
@@ -379,7 +307,7 @@ def _from_text(text: str, kinds: set[str]) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _plain_number(value: Decimal | float, kinds: set[str]) -> Decimal | float:
-    """Return a number as Python's own: decimals and floats do not mix."""
+    """Return a number as int or float, which do not mix with decimals."""
     if "integer" in kinds and value == value // 1:
         return int(value)
     try:
@@ -395,7 +323,7 @@ def _hidden(value: Any) -> Any:  # noqa: ANN401 - not checked yet
 
 
 def check(config: dict[str, Any], jsonschema: dict[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each setting that cannot be used; none of them shows a value.
+    """Yield a sentence for each setting that is wrong; none shows a value, which may be secret.
 
     Args:
         config: The settings as given; the missing ones receive their defaults.
@@ -403,7 +331,9 @@ def check(config: dict[str, Any], jsonschema: dict[str, Any]) -> Iterator[str]:
     """
     known = jsonschema["properties"]
     for name in sorted(config.keys() - known.keys()):
-        yield f"There is no setting '{name}': {_hint(name, known)}"
+        near = get_close_matches(name, known, n=1)
+        hint = f"Did you mean '{near[0]}'?" if near else "See --about for the list."
+        yield f"Unknown setting '{name}'. {hint}"
     for error in _Validator(jsonschema).iter_errors(config):
         if error.validator != "additionalProperties":
             yield _sentence(error)
@@ -418,20 +348,20 @@ def check(config: dict[str, Any], jsonschema: dict[str, Any]) -> Iterator[str]:
 
 
 def requests_per_second(config: Mapping[str, Any]) -> float:
-    """Return the permitted rate: the setting, or what the server of ``api_url`` allows."""
+    """Return the permitted rate: the setting, or the limit of the server in ``api_url``."""
     host = urlsplit(str(config["api_url"])).hostname
     default = _TEST_SERVERS_RATE if host == _TEST_SERVER else _USUAL_RATE
     return float(config.get("requests_per_second") or default)
 
 
 def is_unencrypted(config: Mapping[str, Any]) -> bool:
-    """Tell whether credentials go through a network as they are; on this machine they may."""
+    """Whether credentials cross a network unencrypted; on this machine they may."""
     urls = [urlsplit(config[name]) for name in ("api_url", "token_url") if name in config]
     return any(url.scheme == "http" and not _is_here(url.hostname or "") for url in urls)
 
 
 def _check_url(name: str, text: str) -> Iterator[str]:
-    """Check an address that credentials are sent to; it may be a secret in the wrong place."""
+    """Check a URL that credentials are sent to; it is not shown: a secret may stand there."""
     try:
         url = urlsplit(text)
         host, _ = url.hostname, url.port
@@ -449,7 +379,7 @@ def _check_url(name: str, text: str) -> Iterator[str]:
 
 
 def _is_public(host: str) -> bool:
-    """Tell whether a host may be elsewhere than on this machine or in its own network."""
+    """Whether a host may be outside this machine and its own network."""
     try:
         return ip_address(host).is_global
     except ValueError:
@@ -457,22 +387,14 @@ def _is_public(host: str) -> bool:
 
 
 def _is_here(host: str) -> bool:
-    """Tell whether a host is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return host.rpartition(".")[2] == "localhost"
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
-    import difflib  # noqa: PLC0415 - slow to import, and rarely needed
-
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean '{near[0]}'?" if near else "see --about for those there are."
-
-
 def _sentence(error: ValidationError) -> str:
-    """Say what is wrong without the value, which may be a secret."""
+    """Return a message without the value."""
     if error.validator == "required":
         return f"The setting {error.message.replace(' is a required property', ' is missing')}."
     name = ".".join(str(part) for part in error.absolute_path)

@@ -1,4 +1,4 @@
-"""The tap: its settings, its streams and the SDK's hooks. A run is in ``run``."""
+"""The tap: its settings, its streams and the SDK's hooks; ``run`` reads them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class TapProcountor(CommandLine):
     config_jsonschema: ClassVar[dict[str, Any]] = SETTINGS.to_dict()
     message_writer_class = MessageWriter
 
-    #: All of the SDK's but BATCH: its files lag behind the state, so that a killed run would lose
-    #: records, and they hold decimals as text.
+    #: All of the SDK's except BATCH, whose files lag behind the state, so that a killed run would
+    #: lose records, and hold decimals as text.
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
@@ -55,20 +55,14 @@ class TapProcountor(CommandLine):
 
     @cached_property
     def context(self) -> RunContext:
-        """What the streams share."""
         return RunContext(self.config, self.message_writer)
 
     @property
     def state_writer(self) -> StateWriter:  # type: ignore[override]
-        """Writes STATE messages, the SDK's own included."""
         return self.context.state_writer
 
     def discover_streams(self) -> list[Stream]:
-        """Make all streams; no request is made.
-
-        Raises:
-            ConfigurationError: If the catalog names streams that do not exist.
-        """
+        """Make all streams, without a request; refuse a catalog with unknown ones."""
         streams = [stream_type(self, self.context) for stream_type in STREAM_TYPES]
         # By name, as the SDK has them.
         for stream in sorted(streams, key=attrgetter("name")):
@@ -85,17 +79,14 @@ class TapProcountor(CommandLine):
         return list(streams)
 
     def setup_mapper(self) -> None:
-        """Prepare the stream maps.
+        """Prepare the stream maps, those of deselected streams included.
 
-        The SDK refuses the map of a stream that is not selected, because it then has no columns: a
-        map that takes personal data away must not stand in the way before the stream is selected.
-
-        Raises:
-            ConfigurationError: If a map cannot be used.
+        The SDK would refuse these because the streams have no columns: a map that removes personal
+        data could then not be set up before the stream is selected.
         """
         try:
             PluginBase.setup_mapper(self)
-            # They complete the entries of a catalog that was given.
+            # Making the streams completes the entries of a given catalog.
             _ = self.streams
             for entry in self.catalog.streams:
                 schema, mask = entry.schema.to_dict(), entry.metadata.resolve_selection()
@@ -117,11 +108,7 @@ class TapProcountor(CommandLine):
             raise ConfigurationError(msg) from None
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over the state of the last run.
-
-        Raises:
-            ConfigurationError: If it cannot be understood.
-        """
+        """Take over the state of the last run, once it is checked."""
         check_state(
             state,
             {
@@ -133,24 +120,16 @@ class TapProcountor(CommandLine):
         super().load_state(state)
 
     def run(self) -> None:
-        """Read all selected streams.
+        """Read all selected streams; raise IncompleteError if something is missing at the end.
 
-        Instead of the SDK's ``sync_all``, which is final: its loop ends at the first stream that
+        This replaces the SDK's ``sync_all``, which is final: its loop ends at the first stream that
         fails, knows one parent per child stream, and reads nothing ahead.
-
-        Raises:
-            IncompleteError: If something that was asked for has not arrived.
         """
         Run(self.context, self.state).sync()
 
     def test_connection(self) -> None:
-        """Look at every selected stream of every company, and print what can be read.
-
-        Raises:
-            ProcountorError: If no key opens a company, or if a stream cannot be read in full.
-        """
         test_connection(Run(self.context, self.state))
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Stop on SIGTERM or Ctrl-C; the SDK would end with exit code 0."""
+        """Stop on SIGTERM or Ctrl-C, after which the SDK would exit with 0."""
         self.message_writer.stop(signum)

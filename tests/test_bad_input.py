@@ -44,7 +44,7 @@ def assert_one_sentence(run: Run, *words: str) -> None:
         ({"requests_per_second": 0}, ["requests_per_second", "at least 0.01"]),
         ({"max_concurrency": "many"}, ["max_concurrency"]),
         ({"on_missing_permission": "ignore"}, ["on_missing_permission", "fail or warn"]),
-        ({"client_secrets": "x"}, ["client_secrets", "did you mean 'client_secret'"]),
+        ({"client_secrets": "x"}, ["client_secrets", "Did you mean 'client_secret'"]),
         ({"client_secret": 123456789}, ["client_secret", "type string"]),
         ({"client_secret": None}, ["client_secret", "missing"]),
         ({"api_key": None}, ["api_key", "api_keys"]),

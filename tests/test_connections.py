@@ -220,7 +220,7 @@ def test_a_bundle_without_certificates_is_refused(
 def test_no_setting_turns_the_check_off(config: Config, tmp_path: Path, setting: str) -> None:
     run = run_tap(tmp_path, config | {setting: False})
     assert run.exit_code == 1
-    assert f"There is no setting '{setting}'" in last_line(run)
+    assert f"Unknown setting '{setting}'" in last_line(run)
 
 
 @pytest.mark.parametrize("name", ["api_url", "token_url"])

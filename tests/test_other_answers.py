@@ -330,7 +330,7 @@ def test_a_company_that_cannot_be_opened_does_not_stop_the_others(
     assert "unexpected" not in run.log
     reason = "names no company" if name == "companyId" else "not as documented"
     assert len(re.findall(rf"Incomplete: api_keys\[\d\].*{reason}", run.log)) == 1, run.log
-    assert "does not tell its state: The API's answer is not as documented (TypeError)" in run.log
+    assert "status is unknown: The API's answer is not as documented (TypeError)" in run.log
     assert len(run.records("company")) == 1
     assert run.records("products")
 

@@ -1,4 +1,4 @@
-"""Singer messages on standard output, and the end of a run that is told to stop."""
+"""Singer messages on standard output, and the way a run is stopped."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from tap_procountor.records.converter import Record
 
 
-#: Bytes that are handed to the target at once.
+#: Bytes handed to the target at once.
 _BUFFER_SIZE = 64 * 1024
-#: Between two states, so many times as many bytes are written, unless this takes too long.
+#: After a state, this multiple of its size is written before the next, or this time passes.
 _BYTES_PER_BYTE_OF_STATE = 10
 _LONGEST_PAUSE_SECONDS = 10.0
 
-#: A signal whose exception has not been seen for so long is sent again.
+#: A signal whose exception has had no effect for this long is sent again.
 _FORGOTTEN_AFTER_SECONDS = 0.5
 
 TARGET_HAS_ENDED = "The target has ended before the tap: see its messages."
@@ -37,11 +37,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class Terminated(BaseException):
-    """The run was told to stop by a signal.
-
-    Attributes:
-        signal_number: Which signal.
-    """
+    """The run was told to stop by a signal."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
@@ -49,7 +45,7 @@ class Terminated(BaseException):
 
 
 class OutputLostError(BaseException):
-    """Nothing can be written any more, which no stream can do anything about."""
+    """Standard output can no longer be written, which must end the run and not just a stream."""
 
     def __init__(self, error: OSError | None = None) -> None:
         super().__init__(
@@ -60,21 +56,13 @@ class OutputLostError(BaseException):
 
 
 def check_output() -> None:
-    """Make sure that there is a standard output.
-
-    Raises:
-        OutputLostError: If it is closed.
-    """
+    """Raise OutputLostError if standard output is closed."""
     if sys.stdout is None:
         raise OutputLostError(OSError(0, "it is closed"))
 
 
 def say(text: str) -> None:
-    """Print a text for people; characters that the output does not know become ``?``.
-
-    Raises:
-        OutputLostError: If that is not possible.
-    """
+    """Print a text for people; characters that the output cannot encode become ``?``."""
     encoding = sys.stdout.encoding
     try:
         print(text.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201
@@ -83,10 +71,13 @@ def say(text: str) -> None:
 
 
 class MessageWriter(MsgSpecWriter):
-    """Writes messages with every digit of their decimals, and never half of one.
+    """Writes messages with every digit of their decimals, and never half a message.
 
     Python's buffered output loses bytes when a signal interrupts it while the target is not reading
-    (seen with CPython 3.11): hence a buffer of our own over the raw file.
+    (seen with CPython 3.11): hence our own buffer over the raw file.
+
+    Every method that writes may raise ``Terminated`` (a signal came meanwhile) or
+    ``OutputLostError``.
     """
 
     def __init__(self) -> None:
@@ -95,45 +86,35 @@ class MessageWriter(MsgSpecWriter):
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._is_writing = False
-        #: How much has been handed to the target.
         self.bytes_written = 0
         self._stop_signal: int | None = None
-        #: When its exception was raised; infinity if that is still to be done.
+        #: When its exception was raised; infinity if it has yet to be.
         self._stop_raised = 0.0
-        #: Whether writing has failed.
         self.is_lost = False
-        #: Whether somebody has noticed that nobody reads any more.
+        #: Whether ``watching`` has noticed that the pipe has no reader.
         self.target_has_ended = False
         self._extracted = datetime.now(UTC)
 
     def begin_batch(self) -> None:
         """Give the records that follow one time of extraction.
 
-        A document and the rows inside it then share it, which tells rows of an older reading even
-        where the document's version did not change.
+        A document and the rows inside it then share it: rows left from an earlier reading can be
+        told by it even if the document's version did not change.
         """
         self._extracted = datetime.now(UTC)
 
     def write_message(self, message: Message) -> None:
-        """Write a message, and whatever came before it.
-
-        Raises:
-            Terminated: If the run was told to stop while it was being written.
-        """
+        """Write a message, and all that is in the buffer before it."""
         self._add(bytes(self.format_message(message)))
         self.flush()
 
     def write_record(self, stream: str, record: Record, version: int | None) -> None:
-        """Write a RECORD message, without an object per record in between.
-
-        Raises:
-            Terminated: If the run was told to stop while records were being written.
-        """
+        """Write a RECORD message, without the SDK's object for each."""
         message: dict[str, object] = {"type": "RECORD", "stream": stream, "record": record}
         if version is not None:
             message["version"] = version
         message["time_extracted"] = self._extracted
-        # Into a buffer that is kept: a new one would be moved again and again while it grows.
+        # A new buffer would be moved again and again while it grows.
         _encoder.encode_into(message, self._line)
         self._line += b"\n"
         self._add(bytes(self._line))
@@ -141,16 +122,11 @@ class MessageWriter(MsgSpecWriter):
             self.flush()
 
     def flush(self) -> None:
-        """Hand everything to the target.
-
-        Raises:
-            Terminated: If the run was told to stop meanwhile.
-            OutputLostError: If that is not possible.
-        """
+        """Hand everything to the target."""
         self._is_writing = True
         try:
             rest = memoryview(b"".join(self._pending))
-            # Before it is written: to a target that has gone it must not be written again.
+            # Before it is written: after a failure it must not be written again.
             self._pending.clear()
             self._pending_bytes = 0
             self.bytes_written += len(rest)
@@ -169,12 +145,7 @@ class MessageWriter(MsgSpecWriter):
         self._pending_bytes += len(line)
 
     def stop(self, signal_number: int) -> None:
-        """Stop the run now or, if messages are being written, right after it.
-
-        Raises:
-            Terminated: If nothing is being written.
-            OutputLostError: If it is because the target has ended.
-        """
+        """Stop the run now or, if messages are being written, right after that."""
         if self._is_writing:
             self._stop_raised = math.inf
             self._stop_signal = signal_number
@@ -191,40 +162,32 @@ class MessageWriter(MsgSpecWriter):
 
     @property
     def forgotten_signal(self) -> int | None:
-        """The signal to stop that nobody has heeded yet, although there was time."""
+        """The signal whose exception has been raised, but has had no effect in time."""
         seconds = time.monotonic() - self._stop_raised
         is_forgotten = not self._is_writing and seconds >= _FORGOTTEN_AFTER_SECONDS
         return self._stop_signal if is_forgotten else None
 
     def heed_stop(self) -> None:
-        """Let what is left be written: the run is being stopped."""
+        """Let the last messages be written: the run is stopping."""
         self._stop_signal = None
 
 
 def _write(rest: memoryview) -> None:
-    """Write to standard output until nothing is left.
-
-    Raises:
-        OSError: If that is not possible.
-    """
     output = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
     while rest:
         written = output.write(rest)
         if written is None:
-            # It does not block, and is full.
+            # A non-blocking output that is full.
             select.select([], [output], [])
         else:
             rest = rest[written:]
 
 
 class StateWriter:
-    """Writes states, but few beside the records.
+    """Writes states, but not all of them.
 
-    With hundreds of companies a state is large, and each company has progress to be kept: written
-    each time, states would be many times the records. The SDK's own writer also keeps a deep copy.
-
-    Args:
-        message_writer: Writes the messages.
+    With hundreds of companies a state is large, and each company saves progress: written each time,
+    states would be many times the size of the records. The SDK's writer also keeps a deep copy.
     """
 
     def __init__(self, message_writer: MessageWriter) -> None:
@@ -234,13 +197,13 @@ class StateWriter:
         self._is_pending = False
 
     def write_state(self, state: TapState, *, at_once: bool = False) -> None:
-        """Write the state now, or leave it to the next one that is due."""
+        """Write the state if one is due, else remember that it has changed."""
         self._is_pending = True
         if at_once or self.is_due:
             self.flush(state)
 
     def flush(self, state: TapState) -> None:
-        """Write the state if there is progress that has not been written."""
+        """Write the state if it has changed since it was last written."""
         if self._is_pending:
             self._message_writer.flush()
             before = self._message_writer.bytes_written
@@ -253,6 +216,5 @@ class StateWriter:
 
     @property
     def is_due(self) -> bool:
-        """Whether enough has been written, or enough time has passed, since the last state."""
         has_written = self._message_writer.bytes_written >= self._due_bytes
         return has_written or time.monotonic() >= self._due_time

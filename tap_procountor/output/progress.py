@@ -1,4 +1,4 @@
-"""How far a long stream has come, every few seconds, in the log."""
+"""The progress of long streams, in the log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger("tap-procountor.progress")
 
 
 class Progress:
-    """Logs how far a stream of a company has come; short streams log nothing.
+    """Logs the progress of a stream of a company every few seconds; short streams log nothing.
 
     Args:
         what: The stream and the company.

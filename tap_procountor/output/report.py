@@ -1,4 +1,4 @@
-"""What a run has brought, and what it has not."""
+"""The report of a run: what it has read, what is missing, and why."""
 
 from __future__ import annotations
 
@@ -17,33 +17,32 @@ from tap_procountor.records.remarks import Remarks
 if TYPE_CHECKING:
     from tap_procountor.records.rejection import Rejection
 
-#: So many rejected records of a stream are named in the log; all of them are in the table.
+#: Rejected records of a stream that the log names; the table has all of them.
 _MOST_NAMED = 10
 
 _NOT_JUDGED = Finding(Verdict.READABLE)
+
+#: Fields of an outcome that the report file has in another form.
+_NOT_REPORTED = {"finding", "plan", "usage"}
 
 logger = logging.getLogger("tap-procountor.report")
 
 
 @dataclass
 class Outcome:
-    """What became of one stream of one company.
+    """The outcome of one stream of one company.
 
     Attributes:
-        stream: The stream's name.
-        company_id: The company.
         documents: Documents read, written or not.
         rows: Records written.
         deleted: Tombstones written.
-        rejected: Records that could not be used and went to ``rejected_records`` instead.
+        rejected: Records that went to ``rejected_records`` instead.
         vanished: Ids that were deleted while the run was reading them.
         finding: Whether all rows can be read, and what to do if not.
         failure: Why the stream ended early, in a sentence.
         tolerated: Whether a missing permission leaves the exit code at zero.
         bookmark_before: The bookmark that the run began with, if the stream has one.
-        bookmark_after: The bookmark that it left.
-        plan: How many files would be downloaded, and their bytes, if the run only plans that.
-        usage: What the stream's requests have cost.
+        plan: The number of files that would be downloaded, and their bytes, if the run only plans.
     """
 
     stream: str
@@ -63,23 +62,20 @@ class Outcome:
 
     @property
     def name(self) -> str:
-        """What the log calls it."""
         return f"{self.stream} of company {self.company_id}"
 
     @property
     def verdict(self) -> Verdict:
-        """Whether all rows have been read."""
         is_refused = self.finding.verdict in {Verdict.FORBIDDEN, Verdict.MODULE_OFF}
         return Verdict.FAILED if self.failure and not is_refused else self.finding.verdict
 
     @property
     def shortfall(self) -> str | None:
-        """Why rows are missing or may be, rejected ones aside."""
+        """Why rows other than rejected ones are or may be missing."""
         return self.failure or (self.finding.advice if self.finding.is_short else None)
 
     @property
     def is_complete(self) -> bool:
-        """Whether all rows have been written, as far as can be told."""
         return not (self.shortfall or self.rejected)
 
     def fail(self, error: Exception) -> None:
@@ -88,8 +84,8 @@ class Outcome:
         self._log("%s: %s", self.failure)
 
     def find(self, finding: Finding, *, tolerated: bool) -> None:
-        """Note whether all rows can be read; of several findings the first bad one counts."""
-        # Rows may come from several lists: one that is empty says nothing of the others.
+        """Note whether all rows can be read; the first bad finding counts."""
+        # Rows may come from several lists: an empty one proves nothing about the others.
         is_news = finding.verdict is not Verdict.EMPTY or not self.rows
         if not self.finding.is_short and is_news:
             self.finding, self.tolerated = finding, tolerated
@@ -97,27 +93,19 @@ class Outcome:
                 self._log("%s: %s", finding.advice)
 
     def reject(self, rejection: Rejection) -> None:
-        """Count a record that cannot be used; the first ones are named."""
+        """Count a rejected record, and log the first ones."""
         self.rejected += 1
         if self.rejected <= _MOST_NAMED:
             logger.error("%s: the record %s is rejected: %s", self.name, *rejection[:2])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what the report file says."""
+        """Return the entry in the report file."""
         return {
             "stream": self.stream,
             "company_id": self.company_id,
             "verdict": self.verdict,
             "advice": self.finding.advice,
-            "documents": self.documents,
-            "rows": self.rows,
-            "deleted": self.deleted,
-            "rejected": self.rejected,
-            "vanished": self.vanished,
-            "failure": self.failure,
-            "tolerated": self.tolerated,
-            "bookmark_before": self.bookmark_before,
-            "bookmark_after": self.bookmark_after,
+            **{name: value for name, value in vars(self).items() if name not in _NOT_REPORTED},
             **({"plan": self.plan} if self.plan else {}),
             **self.usage.to_dict(),
         }
@@ -130,7 +118,7 @@ class RunReport:
     """Collects the outcomes of a run.
 
     Args:
-        tolerated_rejections: So many rejected records leave the exit code at zero.
+        tolerated_rejections: The number of rejected records that leave the exit code at zero.
     """
 
     def __init__(self, tolerated_rejections: int = 0) -> None:
@@ -142,23 +130,22 @@ class RunReport:
         self._warnings: list[str] = []
         #: Whether rejected records are written to their table.
         self.keeps_rejected = True
-        #: The version that the API says it has.
         self.api_version: str | None = None
 
     def outcome(self, stream: str, company_id: int) -> Outcome:
-        """Return the outcome of a stream of a company, to be added to."""
+        """Return the outcome of a stream of a company, for the caller to add to."""
         key = (stream, company_id)
         if key not in self._outcomes:
             self._outcomes[key] = Outcome(stream, company_id)
         return self._outcomes[key]
 
     def company_failed(self, key_name: str, error: Exception) -> None:
-        """Note that an API key opened no company that can be read."""
+        """Note that an API key opens no readable company."""
         self._company_failures.append(f"{key_name}: {error}")
         logger.error("%s: %s", key_name, error)
 
     def warn(self, sentence: str) -> None:
-        """Note what a person should know although nothing is missing for it."""
+        """Warn of something that leaves no gap in the data."""
         self._warnings.append(sentence)
         logger.warning("%s", sentence)
 
@@ -167,14 +154,13 @@ class RunReport:
         return self._remarks.setdefault(stream, Remarks(stream, self.warn))
 
     def is_complete(self, stream: str) -> bool:
-        """Tell whether every row of a stream has been written, for all companies."""
+        """Whether all rows of a stream have been written, for all companies."""
         return not self._company_failures and all(
             outcome.is_complete for outcome in self._outcomes.values() if outcome.stream == stream
         )
 
     @property
     def failures(self) -> list[str]:
-        """What is missing, a line each."""
         outcomes = self._outcomes.values()
         lines = [
             f"{outcome.name}: {outcome.shortfall}"
@@ -195,10 +181,10 @@ class RunReport:
         return self._company_failures + lines
 
     def log(self, usage: Usage, requests_per_second: float) -> None:
-        """Sum the run up; failures come last, where they are seen.
+        """Log a summary; failures come last, where they are seen.
 
         Args:
-            usage: What all requests have cost.
+            usage: The cost of all requests.
             requests_per_second: The permitted rate.
         """
         by_stream: dict[str, list[Outcome]] = defaultdict(list)
@@ -212,7 +198,7 @@ class RunReport:
                     f"{sum(getattr(outcome, name) for outcome in outcomes):,}"
                     for name in ("rows", "deleted", "rejected")
                 ),
-                _verdicts(outcomes),
+                ", ".join(dict.fromkeys(outcome.verdict for outcome in outcomes)),
             )
         for outcome in self._outcomes.values():
             if outcome.vanished:
@@ -245,9 +231,9 @@ class RunReport:
 
         Args:
             path: The file.
-            usage: What all requests have cost.
+            usage: The cost of all requests.
             requests_per_second: The permitted rate.
-            ended_by: What ended the run before its time, if anything did.
+            ended_by: Why the run ended early, if it did.
         """
         seconds = time.monotonic() - self._began
         report = {

@@ -1,4 +1,4 @@
-"""Notices what the main thread cannot, whatever it is waiting for."""
+"""A thread that notices the end of the target and lost signals while the main thread waits."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
     from tap_procountor.output.messages import MessageWriter
 
-#: Between two looks.
 _PAUSE_SECONDS = 0.2
-#: What the main thread may take to end once the target has.
+#: Within which the main thread must end once the target has.
 _LONGEST_END_SECONDS = 1.2
 
 logger = logging.getLogger("tap-procountor.watch")
@@ -31,23 +30,19 @@ logger = logging.getLogger("tap-procountor.watch")
 def watching(writer: MessageWriter) -> Iterator[None]:
     """Watch for two things meanwhile.
 
-    The target may end while nothing is being written to it: no write then says so. And the
-    exception of a signal may get lost, for Python drops those that are raised inside a finalizer:
-    the signal is then sent again.
-
-    Args:
-        writer: Writes the messages; told of what is noticed.
+    The target may end while nothing is being written to it, so that no write fails. And the
+    exception of a signal may get lost, for Python drops those raised inside a finalizer: the signal
+    is then sent again.
     """
     is_over = threading.Event()
     report_unraisable = sys.unraisablehook
     sys.unraisablehook = partial(_report_unraisable, report_unraisable)
-    is_main = threading.current_thread() is threading.main_thread()
-    # A caller may have put something else in the place of standard output, or it is Windows.
+    # Windows has no poll, and a caller may have replaced standard output.
     with suppress(AttributeError, OSError):
         output = select.poll()
-        # For no event: that nobody reads any more is always reported.
+        # For no event: a pipe without readers is always reported.
         output.register(sys.stdout.fileno(), 0)
-        if is_main:
+        if threading.current_thread() is threading.main_thread():
             arguments = (writer, output, is_over)
             threading.Thread(target=_watch, args=arguments, name="watch", daemon=True).start()
     try:
@@ -60,7 +55,7 @@ def watching(writer: MessageWriter) -> Iterator[None]:
 def _report_unraisable(
     report: Callable[[sys.UnraisableHookArgs], object], dropped: sys.UnraisableHookArgs
 ) -> None:
-    """Report what Python drops, but for what is noticed here anyway."""
+    """Report exceptions that Python drops, except those that are noticed here."""
     if not isinstance(dropped.exc_value, Terminated | OutputLostError):
         report(dropped)
 

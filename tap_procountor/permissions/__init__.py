@@ -1,1 +1,1 @@
-"""What the key's user may read, and what that means for a stream."""
+"""The rights of the key's user, and what they mean for a stream."""

@@ -1,9 +1,9 @@
-"""Whether a stream can be read in full, and which right is to be granted if not.
+"""Judges whether a stream can be read in full, and names the right to grant if not.
 
-Procountor answers a request without the right to it with 403, or with fewer rows or none, as if
-there were no more. What a stream needs is therefore declared (``Access``) and compared with the
-rights of the key's user. Which right opens which resource is nowhere documented: the declarations
-are inferred from the names, and what the API answers comes first.
+Without the right to a resource, Procountor answers 403, or with fewer rows or none, as if there
+were no more. The rights that a stream needs are therefore declared (``Access``) and compared with
+those of the key's user. Procountor does not document which right opens which resource: the
+declarations are inferred from the names, and the API's answers take precedence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """What can be said of a stream of a company."""
+    """Whether a stream of a company can be read."""
 
     READABLE = "readable"
     EMPTY = "readable, but empty"
@@ -38,7 +38,6 @@ class Finding:
     """A verdict, and what to do about it.
 
     Attributes:
-        verdict: The verdict.
         advice: A sentence that names the right to grant or the module to activate.
     """
 
@@ -47,19 +46,19 @@ class Finding:
 
     @property
     def is_short(self) -> bool:
-        """Whether rows are missing or may be."""
+        """Whether rows are or may be missing."""
         return self.verdict not in {Verdict.READABLE, Verdict.EMPTY}
 
 
 @dataclass(frozen=True)
 class Access:
-    """The rights that a stream's rows depend on, named as ``/users/rights`` has them.
+    """The rights that a stream's rows depend on, by their names in ``/users/rights``.
 
     Attributes:
-        any_of: Without one of these nothing can be read.
-        parts: What is hidden without a right, by right; without any of them, everything.
-        doubts: What may be hidden without a right, by right.
-        limits: Switches that narrow what is seen.
+        any_of: Rights of which one is needed to read anything.
+        parts: The rows hidden without a right, by right; without any of these, all are.
+        doubts: The rows that may be hidden without a right, by right.
+        limits: Switches that narrow what the user sees.
         module: A module of Procountor that must be in use.
         is_never_empty: Whether every company has rows.
     """
@@ -72,25 +71,17 @@ class Access:
     is_never_empty: bool = False
 
     def concerns(self, right: str) -> bool:
-        """Tell whether a right or a limit bears on the rows; without a declaration it may."""
+        """Whether a right or a limit bears on the rows; if none are declared, any may."""
         names = {*self.any_of, *self.parts, *self.doubts, *self.limits}
         return not names or right in names
 
     def judge(self, rights: Rights, *, is_empty: bool) -> Finding:
-        """Compare what is needed with the rights of a user; none at all say nothing.
-
-        Args:
-            rights: The rights.
-            is_empty: Whether nothing was there to be read.
-        """
-        is_opened = not self._openers or any(is_granted(rights, name) for name in self._openers)
-        if not is_opened and is_empty:
-            return Finding(Verdict.FORBIDDEN, f"Nothing can be read: grant {self._grants}.")
-        if not is_opened:
+        """Compare the rights needed with a user's, given whether the stream was empty."""
+        if not self._is_opened(rights):
+            if is_empty:
+                return Finding(Verdict.FORBIDDEN, f"Nothing can be read: grant {self._grants}.")
             return Finding(Verdict.HIDDEN, f"Rows may be hidden: grant {self._grants}.")
-        hidden = [*self._hidden(rights)]
-        if hidden:
-            text = "; ".join(hidden)
+        if text := "; ".join(self._hidden(rights)):
             return Finding(Verdict.HIDDEN, f"{text[0].upper()}{text[1:]}.")
         if is_empty and self.is_never_empty:
             return Finding(
@@ -100,14 +91,17 @@ class Access:
         return Finding(Verdict.EMPTY if is_empty else Verdict.READABLE)
 
     def refused(self, rights: Rights, reason: str) -> Finding:
-        """Explain a refusal (403): by a missing right, else by the module, else not at all."""
-        if self._openers and not any(is_granted(rights, name) for name in self._openers):
+        """Explain a refusal (403) by a missing right, else by the module if there is one."""
+        if not self._is_opened(rights):
             return Finding(Verdict.FORBIDDEN, f"{reason} Grant {self._grants}.")
         if self.module:
             return Finding(
                 Verdict.MODULE_OFF, f"{reason} The module is probably not in use: {self.module}."
             )
         return Finding(Verdict.FORBIDDEN, f"{reason} Among the user's rights, {self._hint}.")
+
+    def _is_opened(self, rights: Rights) -> bool:
+        return not self._openers or any(is_granted(rights, name) for name in self._openers)
 
     def _hidden(self, rights: Rights) -> Iterator[str]:
         for name, rows in self.parts.items():
@@ -134,11 +128,7 @@ class Access:
 
 
 def _in_words(name: str) -> str:
-    """Name a right as Procountor's user interface would: its group, then the right."""
+    """Name a right as Procountor's user interface does: its group, then the right."""
     group, _, right = name.partition(".")
-    words = f"{_humanized(group)}: {_humanized(right)}"
-    return f"'{words}' ({name})"
-
-
-def _humanized(name: str) -> str:
-    return inflection.humanize(inflection.underscore(name))
+    words = [inflection.humanize(inflection.underscore(part)) for part in (group, right)]
+    return f"'{': '.join(words)}' ({name})"

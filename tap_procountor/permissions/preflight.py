@@ -1,4 +1,4 @@
-"""What is asked before anything is written: the state of the API and the users' rights."""
+"""What a run asks before it writes anything: the API's status, the rights, the settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tap_procountor.api.company import Company
     from tap_procountor.permissions.rights import Rights
 
-#: A numbered version is kept for so many months after its release, which is mid-month.
+#: Months that Procountor keeps a numbered version after its release, which is mid-month.
 _SUPPORTED_MONTHS = 9
 _DAY_OF_RELEASE = 15
 _WARNING_DAYS = 60
@@ -28,12 +28,11 @@ logger = logging.getLogger("tap-procountor.preflight")
 
 
 class Examination(NamedTuple):
-    """What is known before anything is written.
+    """What a run knows before it writes anything.
 
     Attributes:
-        api_version: The version that the API says it has.
-        rights: The users' rights and the companies' settings by company, or why the rights cannot
-            be told.
+        api_version: The API's version, if it states one.
+        rights: By company, the user's rights and the company's settings, or why they are unknown.
     """
 
     api_version: str | None
@@ -41,7 +40,7 @@ class Examination(NamedTuple):
 
 
 def examine(client: ProcountorClient, companies: Sequence[Company]) -> Examination:
-    """Ask for the state of the API, the rights and the settings, all at once."""
+    """Request the status, rights and settings, all at once."""
 
     def ask(question: tuple[Company, Callable[[Company], Any]]) -> Any:  # noqa: ANN401
         company, read = question
@@ -56,17 +55,17 @@ def examine(client: ProcountorClient, companies: Sequence[Company]) -> Examinati
     answers = client.threads.map(ask, questions)
     version = next(answers)
     if isinstance(version, ProcountorError):
-        logger.warning("The API does not tell its state: %s", version)
+        logger.warning("The API's status is unknown: %s", version)
         version = None
     known = {}
     for company, rights, settings in zip(companies, answers, answers, strict=False):
-        is_told = isinstance(rights, dict) and isinstance(settings, dict)
-        known[company.id] = rights | settings if is_told else rights
+        are_read = isinstance(rights, dict) and isinstance(settings, dict)
+        known[company.id] = rights | settings if are_read else rights
     return Examination(version, known)
 
 
 def end_of_support(api_url: str, today: date) -> Iterator[str]:
-    """Yield a warning if the version of the API in the URL ends soon, or has ended.
+    """Yield a warning if support for the URL's version ends soon or has ended.
 
     Versions are named after their month: ``/v2602`` came in February 2026.
     """
@@ -83,11 +82,11 @@ def end_of_support(api_url: str, today: date) -> Iterator[str]:
 
 
 def _api_version(company: Company) -> str | None:
-    """Ask which version the API has, and warn if it does not feel well."""
+    """Return the API's version; warn if its status is not OK."""
     status = company.get("/status")
     if not isinstance(status, dict):
         return None
     if status.get("status") not in {"OK", None}:
-        logger.warning("The API says that its state is %s: expect faults.", status["status"])
+        logger.warning("The API reports the status %s: expect faults.", status["status"])
     version = status.get("version")
     return version if isinstance(version, str) else None

@@ -1,4 +1,4 @@
-"""What the key's user may read, and what has changed about it."""
+"""The rights of the key's user, and how they change."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 _LEVELS = {"NOT_ENABLED": 0, "NO_ACCESS": 0, "VIEWING_RIGHTS": 1, "ALL_RIGHTS": 2}
 _HIGHEST_LEVEL = 2
 
-#: Switches that limit what is read: for them, on is less than off.
+#: Endings of switches that limit what is read: for them, on is less than off.
 _LIMITS = ("Only", "limitedDimensions")
 
-#: Settings of the company are kept beside the rights, under names that begin like this. None of
-#: them hides rows (they are the invoice channel, cash discounts, accounting by row).
+#: The company's settings are kept with the rights, under this prefix. None of them hides rows
+#: (they are the invoice channel, cash discounts, accounting by row).
 _SETTINGS = "usageSettings."
 
-#: Kept beside the rights as well: under a limit such as "personal only", another user sees others.
+#: Kept with them as well: under a limit such as "personal only", another user sees other rows.
 USER = "userId"
 
-#: The API's constants. Any other text may be data, which belongs neither in the state nor the log.
+#: The API's constants. Other text may be data, which belongs neither in the state nor in the log.
 _CONSTANT = re.compile(r"[A-Z]+(_[A-Z]+)*")
 
 Right = str | bool
@@ -34,10 +34,7 @@ Rights = dict[str, Right]
 
 
 def read_rights(company: Company) -> Rights:
-    """Return the user's rights by name, such as ``salaries.payroll``.
-
-    An older version of the API has none of them.
-    """
+    """Return the user's rights by name, such as ``salaries.payroll``; older APIs have none."""
     rights = dict(_flat(_read(company, "/users/rights").get("rights")))
     known = {
         name: right for name, right in rights.items() if str(right) in _LEVELS or is_limit(name)
@@ -46,7 +43,7 @@ def read_rights(company: Company) -> Rights:
 
 
 def read_settings(company: Company) -> Rights:
-    """Return the company's settings by name, if the user may see them."""
+    """Return the company's settings by name; none if the user may not see them."""
     return dict(_flat(_read(company, "/company/usagesettings"), _SETTINGS))
 
 
@@ -56,27 +53,27 @@ def settings_in(rights: Rights) -> Rights:
 
 
 def tells_rights(rights: Rights) -> bool:
-    """Tell whether there are rights beside the company's settings."""
+    """Whether there are rights besides the company's settings."""
     return len(rights) > len(settings_in(rights))
 
 
 def is_granted(rights: Rights, name: str) -> bool:
-    """Tell whether a right to look is granted; one that is not told counts as granted."""
+    """Whether a right is granted at least for viewing; an unknown one counts as granted."""
     return _LEVELS.get(str(rights.get(name)), _HIGHEST_LEVEL) > 0
 
 
 def is_limit(name: str) -> bool:
-    """Tell whether a right is a switch that narrows what is seen."""
+    """Whether a right is a switch that narrows what the user sees."""
     return name.endswith(_LIMITS)
 
 
 class Changes(NamedTuple):
-    """What has changed between two readings of the rights.
+    """The changes between two readings of the rights.
 
     Attributes:
-        text: All of it, as ``salaries.payroll (ALL_RIGHTS, now NO_ACCESS)``; empty if nothing.
-        lost: The rights that are less than before: rows may be hidden that were not.
-        gained: Those that are more than before: rows may come to light that were hidden.
+        text: All changes, as ``salaries.payroll (ALL_RIGHTS, now NO_ACCESS)``; empty if none.
+        lost: The rights that are lower than before: rows that were visible may be hidden.
+        gained: The rights that are higher than before: rows that were hidden may be visible.
     """
 
     text: str
@@ -85,10 +82,10 @@ class Changes(NamedTuple):
 
     @classmethod
     def between(cls, before: Rights, now: Rights) -> Changes:
-        """Compare two readings; of rights that are known for the first time, nothing is said."""
+        """Compare two readings; a first reading changes nothing."""
         names = sorted(before.keys() | now.keys())
         lost = [name for name in names if before and _is_less(name, before, now)]
-        # Missing from one reading, a right is not gained when it is back in the next.
+        # A right that was missing from one reading only is not gained when it returns.
         gained = [name for name in names if name in before and _is_less(name, now, before)]
         text = ", ".join(
             f"{name} ({before.get(name, 'not told')}, now {now.get(name, 'not told')})"
@@ -99,12 +96,12 @@ class Changes(NamedTuple):
 
 
 def _is_less(name: str, before: Rights, now: Rights) -> bool:
-    """Tell whether less can be read by a right than before."""
+    """Whether a right lets its user read less than before."""
     if name == USER:
         is_limited = any(one.get(limit) is True for one in (before, now) for limit in one)
         return name in before and name in now and before[name] != now[name] and is_limited
     if name.startswith(_SETTINGS):
-        # Their values hide nothing; but who could read them and cannot any more has lost a right.
+        # Their values hide nothing, but a user who can no longer read them has lost a right.
         return name in before and not settings_in(now)
     if name not in before:
         return is_limit(name) and now[name] is True

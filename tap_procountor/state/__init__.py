@@ -1,1 +1,1 @@
-"""What one run leaves for the next: bookmarks, the ids that were written, known rights."""
+"""What a run leaves for the next: bookmarks, the ids it has written, known rights."""

@@ -1,9 +1,9 @@
-"""The windows that an incremental stream reads, and the bookmarks that they leave in the state.
+"""The windows that an incremental stream reads, and the bookmarks they leave in the state.
 
-A window is a span of ``version`` with a closed upper bound: the start of the run. Inside it a list
-is read by ascending id; while it is read, rows may leave it (a change moves them behind the upper
-bound) but none can enter. Progress is therefore the last id written, and whatever changes meanwhile
-belongs to the next window.
+A window is a span of ``version`` whose upper bound is closed: the start of the run. Its list is
+read by ascending id. Meanwhile rows may leave it (a change moves them past the upper bound) but
+none can enter. Progress is therefore the last id written, and later changes belong to the next
+window.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from tap_procountor.api.client import Params
     from tap_procountor.api.clock import ApiClock
 
-
-#: A bookmark that is further ahead comes from a clock that was wrong. (The lookback of what the API
-#: lists by date is months.)
+#: A bookmark further ahead comes from a wrong clock, even where the lookback is months (as for
+#: tables that the API lists by date).
 _MOST_BELIEVABLE = timedelta(days=1)
 
 logger = logging.getLogger("tap-procountor.windows")
@@ -32,19 +31,19 @@ logger = logging.getLogger("tap-procountor.windows")
 
 @dataclass(frozen=True)
 class Window:
-    """A window, and how far it has been read and written.
+    """A window and its progress. Times are RFC 3339.
 
     Attributes:
-        start: Earliest version, RFC 3339; None for the beginning of time.
-        end: Latest version, RFC 3339: the bookmark that it leaves.
-        variant: Which of the stream's lists is being read; those before it are done.
+        start: Earliest version; None for the beginning of time.
+        end: Latest version: the bookmark that the window leaves.
+        variant: The index of the stream's list that is being read; those before it are done.
         after: The last id of that list that has been written.
-        done: How many of its rows were read up to there.
-        is_first: Whether nothing was known before it.
-        begun: When a first window began to be read, by our clock; RFC 3339.
+        done: The number of its rows read up to there.
+        is_first: Whether no bookmark precedes it.
+        begun: When reading a first window began, by our clock.
         is_done: Whether all lists have been written.
-        until: Latest version that is asked for if that is later, RFC 3339: when it was known only
-            that the time was somewhere between the two. Rows may enter such a window.
+        until: Latest version requested, if later than ``end``: the server's time was known only to
+            be between the two. Rows may enter such a window.
     """
 
     start: str | None
@@ -59,13 +58,13 @@ class Window:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the window is everything that is wanted, none of it read yet."""
+        """Whether the window spans everything wanted, with nothing read yet."""
         return self.is_first and not self.after and not self.variant
 
     def filters(self, clock: ApiClock) -> Params:
         """Return the API's filters for the window.
 
-        Whether they include their bounds is not documented; the overlap makes it irrelevant.
+        Whether these include their bounds is undocumented; the overlap makes it irrelevant.
         """
         filters = {"versionEndDate": clock.upper_bound(clock.parse(self.until or self.end))}
         if self.start:
@@ -73,21 +72,20 @@ class Window:
         return filters
 
     def at_variant(self, number: int) -> Window:
-        """Return the window at one of its lists: where it was left, or the list's beginning."""
+        """Return the window at one of its lists, where that was left or at its beginning."""
         return self if number == self.variant else replace(self, variant=number, after=0, done=0)
 
     def moved(self, last: int | None, rows: int) -> Window:
-        """Return the window after rows of the list have been written.
+        """Return the window after more rows of the list.
 
         Args:
-            last: The id of the last of them; None if none can be used.
-            rows: How many they are, whatever has become of them.
+            last: The id of the last one written, if any.
+            rows: The number of rows, those not written included.
         """
         after = self.after if last is None else last
         return replace(self, after=after, done=min(self.done + rows, sys.maxsize))
 
     def done_with(self) -> Window:
-        """Return the window with everything written."""
         return replace(self, is_done=True)
 
 
@@ -95,19 +93,19 @@ class Bookmark:
     """The state of one stream for one company, in the SDK's form.
 
     ``replication_key_value`` is the end of the last window that was written as a whole; ``window``
-    is the progress in one that was not. ``streams`` names the tables that both speak of: a table
-    that is selected later starts at the beginning.
+    is the progress in an unfinished one. ``streams`` names the tables that both cover: a table
+    selected later starts at the beginning.
 
     Args:
         state: The writable part of the state.
         replication_key: The field of the records whose values the windows span.
         streams: The tables selected now.
         now: The upper bound of a new window.
-        agreed: As far as its bookmark may go, at most ``now``.
+        agreed: The latest bookmark it may leave, at most ``now``.
         start_date: Earliest change wanted.
         end_date: If given, this is a backfill: a single window, and the state is left alone.
         lookback: Overlap with the window before.
-        warn: Takes a sentence for people about the bookmark.
+        warn: Takes a warning about the bookmark.
     """
 
     def __init__(  # noqa: PLR0913 - all by name
@@ -134,16 +132,17 @@ class Bookmark:
         self._warn = warn
 
     def windows(self) -> Iterator[Window]:
-        """Yield the windows to read: one that was left unfinished, then the one up to now."""
+        """Yield the windows to read: an unfinished one, then the one up to now."""
         if self._end_date:
             yield self._window(self._start_date, self._end_date)
             return
-        if self._state.get("replication_key_value") and not self._covers_all():
+        value = self._state.get("replication_key_value")
+        if value and not self._covers_all():
             logger.info(
                 "%s: read from the beginning, for a table is new or rights have been granted.",
                 self._streams,
             )
-        value = self._state.get("replication_key_value") if self._covers_all() else None
+            value = None
         if value and not self._is_believable(value):
             self._warn(
                 f"{self._streams}: read from the beginning, for the bookmark {value} lies in the "
@@ -162,13 +161,12 @@ class Bookmark:
         yield window
 
     def _newest_window(self, start: datetime | None, known: list[str]) -> Window:
-        """Return the window up to now; it must not take back what is known for sure."""
+        """Return the window up to now; its bookmark must not fall behind known ones."""
         end = max([self._agreed, *map(self._at_most_now, known)])
         window = self._window(start, end)
         return window if end == self._now else replace(window, until=format_utc(self._now))
 
     def save(self, window: Window) -> None:
-        """Put progress into the state."""
         if self._end_date:
             return
         progress: dict[str, Any] = {"streams": self._streams}
@@ -182,7 +180,7 @@ class Bookmark:
             unsaved = {"is_done"} if window.until else {"is_done", "until"}
             progress["window"] = {k: v for k, v in asdict(window).items() if k not in unsaved}
             if not self._covers_all():
-                # The bookmark so far does not speak of all tables: it must not seem to.
+                # The old bookmark does not cover all tables, which ``streams`` now names.
                 progress["replication_key_value"] = None
         # At once: a signal must not find half of it.
         self._state.update(progress)
@@ -191,7 +189,7 @@ class Bookmark:
         return set(self._streams) <= set(self._state.get("streams", ()))
 
     def _start_after(self, value: str | None) -> datetime | None:
-        """Return where a window begins that follows on a bookmark."""
+        """Return the start of the window after a bookmark."""
         if value is None:
             return self._start_date
         start = self._at_most_now(value) - self._lookback
@@ -201,12 +199,12 @@ class Bookmark:
         return min(datetime.fromisoformat(value).astimezone(UTC), self._now)
 
     def _is_believable(self, value: str) -> bool:
-        """Tell whether a bookmark can have been made before now, by a clock that is a bit fast."""
+        """Whether a bookmark may stem from a clock that is only a little fast."""
         margin = min(self._lookback, _MOST_BELIEVABLE)
         return datetime.fromisoformat(value).astimezone(UTC) <= self._now + margin
 
     def _unfinished(self, start: datetime | None) -> Window | None:
-        """Return the window to go on with, if it is still the one that is due."""
+        """Return the window in the state, if it is still the one due."""
         saved = self._state.get("window")
         if not saved or not self._covers_all():
             return None
@@ -214,7 +212,7 @@ class Bookmark:
         is_due = window.start == (format_utc(start) if start else None)
         if not (is_due and self._is_believable(window.end)):
             return None
-        # Rows may have entered it since: how many came before the rest is not known.
+        # Rows may have entered it since, so the number done is unknown.
         return replace(window, done=sys.maxsize) if window.until and window.after else window
 
     @staticmethod

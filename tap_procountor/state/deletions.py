@@ -1,8 +1,8 @@
-"""Whether rows that are missing may be declared deleted: asked right before that is sent.
+"""Decides, right before tombstones are sent, whether missing rows may be declared deleted.
 
-A tombstone is final for those who rely on it. What it goes by is therefore asked for anew at that
-moment: the rows themselves (see ``confirmed_gone`` of the streams), then the rights of the user,
-which may have been withdrawn in the middle of the run.
+A tombstone is final for those who rely on it. Its grounds are therefore requested anew: the rows
+themselves (by the streams), then the user's rights, which may have been
+withdrawn during the run.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from tap_procountor.permissions.rights import Rights
     from tap_procountor.state.known_rights import KnownRights
 
-#: A few may vanish at once even if they are a large share of what was compared.
+#: This many may vanish at once, whatever their share.
 _ALWAYS_ALLOWED = 20
-#: A table with this many rows does not become empty without a question.
+#: A table with at least this many rows may not become empty unasked.
 _LEAST_SUSPECT = 3
 
 
 class DeletionError(ProcountorError):
-    """Rows are missing, but it is not certain that they were deleted: no tombstone is sent."""
+    """Rows are missing that may not have been deleted: no tombstone is sent."""
 
 
 class DeletionGuard:
@@ -32,10 +32,10 @@ class DeletionGuard:
 
     Args:
         company: The company.
-        known: The rights that the rows in the target were read with.
-        rights: The rights and settings at the beginning of the run, or why they cannot be read.
-        max_share: The share of the rows compared that may vanish at once.
-        is_confirmed: Whether a person has confirmed that what is missing was deleted.
+        known: The rights under which the rows in the target were read.
+        rights: The rights and settings at the start of the run, or why they cannot be read.
+        max_share: The share of the compared rows that may vanish at once.
+        is_confirmed: Whether a person has confirmed that missing rows were deleted.
     """
 
     def __init__(
@@ -60,11 +60,7 @@ class DeletionGuard:
         return bool(self._loss) and not self._is_confirmed
 
     def check_rights(self) -> None:
-        """Make sure that no row is hidden that was not hidden at the last run.
-
-        Raises:
-            DeletionError: If one may be.
-        """
+        """Raise DeletionError if rows may be hidden that were visible at the last run."""
         if self.hides_rows:
             msg = (
                 f"{self._loss}, so rows may be hidden: the bookmark stays where it was and no "
@@ -74,23 +70,26 @@ class DeletionGuard:
             raise DeletionError(msg)
 
     def check_rights_again(self) -> None:
-        """Make sure that no right has been withdrawn since the run began: it is asked for.
-
-        Raises:
-            DeletionError: If one has, so that rows may be hidden.
-        """
-        self._ask_again()
+        """Request the rights again, and raise DeletionError if rows may be hidden by now."""
+        try:
+            rights = read_rights(self._company)
+        except ProcountorError as fault:
+            self._rights = fault
+        else:
+            before = self._rights if isinstance(self._rights, dict) else {}
+            self._rights = rights | settings_in(before)
+            if rights:
+                # Rows that they hide from this run must be read once they are visible again.
+                self._known.keep(self._rights, is_confirmed=False)
+        self._loss = self._find_loss()
         self.check_rights()
 
     def allow(self, gone: int, compared: int) -> None:
-        """Let rows be declared deleted, right before that is sent.
+        """Raise DeletionError if rows may not be declared deleted.
 
         Args:
-            gone: How many.
-            compared: How many rows of the target were compared.
-
-        Raises:
-            DeletionError: If they may not.
+            gone: The number of rows.
+            compared: The number of the target's rows that were compared.
         """
         self.check_rights()
         if not gone or self._is_confirmed:
@@ -105,22 +104,8 @@ class DeletionGuard:
             )
             raise DeletionError(msg)
 
-    def _ask_again(self) -> None:
-        """Look whether a right has been withdrawn since the run began."""
-        try:
-            rights = read_rights(self._company)
-        except ProcountorError as fault:
-            self._rights = fault
-        else:
-            before = self._rights if isinstance(self._rights, dict) else {}
-            self._rights = rights | settings_in(before)
-            if rights:
-                # What they hide from this run must be read once it can be seen again.
-                self._known.keep(self._rights, is_confirmed=False)
-        self._loss = self._find_loss()
-
     def _find_loss(self) -> str:
-        """Say what can no longer be read; nothing if all can."""
+        """Return which rights were lost, in words; empty if none."""
         before = self._known.highest
         if isinstance(self._rights, ProcountorError):
             reason = str(self._rights).removesuffix(".")

@@ -1,6 +1,6 @@
-"""Deletions: which rows were there at the last run and are no longer.
+"""The ids of a stream's rows, from which deletions are found.
 
-Procountor has no list of what was deleted. The ids that a stream had are therefore kept in its
+Procountor lists no deletions. The ids that a stream had at the last run are therefore kept in its
 state, compressed (60 to 100 KB per 100,000), and compared with those it has now.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Key = tuple[Any, ...]
 
-#: So many ids are compared or compressed at once.
+#: Ids compared or compressed at once.
 _AT_ONCE = 10_000
 
 
@@ -37,20 +37,18 @@ class Seen(defaultdict[str, "array[int]"]):
                 self[region].extend(unpack(packed))
 
     def add(self, other: Seen) -> None:
-        """Take over other ids."""
         for region, ids in other.items():
             self[region].extend(ids)
 
     def pack(self) -> dict[str, str]:
-        """Return the ids packed, as the state keeps them."""
         return {region: pack(ids) for region, ids in self.items()}
 
 
 def ascending(*groups: Iterable[int]) -> array[int]:
-    """Put ids into ascending order, each once; returns an array that already is, itself.
+    """Sort ids, each once; an array that is already sorted is returned itself.
 
-    What has been read consists of few ascending runs. They are merged one by one: an object for
-    each id would take several times the memory of the array.
+    Ids are read in a few ascending runs, which are merged one by one: an object for each id would
+    take several times the memory of the array.
     """
     arrays = (ids if isinstance(ids, array) else array("q", sorted(ids)) for ids in groups)
     runs = [run for ids in arrays for run in _runs(ids)]
@@ -60,7 +58,7 @@ def ascending(*groups: Iterable[int]) -> array[int]:
 
 
 def _runs(ids: array[int]) -> Iterable[array[int]]:
-    """Divide ids where they do not ascend."""
+    """Split ids into ascending runs."""
     if not ids:
         return []
     ends = [place for place, (one, next_one) in enumerate(pairwise(ids), 1) if next_one <= one]
@@ -70,7 +68,7 @@ def _runs(ids: array[int]) -> Iterable[array[int]]:
 
 
 def difference(ids: array[int], others: array[int]) -> set[int]:
-    """Return the ids that are not among others; both ascend."""
+    """Return the ids that are not among others; both must be sorted."""
     missing: set[int] = set()
     for place in range(0, len(ids), _AT_ONCE):
         some = ids[place : place + _AT_ONCE]
@@ -85,12 +83,12 @@ def pack(ids: Iterable[int]) -> str:
 
 
 def unpack(text: str) -> array[int]:
-    """Return packed ids in ascending order."""
+    """Return packed ids, sorted."""
     return array("q", accumulate(_decompress(text)))
 
 
 def pack_keys(keys: Iterable[Key]) -> str:
-    """Compress keys that are not only an id."""
+    """Compress keys of several parts."""
     return _compress(sorted(keys))
 
 
@@ -100,7 +98,7 @@ def unpack_keys(text: str) -> set[Key]:
 
 
 def _compress(values: Iterable[Any]) -> str:
-    """Compress values as JSON, some at once: together they would take several times the memory."""
+    """Compress values as JSON, in pieces: at once they would take several times the memory."""
     compressor = zlib.compressobj(9)
     rest = iter(values)
     pieces, separator = [compressor.compress(b"[")], b""
@@ -120,12 +118,11 @@ def _decompress(text: str) -> list[Any]:
 class Census:
     """The ids that a keyset list had when a run read it.
 
-    The ids stay packed until they are compared: there may be very many.
-
     Attributes:
-        packed: The ids by region; a list without regions has one, named ``""``.
-        count: How many ids there are.
-        open: The regions in which something could change.
+        packed: The ids by region, packed until they are compared, for there may be millions; a list
+            without regions has one, named ``""``.
+        count: The number of ids.
+        open: The regions in which rows could change.
         taken: When the census was taken, RFC 3339.
         swept: When a run began to read all rows of a region, by our clock; RFC 3339 with
             microseconds. A row of the region that was extracted earlier is gone.
@@ -139,30 +136,28 @@ class Census:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Census:
-        """Read the census of the last run from a stream's state."""
+        """Return the census of the last run, from a stream's state."""
         return cls(**state.get("census", {}))
 
     def to_state(self) -> dict[str, Any]:
-        """Return what the state keeps."""
         return asdict(self)
 
     def ids(self, region: str) -> array[int]:
-        """Return the ids of a region in ascending order."""
+        """Return the ids of a region, sorted."""
         return unpack(self.packed[region]) if region in self.packed else array("q")
 
     def replace(self, region: str, ids: Collection[int]) -> None:
-        """Set the ids of a region."""
         self.count += len(ids) - len(self.ids(region))
         self.packed[region] = pack(ids)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The ids that the target has, compared with those that the lists have now.
+    """The target's ids compared with those of the lists.
 
     Attributes:
-        missing: Ids that the lists lack; whether they are gone is still to be proved.
-        compared: How many ids of the target were compared.
+        missing: Ids that the lists lack; that they are gone has yet to be proved.
+        compared: The number of the target's ids that were compared.
         census: Returns the census to keep, given the ids that are gone.
     """
 

@@ -1,4 +1,4 @@
-"""The rights that the rows in the target were read with."""
+"""The rights under which the rows in the target were read."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class KnownRights:
-    """The rights that the rows in the target were read with, inside the state of a company.
+    """The rights under which the rows in the target were read, kept in a company's state.
 
-    ``rights`` are the highest so far, until a person confirms that lower ones are meant: rows that
-    these hide were not deleted. ``rights_seen`` are those of the last run, where they differ: what
-    was hidden then must be read once it can be seen again.
+    ``rights`` are the highest so far, until a person confirms lower ones: rows that these hide were
+    not deleted. ``rights_seen`` are those of the last run, if they differ: rows hidden then must be
+    read once they are visible again.
 
     Args:
         state: The writable part of the state.
@@ -27,18 +27,17 @@ class KnownRights:
 
     @property
     def highest(self) -> Rights:
-        """The rights that deletions are judged by; empty if none are known."""
+        """The rights by which deletions are judged; empty if none are known."""
         return self._unpacked("rights")
 
     @property
     def last(self) -> Rights:
-        """The rights of the last run."""
         return self._unpacked("rights_seen") or self.highest
 
     def update(self, now: Rights, *, is_confirmed: bool) -> Changes:
-        """Keep what a run has read at its beginning; return what has changed since the last run.
+        """Keep the rights that a run begins with; return what has changed since the last run.
 
-        If no rights can be read any more, those known before stay.
+        If they can no longer be read, those known before stay.
         """
         if not is_confirmed and tells_rights(self.highest) and not tells_rights(now):
             return Changes("", (), ())
@@ -47,10 +46,10 @@ class KnownRights:
         return changes
 
     def keep(self, now: Rights, *, is_confirmed: bool) -> None:
-        """Keep what was read; lower rights replace higher ones only if a person confirms it."""
+        """Keep rights; lower ones replace higher ones only if a person confirms it."""
         before = self.highest
         lost = () if is_confirmed else Changes.between(before, now).lost
-        # A limit that was not known before was not on.
+        # A limit that is new was off before.
         highest = now | {name: before.get(name, False) for name in lost}
         self._state["rights"] = pack_keys(highest.items())
         self._state.pop("rights_seen", None)

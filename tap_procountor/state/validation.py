@@ -1,14 +1,14 @@
-"""The state: what it must look like to be believed, and which version of it this tap writes.
+"""Checks that a state is one of ours, and numbers the version of its form.
 
-Each stream's part carries the version. At the top, beside ``bookmarks``, it would get lost: many
-targets put together a state out of the parts of the streams that they have stored, and the SDK
-keeps nothing but bookmarks. The parts may thus be of several versions.
+Each stream's part carries the version. Beside ``bookmarks`` it would get lost: the SDK keeps only
+bookmarks, and many targets assemble a state from the parts of the streams they have stored, which
+may then be of several versions.
 """
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import fields
+from dataclasses import asdict
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +25,7 @@ from tap_procountor.state.ids import Census, unpack, unpack_keys
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-#: Version 1 carries no number. What it lacks has a default, so it is read as it is.
+#: Version 1 carries no number; the fields it lacks have defaults.
 VERSION = 2
 
 #: From long before any ``start_date`` to long after anybody's clock.
@@ -35,10 +35,7 @@ _Id = Annotated[int, Meta(ge=0, le=LARGEST_ID)]
 
 
 class _Partition(msgspec.Struct):
-    """What a stream keeps for a company; the SDK, and later versions of the tap, add fields.
-
-    A field that may be null says so: the tap reads the others without asking.
-    """
+    """What a stream keeps for a company; the SDK and later versions of the tap add fields."""
 
     context: dict[str, Annotated[int, Meta(ge=1, le=LARGEST_ID)]]
     streams: list[str] = []
@@ -71,20 +68,23 @@ class _State(msgspec.Struct):
 
 
 def check_state(state: dict[str, Any], variants: Mapping[str, int]) -> None:
-    """Make sure that a state is one of ours, so that it is never misread.
+    """Refuse a state that is not one of ours, or is of a newer version, with ConfigurationError.
 
     Args:
-        state: The state as it was given.
-        variants: How many lists each incremental stream reads, by its name.
-
-    Raises:
-        ConfigurationError: If it is not.
+        state: The state as given.
+        variants: The number of lists that each incremental stream reads, by name.
     """
     if not state:
         return
     try:
         for name, stream in msgspec.convert(state, _State).bookmarks.items():
-            _check_version(stream.version)
+            if stream.version > VERSION:
+                msg = (
+                    "The state was written by a newer version of the tap (state version "
+                    f"{stream.version}, this one knows {VERSION}): upgrade tap-procountor, or give "
+                    "a state from before the upgrade."
+                )
+                raise ConfigurationError(msg)
             companies = [partition.context["company_id"] for partition in stream.partitions]
             _require(len(set(companies)) == len(companies))
             for partition in stream.partitions:
@@ -99,34 +99,21 @@ def check_state(state: dict[str, Any], variants: Mapping[str, int]) -> None:
 
 def stamp(state: dict[str, Any]) -> None:
     """Put the version into a state that is about to be written."""
-    # A run that is stopped early has none.
+    # A run that is stopped early has no bookmarks.
     for stream in state.get("bookmarks", {}).values():
         stream["version"] = VERSION
 
 
 def unwrapped(state: dict[str, Any]) -> dict[str, Any]:
-    """Take a state out of what ``meltano state get`` puts around it."""
+    """Return a state without the envelope of ``meltano state get``."""
     inner = state.get("singer_state")
     return inner if isinstance(inner, dict) and state.keys() == {"singer_state"} else state
-
-
-def _check_version(version: int) -> None:
-    if version > VERSION:
-        msg = (
-            f"The state was written by a newer version of the tap (state version {version}, this "
-            f"one knows {VERSION}): upgrade tap-procountor, or give a state from before the "
-            "upgrade."
-        )
-        raise ConfigurationError(msg)
 
 
 def _check_partition(partition: _Partition, variants: int) -> None:
     """Check each field of a partition, and those that belong together.
 
-    Keys of regions may be any text: one that is wrong is compared as a period that is no more.
-
-    Raises:
-        ValueError: If something cannot be. Other errors mean the same.
+    The names of regions may be any text: an unknown one counts as a period that no longer exists.
     """
     _require(partition.context.keys() == {"company_id"})
     _check_time(partition.replication_key_value)
@@ -144,7 +131,7 @@ def _check_partition(partition: _Partition, variants: int) -> None:
     _check_time(partition.unsearched)
     for keys in (partition.keys, *partition.written_keys):
         if keys is not UNSET:
-            # All have as many parts; that of ``company`` has none beside the company.
+            # All have the same number of parts; those of ``company`` have none.
             _require(len({len(key) for key in unpack_keys(keys)}) <= 1)
     for rights in (partition.rights, partition.rights_seen):
         for name, value in unpack_keys(rights) if rights is not UNSET else ():
@@ -152,7 +139,7 @@ def _check_partition(partition: _Partition, variants: int) -> None:
 
 
 def _check_window(window: Window, variants: int) -> None:
-    """Check a window: numbers that cannot be would let it count as read."""
+    """Check a window: impossible numbers would let it count as read."""
     _check_time(window.start)
     _check_time(window.end)
     _check_time(window.until)
@@ -163,7 +150,7 @@ def _check_window(window: Window, variants: int) -> None:
 
 
 def _count(packs: Iterable[str]) -> int:
-    """Count the ids of packs; in each they ascend."""
+    """Count the ids of packs; in each, they must ascend."""
     count = 0
     for ids in map(unpack, packs):
         _require(all(low < high for low, high in pairwise(ids)))
@@ -177,14 +164,13 @@ def _check_time(
 ) -> None:
     if text is not None and text is not UNSET:
         moment = datetime.fromisoformat(text)
-        # Bookmarks are compared as strings: there is one form.
+        # Bookmarks are compared as strings, so their form is fixed.
         _require(written(moment) == text and moment.year in _YEARS)
 
 
 def _made(kind: type[Any], given: dict[str, Any]) -> Any:  # noqa: ANN401 - of that type
-    """Make of a part of the state what the tap will make of it."""
-    _require(given.keys() <= {field.name for field in fields(kind)})
-    return msgspec.convert(given, kind)
+    """Convert a part of the state; unknown names raise TypeError, as in the run itself."""
+    return msgspec.convert(asdict(kind(**given)), kind)
 
 
 def _require(condition: bool) -> None:  # noqa: FBT001

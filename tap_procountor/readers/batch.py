@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -11,7 +12,7 @@ from msgspec import Raw
 from tap_procountor.api.responses import LARGEST_ID, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_procountor.readers.list_page import Source
     from tap_procountor.records.rejection import Rejection
@@ -83,6 +84,7 @@ class Batch(NamedTuple):
         window: The progress of an incremental stream once these have been written.
         comparison: What the lists lack of the target's ids; comes when all has been read.
         repeated: How many rows of the list's page came before in the same words.
+        attachments: What the search knows of the attachments inside the documents, by id.
     """
 
     documents: Documents | Sequence[bytes | Source]
@@ -94,6 +96,7 @@ class Batch(NamedTuple):
     window: Window | None = None
     comparison: Comparison | None = None
     repeated: int = 0
+    attachments: Mapping[int, dict[str, Any]] = MappingProxyType({})
 
 
 #: Ends reading ahead: what follows is not begun before its turn.

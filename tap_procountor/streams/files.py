@@ -15,9 +15,10 @@ from tap_procountor.readers.batch import PAUSE, Batch
 from tap_procountor.readers.list_page import records_in
 from tap_procountor.records.rejection import Rejection
 from tap_procountor.records.schema import DATE, DATE_TIME, DELETED_AT, INTEGER, STRING, RecordSchema
+from tap_procountor.streams.attachments import Attachments, holders
 from tap_procountor.streams.base.downloading import DownloadStream, FileStream, LeftOutError
 from tap_procountor.streams.base.full_table import FullTableStream
-from tap_procountor.streams.invoicing import Attachments, Invoices, holders
+from tap_procountor.streams.invoicing import Invoices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tap_procountor.streams import (
     accounting,
+    attachments,
     banking,
     company,
     defaults,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     *(company, accounting, rates, registers, defaults),
-    *(invoicing, banking, payments, payroll, reports),
+    *(invoicing, attachments, banking, payments, payroll, reports),
     # Files come last: the other streams tell which.
     *(files, rejected),
 )

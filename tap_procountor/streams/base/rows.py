@@ -58,11 +58,19 @@ class RowStream(ProcountorStream):
         """Look whether an owner is to be read further back than it would be."""
 
     def prepare(self, company: Company, batches: Iterator[Batch]) -> Iterator[Batch]:  # noqa: ARG002
-        """Learn what the rows need besides their owners; yield the batches one after the other."""
+        """Put into each batch what its rows need besides the documents."""
         return batches
 
+    def completed(
+        self,
+        rows: Iterator[dict[str, Any]],
+        batch: Batch,  # noqa: ARG002
+    ) -> Iterator[dict[str, Any]]:
+        """Add to a record's rows what ``prepare`` has put into the batch."""
+        return rows
+
     def sorted_rows(
-        self, owner: ReadStream, record: Record
+        self, owner: ReadStream, record: Record, batch: Batch
     ) -> tuple[list[dict[str, Any]], list[tuple[Any, RecordError]]]:
         """Return the rows of an owner's record that the table can hold, and apart the others.
 
@@ -71,7 +79,7 @@ class RowStream(ProcountorStream):
         self._faulty.clear()
         rows: list[dict[str, Any]] = []
         try:
-            rows.extend(self.rows(owner, record))
+            rows.extend(self.completed(self.rows(owner, record), batch))
         except UNFORESEEN as error:
             self._faulty.append((record.get(self.field), as_record_error(error)))
         if rows and not self._have_keys(rows):

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_procountor.api.multipart import FileAnswer
 from tap_procountor.downloads.pending import Pending
@@ -102,18 +102,10 @@ class FileStream(ReadStream):
         name: str | None = None,
         largest: int | None = None,
     ) -> StoredFile:
-        """Download a file to its place.
-
-        Args:
-            company: Whose file it is.
-            path: Where the API has it.
-            place: Where it belongs.
-            params: The query.
-            name: Its name at the place; by default the one that the API gives it.
-            largest: The most bytes wanted.
+        """Download a file to its place, under a given name or the one that the API gives it.
 
         Raises:
-            ProcountorError: If the file cannot be downloaded, or is larger.
+            ProcountorError: If that fails, or the file has more bytes than ``largest``.
         """
 
         def receive(headers: Mapping[str, str], pieces: Iterator[bytes]) -> StoredFile:
@@ -129,6 +121,18 @@ class DownloadStream(FileStream, RowStream):
 
     #: A file stays as it is.
     replication_key = "downloaded_at"
+    #: The settings that limit which files are wanted.
+    limiting_settings: ClassVar[tuple[str, ...]]
+
+    @property
+    def bookmark_name(self) -> str:
+        """With other limits other files are wanted, of old documents too."""
+        limits = [
+            f"{name}={self.config[name]}"
+            for name in self.limiting_settings
+            if self.config.get(name)
+        ]
+        return " ".join([self.name, *limits])
 
     @abstractmethod
     def wanted(self, record: Record) -> Iterator[int]:
@@ -170,11 +174,7 @@ class DownloadStream(FileStream, RowStream):
         self.run.state_writer.write_state(self.tap_state)
 
     def take_quota(self) -> None:
-        """Count a download.
-
-        Raises:
-            PostponedError: If the run has made as many as it may.
-        """
+        """Count a download; raises PostponedError if the run has made as many as it may."""
         if not self.run.file_quota.take():
             raise PostponedError
 

@@ -208,10 +208,9 @@ class AttachmentSearch:
     def begin(self, ids: Iterable[int]) -> Found:
         """Look attachments up with a question or two; for most batches these are enough."""
         found: Found = {}
-        page, questions = None, 0
+        questions = 0
         for number in sorted(set(ids)):
-            if page is None or not page.answers_for(number):
-                page = self._kept_page(number)
+            page = self._kept_page(number)
             if page is None and questions < _FEW_QUESTIONS:
                 questions += 1
                 page = self._page_about(number)

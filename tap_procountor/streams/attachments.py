@@ -37,12 +37,9 @@ from tap_procountor.streams.registers import BusinessPartners
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from singer_sdk import Tap
-
     from tap_procountor.api.company import Company
     from tap_procountor.readers.list_page import Source
     from tap_procountor.records.converter import Record
-    from tap_procountor.streams.base.context import RunContext
 
 _NO_DOCUMENTS = (
     "The size, user and time of attachments stay empty, and files that belong to no document are "
@@ -51,7 +48,7 @@ _NO_DOCUMENTS = (
 
 
 def holders(stream: str, record: Record) -> Iterator[tuple[str, Record]]:
-    """Yield what has attachments in a stream's record, and the stream that it is in itself."""
+    """Yield what has attachments in a record, each with the stream whose row it is."""
     if stream != BankStatements.name:
         yield stream, record
     for _, event in with_parents(record.get("events") or ()):
@@ -59,9 +56,9 @@ def holders(stream: str, record: Record) -> Iterator[tuple[str, Record]]:
             yield BankStatementEvents.name, event | {"company_id": record["company_id"]}
 
 
-#: What the API calls the owners' documents where a file refers to them. (An invoice's is also what
-#: it calls a journal's.) What a file of another kind belongs to, only the search knows: the company
-#: itself (ENVIRONMENT), employees (EMPLOYEE_INFO), products.
+#: The reference types of files that come with their owners. (A journal's is that of an invoice.)
+#: Only the search knows the others: of the company itself (ENVIRONMENT), employees (EMPLOYEE_INFO)
+#: and products.
 _OWNED_TYPES = frozenset(
     {
         "INVOICE",
@@ -99,11 +96,6 @@ class Attachments(ReadStream, RowStream):
             "attached": DATE_TIME,
         },
     )
-
-    def __init__(self, tap: Tap, run: RunContext) -> None:
-        super().__init__(tap, run)
-        #: Files of other kinds that an owner has all the same, by company.
-        self._owned: defaultdict[int, set[int]] = defaultdict(set)
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:
@@ -186,7 +178,7 @@ class Attachments(ReadStream, RowStream):
             ids = [*attachment_ids(batch)]
             return batch, ids, search.begin(ids)
 
-        # What is looked up ahead waits in memory: few.
+        # What is looked up ahead waits in memory: only a few.
         for batch, ids, found in company.threads.map_promptly(
             look_up, batches, share=1 / 10, gently=True
         ):
@@ -204,7 +196,7 @@ class Attachments(ReadStream, RowStream):
                 yield {**row, "owner_stream": stream}
 
     def completed(self, rows: Iterator[dict[str, Any]], batch: Batch) -> Iterator[dict[str, Any]]:
-        """Add what the search says."""
+        """Add what the search says; where both say something, the owner counts."""
         for row in rows:
             document = batch.attachments.get(row.get("id", 0), {})
             additional = {**row.get(ADDITIONAL_FIELDS, {}), **document.get(ADDITIONAL_FIELDS, {})}
@@ -231,6 +223,11 @@ class Attachments(ReadStream, RowStream):
             document = record.to_dict()
             del document["attachment_id"]
             yield number, document
+
+    @cached_property
+    def _owned(self) -> defaultdict[int, set[int]]:
+        """Files of other types that an owner has all the same, by company."""
+        return defaultdict(set)
 
     @cached_property
     def _convert(self) -> RecordConverter:

@@ -140,11 +140,7 @@ class DownloadStream(FileStream, RowStream):
 
     @abstractmethod
     def fetch(self, company: Company, number: int) -> list[dict[str, Any]]:
-        """Return the rows of an id's files, downloading those that are not there; in any thread.
-
-        Raises:
-            ProcountorError: If that fails.
-        """
+        """Return the rows of an id's files, downloading those that are not there; in any thread."""
 
     @abstractmethod
     def planned_size(self, company: Company, number: int) -> int | None:
@@ -211,9 +207,9 @@ class DownloadStream(FileStream, RowStream):
     def _attempts(
         self, company: Company, chunks: list[list[int]]
     ) -> Iterator[tuple[list[Attempt], ProcountorError | None]]:
-        """Yield what becomes of each chunk; if it is not single files that fail, why.
+        """Yield what becomes of each chunk, and at the end why, if not only single files fail.
 
-        A file that does not exist says nothing of the others.
+        A file that does not exist proves nothing about the others.
         """
         attempt = partial(self._attempt, company)
         results = company.threads.map(attempt, chain(*chunks), share=None)

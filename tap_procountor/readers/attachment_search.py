@@ -11,9 +11,10 @@ import threading
 import time
 import zlib
 from bisect import bisect_right, insort
-from collections import OrderedDict, defaultdict
-from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -31,18 +32,18 @@ if TYPE_CHECKING:
 
 SEARCH_PATH = "/attachments"
 
-#: Documents come in several lists, each in the order of ids, and each comes to the same pages: the
-#: first so many are kept compressed, a few kilobytes each. The next list begins with these.
+#: Documents come in several lists, each in the order of ids, and each asks for the same pages: the
+#: first ones are kept, a few kilobytes each, for the next list begins with these.
 _PAGES_KEPT = 500
-#: As many as may be looked at by the batches under way, with the default of max_concurrency.
+#: As many of the others as the batches under way may need, with the default of max_concurrency.
 _PAGES_AT_HAND = 24
-#: What a page of this age does not have may have been attached since.
+#: What a page of this age lacks may have been attached since.
 _OLD_SECONDS = 5.0
 _BEYOND_ALL_IDS = LARGEST_ID + 1
 _BAD_REQUEST = 400
-#: So many are asked in turn before several at once.
+#: The questions that a batch asks in turn before it asks several at once.
 _FEW_QUESTIONS = 2
-#: What is known of attachments: their rows as text, None if the search has none.
+#: Rows of the search as text by id, None if it has none.
 Found = dict[int, bytes | None]
 
 _HAS_ATTACHMENTS = re.compile(rb'"attachments"\s*:\s*\[\s*\{')
@@ -53,23 +54,19 @@ class _Attachment(msgspec.Struct):
 
 
 class _Owner(msgspec.Struct):
+    """A document, or an event of a bank statement, which may hold others."""
+
     attachments: list[_Attachment | None] | None = None
-    #: Of a bank statement, and those inside an event of it.
     events: list[_Owner | None] | _Owner | None = None
     event: list[_Owner | None] | _Owner | None = None
 
-    @property
-    def inside(self) -> Iterator[_Owner]:
-        """What is inside and may have attachments as well."""
-        for inner in (self.events, self.event):
-            yield from filter(None, [inner] if isinstance(inner, _Owner) else inner or ())
-
-    @property
     def ids(self) -> Iterator[int]:
-        """The ids of the attachments."""
+        """Yield the ids of all attachments inside."""
         yield from (one.id for one in self.attachments or () if one and one.id is not None)
-        for owner in self.inside:
-            yield from owner.ids
+        for inner in (self.events, self.event):
+            for owner in [inner] if isinstance(inner, _Owner) else inner or ():
+                if owner:
+                    yield from owner.ids()
 
 
 class _Document(msgspec.Struct):
@@ -80,117 +77,92 @@ class _Document(msgspec.Struct):
 
 _owner_decoder = msgspec.json.Decoder(_Owner)
 _documents_decoder = msgspec.json.Decoder(ListPage[_Document])
+_rows_decoder = msgspec.msgpack.Decoder(dict[int, bytes])
 
 
-def _documents_in(body: bytes) -> tuple[list[_Document], Results]:
-    """Read a page of the search: the ids, and the rows as text."""
-    documents = decode_list(_documents_decoder, body, SEARCH_PATH)
-    return documents.rows, results_in(body, SEARCH_PATH)
+@lru_cache(_PAGES_AT_HAND)
+def _unpacked(rows: bytes) -> dict[int, bytes]:
+    return _rows_decoder.decode(zlib.decompress(rows))
 
 
-class _Page(msgspec.Struct):
-    """A page of the search.
+class _Page(NamedTuple):
+    """A page of the search: what has an id from ``first`` on and below ``end``.
 
     Attributes:
-        first: The first id that it tells about.
-        end: The first id that it does not tell about: the last page tells about all that follow.
-        rows: The rows as text, by id.
+        first: The id that it was asked to begin with.
+        end: The id after its last one; beyond all ids if no page follows.
         answered: When it came, on the clock of ``time.monotonic``.
+        packed: Its rows, compressed.
     """
 
     first: int
     end: int
-    rows: dict[int, bytes]
     answered: float
+    packed: bytes
 
-    def tells_about(self, number: int) -> bool:
-        """Whether there is an id, or is none."""
-        is_old = time.monotonic() > self.answered + _OLD_SECONDS
-        return number in self.rows or (self.spans(number) and not is_old)
+    @property
+    def rows(self) -> dict[int, bytes]:
+        """The rows as text, by id."""
+        return _unpacked(self.packed)
 
     def spans(self, number: int) -> bool:
-        """Whether an id, if there was one then, is on the page."""
         return self.first <= number < self.end
 
-
-#: A company and a first id.
-_Key = tuple[int, int]
-
-_encoder = msgspec.msgpack.Encoder()
-_page_decoder = msgspec.msgpack.Decoder(_Page)
+    def answers_for(self, number: int) -> bool:
+        """Whether it has an id, or proves that no attachment has it."""
+        is_new = time.monotonic() <= self.answered + _OLD_SECONDS
+        return self.spans(number) and (is_new or number in self.rows)
 
 
 class KeptPages:
-    """Pages of all companies, of which there may be hundreds: some at hand, others compressed."""
+    """Pages of all companies, of which there may be hundreds: the first ones and the newest."""
 
     def __init__(self) -> None:
-        #: Those looked at last, by company and first id.
-        self._at_hand: OrderedDict[_Key, _Page] = OrderedDict()
-        self._packed: dict[_Key, bytes] = {}
-        #: Where each of them ends.
-        self._ends: dict[_Key, int] = {}
-        #: The first ids of all of them, by company, in ascending order.
-        self._first_ids: defaultdict[int, list[int]] = defaultdict(list)
+        #: By company and first id, in the order in which they came.
+        self._pages: dict[tuple[int, int], _Page] = {}
+        #: The same keys in ascending order.
+        self._keys: list[tuple[int, int]] = []
         self._lock = threading.Lock()
 
     def add(self, company: Company, page: _Page) -> None:
-        """Keep a page."""
         key = company.id, page.first
         with self._lock:
-            if not (key in self._packed or key in self._at_hand):
-                insort(self._first_ids[company.id], page.first)
-            self._ends[key] = page.end
-            self._packed.pop(key, None)
-            self._lay_at_hand(key, page)
+            if key not in self._pages:
+                insort(self._keys, key)
+            self._pages[key] = page
+            if len(self._pages) > _PAGES_KEPT + _PAGES_AT_HAND:
+                oldest = next(islice(self._pages, _PAGES_KEPT, None))
+                del self._pages[oldest]
+                self._keys.remove(oldest)
 
-    def find(self, company: Company, number: int, *, of_any_age: bool = False) -> _Page | None:
-        """Return the page of a company that tells about an id, or at any age did."""
+    def find(self, company: Company, number: int) -> _Page | None:
+        """Return the page, of any age, that spans an id."""
         with self._lock:
-            first_ids = self._first_ids[company.id]
-            place = bisect_right(first_ids, number) - 1
-            if place < 0:
+            place = bisect_right(self._keys, (company.id, number)) - 1
+            if place < 0 or self._keys[place][0] != company.id:
                 return None
             # Of those that begin before the id, the last reaches furthest, or nearly always.
-            key = company.id, first_ids[place]
-            page = self._at_hand.get(key)
-            if page is None:
-                page = _page_decoder.decode(zlib.decompress(self._packed[key]))
-            self._lay_at_hand(key, page)
-            is_wanted = page.spans(number) if of_any_age else page.tells_about(number)
-            return page if is_wanted else None
+            page = self._pages[self._keys[place]]
+        return page if page.spans(number) else None
 
     def gaps(self, company: Company, number: int) -> list[int]:
-        """Return where the spans begin, from an id on, that no page tells or told about."""
+        """Return where the spans begin, from an id on, that no page covers."""
         starts = []
         with self._lock:
-            for first in self._first_ids[company.id]:
+            for owner, first in self._keys:
+                if owner != company.id:
+                    continue
                 if first > number:
                     starts.append(number)
-                number = max(number, self._ends[company.id, first])
+                number = max(number, self._pages[owner, first].end)
         return [*starts, number] if number < _BEYOND_ALL_IDS else starts
-
-    def _lay_at_hand(self, key: _Key, page: _Page) -> None:
-        self._at_hand[key] = page
-        self._at_hand.move_to_end(key)
-        if len(self._at_hand) > _PAGES_AT_HAND:
-            self._put_away(*self._at_hand.popitem(last=False))
-
-    def _put_away(self, key: _Key, page: _Page) -> None:
-        """Compress a page that has not been, or forget it if there are too many."""
-        if key in self._packed:
-            return
-        if len(self._packed) < _PAGES_KEPT:
-            self._packed[key] = zlib.compress(_encoder.encode(page))
-        else:
-            self._first_ids[key[0]].remove(key[1])
-            del self._ends[key]
 
 
 class AttachmentSearch:
-    """Looks attachments up by their ids; used by several threads at once.
+    """Looks attachments up by their ids, for several threads at once.
 
-    The search has no filter for ids. But it comes in their order and from any id on, so that a page
-    holds what follows one; neighbours are mostly attached to neighbours.
+    The search cannot filter by ids. But it lists them in ascending order from any id on, and
+    neighbours are mostly attached to neighbours.
 
     Args:
         company: Whose attachments they are.
@@ -203,10 +175,11 @@ class AttachmentSearch:
     def __init__(self, company: Company, kept: KeptPages) -> None:
         self._company = company
         self._kept = kept
-        self._lock = threading.Lock()
-        #: Pages under way by the ids that they begin with.
-        self._under_way: dict[int, Future[_Page | None]] = {}
-        #: How many ids the newest full page told about: as many as another may.
+        #: Notified when a question has been answered.
+        self._answered = threading.Condition()
+        #: The first ids of the pages under way.
+        self._under_way: set[int] = set()
+        #: How many ids the newest full page spans: as many as another may.
         self._width: int | None = None
         self.fault: ProcountorError | None = None
 
@@ -217,7 +190,7 @@ class AttachmentSearch:
         return is_bad_request or isinstance(self.fault, ForbiddenError | NotFoundError)
 
     def answers(self) -> bool:
-        """Ask whether it does."""
+        """Ask the search, unless it has failed before, and return whether it answers."""
         self._page_about(1)
         return self.fault is None
 
@@ -227,10 +200,9 @@ class AttachmentSearch:
         Raises:
             ProcountorError: If the search fails.
         """
-        page = self._page_about(number)
+        row = self._row(number)
         if self.fault and not self.is_off:
             raise self.fault
-        row = page.rows.get(number) if page else None
         return None if row is None else decode(row)
 
     def begin(self, ids: Iterable[int]) -> Found:
@@ -238,8 +210,8 @@ class AttachmentSearch:
         found: Found = {}
         page, questions = None, 0
         for number in sorted(set(ids)):
-            if page is None or not page.tells_about(number):
-                page = self._kept.find(self._company, number)
+            if page is None or not page.answers_for(number):
+                page = self._kept_page(number)
             if page is None and questions < _FEW_QUESTIONS:
                 questions += 1
                 page = self._page_about(number)
@@ -248,69 +220,64 @@ class AttachmentSearch:
         return found
 
     def finish(self, ids: Iterable[int], found: Found) -> dict[int, Source]:
-        """Look the others up, asking several questions at once; not to be called in their threads.
+        """Look up what ``begin`` has not found, asking several questions at once.
 
-        Args:
-            ids: All of them.
-            found: What ``begin`` has found.
-
-        Returns:
-            What the search says; attachments that it does not know are missing.
+        Not to be called in the threads that ask them. Returns what the search says of all the ids;
+        attachments that it does not know are missing.
         """
         left = sorted(set(ids) - found.keys())
-        pages = self._company.threads.map(self._page_about, left)
-        for number, page in zip(left, pages, strict=True):
-            found[number] = page.rows.get(number) if page else None
+        found |= zip(left, self._company.threads.map(self._row, left), strict=True)
         return {number: decode(row) for number, row in found.items() if row is not None}
 
     def documents_after(self, last: int) -> Iterator[list[tuple[int, Source]]]:
         """Yield all documents after an id, page by page, with their ids.
 
-        Pages are taken as they were when they were looked at: what is newer comes after them.
-        Whether there is something between them is asked for several at once.
+        Kept pages are taken as they were: what is newer comes after them. The gaps between them are
+        filled first, by several questions at once.
         """
         number = last + 1
         if not self.fault:
             for _ in self._company.threads.map(self._ask, self._kept.gaps(self._company, number)):
                 pass
         while number < _BEYOND_ALL_IDS:
-            page = self._kept.find(self._company, number, of_any_age=True)
-            page = page or self._page_about(number)
+            page = self._kept.find(self._company, number) or self._page_about(number)
             if page is None:
                 return
             yield [(one, decode(row)) for one, row in page.rows.items() if one >= number]
             number = page.end
 
+    def _row(self, number: int) -> bytes | None:
+        page = self._page_about(number)
+        return page.rows.get(number) if page else None
+
+    def _kept_page(self, number: int) -> _Page | None:
+        page = self._kept.find(self._company, number)
+        return page if page and page.answers_for(number) else None
+
     def _page_about(self, number: int) -> _Page | None:
-        """Return the page that tells about an id; wait for it or ask, unless there is no search."""
-        while True:
-            with self._lock:
-                page = self._kept.find(self._company, number)
+        """Return the page that answers for an id; None if the search has failed.
+
+        Waits for a page under way that may; at first for any, for it is not even known whether the
+        company has a search.
+        """
+        with self._answered:
+            while True:
+                page = self._kept_page(number)
                 if page or self.fault:
                     return page
-                expected = [
-                    future
-                    for first, future in self._under_way.items()
-                    # At first it is not even known whether the company has a search.
-                    if self._width is None or first <= number < first + self._width
-                ]
-                if not expected:
-                    ours = self._under_way[number] = Future()
+                width = self._width
+                if not any(
+                    width is None or first <= number < first + width for first in self._under_way
+                ):
                     break
-            for future in expected:
-                page = future.result()
-                if page and page.tells_about(number):
-                    return page
+                self._answered.wait()
+            self._under_way.add(number)
         try:
-            page = self._ask(number)
-        except BaseException as error:
-            ours.set_exception(error)
-            raise
+            return self._ask(number)
         finally:
-            with self._lock:
-                del self._under_way[number]
-        ours.set_result(page)
-        return page
+            with self._answered:
+                self._under_way.remove(number)
+                self._answered.notify_all()
 
     def _ask(self, number: int) -> _Page | None:
         """Ask for the page that begins with an id."""
@@ -334,16 +301,22 @@ class AttachmentSearch:
         }
         ids = list(rows)
         if ids != sorted(ids) or (ids and ids[0] < first):
-            msg = (
-                f"The list {SEARCH_PATH} does not come in ascending order of ids, as it was asked "
-                "to."
-            )
+            msg = f"The list {SEARCH_PATH} does not come in ascending order of ids, as requested."
             raise ApiError(msg)
         meta = results.meta or Meta()
         is_short = len(results.rows) < min(meta.size or PAGE_SIZE, PAGE_SIZE)
         # As in all lists, a short page need not be the last unless there is a total.
         is_last = not ids or (is_short and meta.total is not None)
-        return _Page(first, _BEYOND_ALL_IDS if is_last else ids[-1] + 1, rows, time.monotonic())
+        end = _BEYOND_ALL_IDS if is_last else ids[-1] + 1
+        # Higher levels take three times as long for a page that is a seventh smaller.
+        packed = zlib.compress(msgspec.msgpack.encode(rows), level=1)
+        return _Page(first, end, time.monotonic(), packed)
+
+
+def _documents_in(body: bytes) -> tuple[list[_Document], Results]:
+    """Return the ids of a page of the search, and its rows as text."""
+    documents = decode_list(_documents_decoder, body, SEARCH_PATH)
+    return documents.rows, results_in(body, SEARCH_PATH)
 
 
 def attachment_ids(batch: Batch) -> Iterator[int]:
@@ -352,11 +325,6 @@ def attachment_ids(batch: Batch) -> Iterator[int]:
         return
     for text in batch.documents.texts():
         if _HAS_ATTACHMENTS.search(text):
-            yield from _ids_in(text)
-
-
-def _ids_in(text: msgspec.Raw) -> list[int]:
-    try:
-        return list(_owner_decoder.decode(text).ids)
-    except msgspec.ValidationError:  # the record will be rejected
-        return []
+            # A document that does not fit will be rejected.
+            with suppress(msgspec.ValidationError):
+                yield from _owner_decoder.decode(text).ids()

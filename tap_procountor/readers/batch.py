@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -11,7 +12,7 @@ from msgspec import Raw
 from tap_procountor.api.responses import LARGEST_ID, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_procountor.readers.list_page import Source
     from tap_procountor.records.rejection import Rejection
@@ -78,6 +79,7 @@ class Batch(NamedTuple):
         total: How many rows the list has, if the API says so.
         left: How many rows of the list follow, as far as the API says.
         repeated: How many rows of the list's page came before in the same words.
+        attachments: What the search knows of the attachments inside the documents, by id.
     """
 
     documents: Documents | Sequence[bytes | Source]
@@ -87,6 +89,7 @@ class Batch(NamedTuple):
     total: int | None = None
     left: int = 0
     repeated: int = 0
+    attachments: Mapping[int, dict[str, Any]] = MappingProxyType({})
 
 
 def gathered(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -9,11 +9,7 @@ from tap_procountor.readers.completer import DetailEach
 from tap_procountor.readers.numbered import Numbered
 from tap_procountor.readers.whole import Whole
 from tap_procountor.records.schema import INTEGER, STRING, RecordSchema, ValueSchema
-from tap_procountor.streams.base.full_table import (
-    FullListStream,
-    SingleCallStream,
-    ValuesStream,
-)
+from tap_procountor.streams.base.full_table import FullListStream, SingleCallStream, ValuesStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +87,6 @@ class EInvoiceAddresses(SingleCallStream):
     schema = RecordSchema("EInvoiceData", added={"position": INTEGER})
 
     def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401
-        """Number the addresses."""
         return [
             {**address, "position": position}
             for position, address in enumerate(super().sources(answer, params))
@@ -146,7 +141,7 @@ class SwedishFactoringContracts(SingleCallStream):
     schema = RecordSchema("BasicFactoringContract")
 
     def read(self, company: Company) -> Iterator[Batch]:
-        """Ask unless the company is elsewhere: it would be refused as if it lacked a right."""
+        """Ask only for Swedish companies: others would be refused as if they lacked a right."""
         if company.country in {"SWEDEN", None}:
             yield from super().read(company)
 

@@ -15,9 +15,10 @@ from tap_procountor.readers.batch import Batch
 from tap_procountor.readers.list_page import records_in
 from tap_procountor.records.rejection import Rejection
 from tap_procountor.records.schema import DATE, DATE_TIME, DELETED_AT, INTEGER, STRING, RecordSchema
+from tap_procountor.streams.attachments import Attachments, holders
 from tap_procountor.streams.base.downloading import DownloadStream, FileStream, LeftOutError
 from tap_procountor.streams.base.full_table import FullTableStream
-from tap_procountor.streams.invoicing import Attachments, Invoices, holders
+from tap_procountor.streams.invoicing import Invoices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ _FILE_FIELDS = {
     "downloaded_at": DATE_TIME,
 }
 
-#: No invoice has so many; a server that knows no pages would never come to an end.
+#: No invoice has more; a server that ignores the page number would never come to an end.
 _MOST_PAGES = 1000
 
 
@@ -45,6 +46,7 @@ class AttachmentFiles(DownloadStream):
     path = "/attachments/{id}"
     owners = Attachments.owners
     primary_keys = ("company_id", "attachment_id")
+    limiting_settings = ("attachment_types", "max_attachment_size", "attachments_since")
     access = Access(module="Documents")
     schema = RecordSchema(
         added={
@@ -57,18 +59,11 @@ class AttachmentFiles(DownloadStream):
         }
     )
 
-    @property
-    def bookmark_name(self) -> str:
-        """With other limits other files are wanted, of old documents too."""
-        names = ("attachment_types", "max_attachment_size", "attachments_since")
-        limits = [f"{name}={self.config[name]}" for name in names if self.config.get(name)]
-        return " ".join([self.name, *limits])
-
     def wanted(self, record: Record) -> Iterator[int]:
         """Yield the attachments of a document that are of a wanted type."""
         since = self.run.moment("attachments_since")
         version = record.get("version")
-        # The bank's documents have none: for their files the search tells.
+        # The bank's documents have none: their files are judged by the search.
         if since and version and version < format_utc(since):
             return
         for _, holder in holders("", record):
@@ -78,7 +73,6 @@ class AttachmentFiles(DownloadStream):
                     yield number
 
     def fetch(self, company: Company, number: int) -> list[dict[str, Any]]:
-        """Download an attachment."""
         place = self._place(company, number)
         file = self.run.file_store.find(place)
         if file is None:
@@ -97,7 +91,6 @@ class AttachmentFiles(DownloadStream):
         return [row | self.file_fields(place, file)]
 
     def planned_size(self, company: Company, number: int) -> int | None:
-        """Look the size up where that is possible."""
         if self.run.file_store.find(self._place(company, number)):
             raise LeftOutError
         return self._wanted_size(company, number)
@@ -139,53 +132,46 @@ class InvoiceImages(DownloadStream):
     path = "/invoices/{id}/image"
     owners = (Invoices,)
     primary_keys = ("company_id", "invoice_id", "page")
+    limiting_settings = ("attachments_since",)
     access = Access(module="Documents")
     schema = RecordSchema(
         added={"invoice_id": INTEGER, "page": INTEGER, "mime_type": STRING, **_FILE_FIELDS}
     )
 
-    @property
-    def bookmark_name(self) -> str:
-        """With another date other invoices are wanted."""
-        since = self.config.get("attachments_since")
-        return f"{self.name} attachments_since={since}" if since else self.name
-
     def wanted(self, record: Record) -> Iterator[int]:
-        """Yield an invoice that has changed lately enough."""
         since = self.run.moment("attachments_since")
         if not since or (record.get("version") or "") >= format_utc(since):
             yield record["id"]
 
     def fetch(self, company: Company, number: int) -> list[dict[str, Any]]:
-        """Download page after page; how many there are is kept beside them."""
+        """Download page after page; their number is kept beside them."""
         store = self.run.file_store
-        known = store.note(self._end(company, number))
+        end = self._place(company, number, "pages")
+        known = store.note(end)
         rows = []
-        for page in count(1):
-            if known is not None and page > int(known):
-                break
-            place = Place(self._folder(company, number), str(page))
+        for page in count(1) if known is None else range(1, int(known) + 1):
+            place = self._place(company, number, str(page))
             file = store.find(place)
             if file is None:
                 try:
                     file = self._download_page(company, number, place, page)
                 except NotFoundError as error:
-                    # After a page, however it is worded, it says that there are no more.
+                    # After a page, whoever sent it, it means that no more follow.
                     if page == 1 and not error.is_from_api:
                         raise
                     break
             row = {"invoice_id": number, "page": page, "mime_type": file.mime_type}
             rows.append(row | self.file_fields(place, file))
             if page > _MOST_PAGES:
-                msg = "The pictures of an invoice have no end."
+                msg = f"An invoice returned more than {_MOST_PAGES:,} image pages."
                 raise ApiError(msg)
         if rows and known is None:
-            store.write_note(self._end(company, number), str(len(rows)).encode())
+            store.write_note(end, str(len(rows)).encode())
         return rows
 
     def planned_size(self, company: Company, number: int) -> int | None:
-        """Look whether the invoice's pages are there; neither their number nor size is known."""
-        if self.run.file_store.note(self._end(company, number)) is not None:
+        """Leave out an invoice whose pages are there; of others the size is not known."""
+        if self.run.file_store.note(self._place(company, number, "pages")) is not None:
             raise LeftOutError
         return None
 
@@ -195,13 +181,9 @@ class InvoiceImages(DownloadStream):
         path, name = f"/invoices/{number}/image", f"{page}.png"
         return self.download(company, path, place, params=params, name=name)
 
-    def _end(self, company: Company, number: int) -> Place:
-        """Return the place of the note that says how many pages there are."""
-        return Place(self._folder(company, number), "pages")
-
     @staticmethod
-    def _folder(company: Company, number: int) -> str:
-        return f"{company.id}/invoice_images/{number}"
+    def _place(company: Company, number: int, key: str) -> Place:
+        return Place(f"{company.id}/invoice_images/{number}", key)
 
 
 class SieFiles(FileStream, FullTableStream):
@@ -224,11 +206,9 @@ class SieFiles(FileStream, FullTableStream):
 
     @classmethod
     def paths(cls) -> tuple[str, ...]:
-        """Return what tells the years, and the file."""
         return ("/sie/availability", cls.path)
 
     def read(self, company: Company) -> Iterator[Batch]:
-        """Download the file of each fiscal year."""
         availability = company.get("/sie/availability")
         last = availability.get("lastValidEndDate")
         years = records_in(company.get("/fiscalyears"), "fiscalYears", "/fiscalyears")

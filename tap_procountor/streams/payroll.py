@@ -1,7 +1,4 @@
-"""The payroll: personal data throughout, or of use only together with it.
-
-None of these streams is selected by default.
-"""
+"""The payroll: personal data, or of use only together with it; users must select each stream."""
 
 from __future__ import annotations
 
@@ -33,12 +30,12 @@ _SALARIES = Access(
     any_of=("salaries.payroll",), limits=("salaries.personalSalariesOnly",), module="payroll"
 )
 
-#: The lists have no ``previousId``: rows that are created while they are read shall come last.
+#: The lists have no ``previousId``: rows created while they are read must come last.
 _BY_ID = {"orderById": "ASC"}
 
 
 def _of_employee(rows_path: str) -> RowsOfOwner:
-    """Declare rows of employees; who has none is answered with 404, as an unknown one would be."""
+    """Declare rows of employees; an employee without any is answered 404, as an unknown one."""
     return RowsOfOwner(rows_path, {"employee_id": "id"}, may_have_none=True)
 
 
@@ -46,7 +43,7 @@ class _PeriodListsOfYears(ListAtOnce):
     """Lists of salary periods, which the API gives by year."""
 
     def whole(self) -> WholePage:
-        """Ask for the lists of each year; one that goes on for years comes once."""
+        """Ask for the lists of each year; one that spans several years counts once."""
         answers = _by_year(self.company, self.path, "holidayCreditYear")
         lists = {one["id"]: Raw(as_text(one)) for _, answer in answers for one in answer}
         return WholePage(lists)
@@ -258,20 +255,19 @@ class SalariesBasicInfo(FullTableStream):
     schema = RecordSchema("SalariesBasicInfo", added={"year": INTEGER})
 
     def read(self, company: Company) -> Iterator[Batch]:
-        """Ask for each year."""
         for year, answer in _by_year(company, self.path, "year"):
             yield Batch([answer | {"year": year}])
 
 
 def _by_year(company: Company, path: str, parameter: str) -> Iterator[tuple[int, Any]]:
-    """Ask for each year of the books and the one after; a year without anything gives 404."""
+    """Ask for each year of the books and the next; a year without data is answered 404."""
     for year in _years(company):
         with none_if_unknown():
             yield year, company.get(path, {parameter: year})
 
 
 def _years(company: Company) -> range:
-    """Return the years of the fiscal years, of today and the next: holidays reach into it."""
+    """Return the years of the books, this year and the next, into which holidays reach."""
     answer = company.get("/fiscalyears")
     fiscal_years = records_in(answer, "fiscalYears", "/fiscalyears")
     days = [day for one in fiscal_years for day in (one.get("startDate"), one.get("endDate"))]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tap_procountor.streams import (
     accounting,
+    attachments,
     banking,
     company,
     defaults,
@@ -20,28 +19,21 @@ from tap_procountor.streams import (
 )
 from tap_procountor.streams.base.stream import ProcountorStream
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import ModuleType
-
 _MODULES = (
     *(company, accounting, rates, registers, defaults),
-    *(invoicing, banking, payments, payroll, reports),
-    # Files come last: the other streams tell which.
+    *(invoicing, attachments, banking, payments, payroll, reports),
+    # Files come last: the other streams name them.
     *(files, rejected),
 )
 
 
-def _declared_in(module: ModuleType) -> Iterator[type[ProcountorStream]]:
-    for value in vars(module).values():
-        if (
-            isinstance(value, type)
-            and issubclass(value, ProcountorStream)
-            and value.__module__ == module.__name__
-            and "name" in vars(value)
-        ):
-            yield value
-
-
-#: Every stream class that the modules declare.
-STREAM_TYPES = tuple(stream for module in _MODULES for stream in _declared_in(module))
+#: Every stream class that the modules declare; those without a name are bases of others.
+STREAM_TYPES = tuple(
+    declared
+    for module in _MODULES
+    for declared in vars(module).values()
+    if isinstance(declared, type)
+    and issubclass(declared, ProcountorStream)
+    and declared.__module__ == module.__name__
+    and "name" in vars(declared)
+)

@@ -1,7 +1,7 @@
 """Procountor's own accounting reports, by which the ledger that was read can be checked.
 
-They are asked for by POST, but only read. An answer may hold several periods; which, the API does
-not say, so each period names its rows: ``start_date`` and ``end_date`` are part of every key.
+Their requests are POST, but only read. An answer may hold several periods, and the API does not
+document which: ``start_date`` and ``end_date`` are therefore part of every key.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ _PERIOD = {"start_date": DATE, "end_date": DATE}
 _CODE = re.compile(r"\d+\b")
 
 
+#: The period of a report, and what else is asked: the kind of report or an account.
+_Question = tuple[Span, str]
+
+
 class ReportStream(FullTableStream):
     """A report on the open fiscal years and on those of the setting ``report_fiscal_years``."""
 
@@ -56,12 +60,10 @@ class ReportStream(FullTableStream):
     access = Access(any_of=("accounting.accountingReports",), limits=("user.limitedDimensions",))
 
     def read(self, company: Company) -> Iterator[Batch]:
-        """Ask for the reports, several at once."""
         ask = partial(self._ask, company)
         yield from company.threads.map_promptly(ask, self._questions(company))
 
     def is_empty(self, company: Company) -> bool:
-        """Ask for one report."""
         question = next(self._questions(company), None)
         return question is None or not self._ask(company, question).documents
 
@@ -77,13 +79,13 @@ class ReportStream(FullTableStream):
         """
         questions = list(self._questions(company))
         periods = {Span(*key[:2]) for key in missing}
-        is_known = periods <= set(map(self._span_of, questions))
+        is_known = periods <= {period for period, _ in questions}
         for question in questions:
-            if not is_known or self._span_of(question) in periods:
+            if not is_known or question[0] in periods:
                 yield self._ask(company, question)
 
     def _known_keys(self, table: ProcountorStream, company: Company) -> set[Key]:
-        """Return the keys of the fiscal years of this run; lines of others stay as they were."""
+        """Return the keys of this run's fiscal years: the lines of others stay as they are."""
         return {
             key
             for key in super()._known_keys(table, company)
@@ -91,17 +93,11 @@ class ReportStream(FullTableStream):
         }
 
     @abstractmethod
-    def _questions(self, company: Company) -> Iterator[Any]:
-        """Yield what to ask for."""
-
-    @staticmethod
-    def _span_of(question: Any) -> Span:  # noqa: ANN401 - as asked below
-        """Return the period that a question is about."""
-        span: Span = question if isinstance(question, Span) else question[0]
-        return span
+    def _questions(self, company: Company) -> Iterator[_Question]:
+        """Yield what to ask for, one report each."""
 
     @abstractmethod
-    def _ask(self, company: Company, question: Any) -> Batch:  # noqa: ANN401 - as asked above
+    def _ask(self, company: Company, question: _Question) -> Batch:
         """Ask for one report."""
 
     def _post(self, company: Company, path: str, span: Span, **question: str) -> Any:  # noqa: ANN401 - any JSON
@@ -123,7 +119,7 @@ class ReportStream(FullTableStream):
         return (month for year in self._fiscal_years(company) for month in months_of(year))
 
     def _fiscal_years(self, company: Company) -> list[Span]:
-        """Ask for the fiscal years, and return those that are wanted in order."""
+        """Return the fiscal years wanted, in order."""
         answer = company.get("/fiscalyears")
         try:
             years = {
@@ -138,7 +134,7 @@ class ReportStream(FullTableStream):
         return self._years[company.id]
 
     def _chosen(self, company: Company, years: list[Span]) -> set[Span]:
-        """Return the fiscal years that the setting names."""
+        """Return the fiscal years that ``report_fiscal_years`` names."""
         chosen: set[Span] = set()
         for name in map(str, self.config["report_fiscal_years"]):
             found = {year for year in years if year.first.startswith(name)}
@@ -168,12 +164,13 @@ class ReportLedgerAccounts(ReportStream):
         added=_PERIOD | {"position": INTEGER, "occurrence": INTEGER, "ledger_account_code": STRING},
     )
 
-    def _questions(self, company: Company) -> Iterator[Span]:
-        return self._months(company)
+    def _questions(self, company: Company) -> Iterator[_Question]:
+        return ((month, "") for month in self._months(company))
 
-    def _ask(self, company: Company, question: Span) -> Batch:
+    def _ask(self, company: Company, question: _Question) -> Batch:
+        month, _ = question
         seen: dict[Key, int] = defaultdict(int)
-        lines = list(self._lines(self._post(company, self.path, question), question))
+        lines = list(self._lines(self._post(company, self.path, month), month))
         for line in filter(lambda line: isinstance(line, dict), lines):
             key = line["start_date"], line["end_date"], line.get("name")
             line["occurrence"] = seen[key]
@@ -194,10 +191,10 @@ class ReportAccounting(ReportStream):
         "AccountingReportRow", added=_PERIOD | {"report": STRING, "position": INTEGER}
     )
 
-    def _questions(self, company: Company) -> Iterator[tuple[Span, str]]:
+    def _questions(self, company: Company) -> Iterator[_Question]:
         return ((month, report) for month in self._months(company) for report in self.reports)
 
-    def _ask(self, company: Company, question: tuple[Span, str]) -> Batch:
+    def _ask(self, company: Company, question: _Question) -> Batch:
         month, report = question
         answer = self._post(company, self.path, month, type=report)
         return Batch(list(self._lines(answer, month, report=report)))
@@ -213,12 +210,12 @@ class ReportGeneralLedger(ReportStream):
         "GeneralLedgerReportData", added=_PERIOD | {"ledger_account_code": STRING}
     )
 
-    def _questions(self, company: Company) -> Iterator[tuple[Span, str]]:
+    def _questions(self, company: Company) -> Iterator[_Question]:
         accounts = records_in(company.get("/coa"), "ledgerAccounts", "/coa")
         codes = [account["ledgerAccountCode"] for account in accounts]
         return ((year, code) for year in self._fiscal_years(company) for code in codes)
 
-    def _ask(self, company: Company, question: tuple[Span, str]) -> Batch:
+    def _ask(self, company: Company, question: _Question) -> Batch:
         year, code = question
         answer = None
         with none_if_unknown():

@@ -185,7 +185,7 @@ class ReadStream(ProcountorStream):
                     self._check_repetition(texts, record, text)
                 # Taken before the record is written: writing may remove deselected fields.
                 rows = [
-                    (stream, stream.sorted_rows(self, record))
+                    (stream, stream.sorted_rows(self, record, batch))
                     for stream in self._selected_row_streams
                 ]
             except (RecordError, *UNFORESEEN) as error:

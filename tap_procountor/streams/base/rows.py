@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_procountor.api.company import Company
+    from tap_procountor.readers.batch import Batch
     from tap_procountor.state.ids import Key
 
 
@@ -53,11 +54,19 @@ class RowStream(ProcountorStream):
         """Look whether an owner is to be read further back than it would be."""
 
     def prepare(self, company: Company, batches: Iterator[Any]) -> Iterator[Any]:  # noqa: ARG002
-        """Learn what the rows need besides their owners; yield the batches one after the other."""
+        """Put into each batch what its rows need besides the documents."""
         return batches
 
+    def completed(
+        self,
+        rows: Iterator[dict[str, Any]],
+        batch: Batch,  # noqa: ARG002
+    ) -> Iterator[dict[str, Any]]:
+        """Add to a record's rows what ``prepare`` has put into the batch."""
+        return rows
+
     def sorted_rows(
-        self, owner: ProcountorStream, record: Record
+        self, owner: ProcountorStream, record: Record, batch: Batch
     ) -> tuple[list[dict[str, Any]], list[tuple[Any, RecordError]]]:
         """Return the rows of an owner's record that the table can hold, and apart the others.
 
@@ -66,7 +75,7 @@ class RowStream(ProcountorStream):
         self._faulty.clear()
         rows: list[dict[str, Any]] = []
         try:
-            rows.extend(self.rows(owner, record))
+            rows.extend(self.completed(self.rows(owner, record), batch))
         except UNFORESEEN as error:
             self._faulty.append((record.get(self.field), as_record_error(error)))
         if rows and not self._have_keys(rows):

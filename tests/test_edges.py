@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import Run, run_tap
 from support.exact import Record, parse
@@ -61,16 +62,19 @@ def by_shell(command: str, options: list[str], **environment: str) -> tuple[int,
 
 @pytest.mark.parametrize(
     ("command", "words"),
-    [
-        ("$TAP > /dev/full", "Standard output cannot be written (No space left on device)"),
-        ("$TAP >&-", "Standard output cannot be written (it is closed)"),
-        ("$TAP --test > /dev/full", "Standard output cannot be written"),
-        ("$TAP --test >&-", "Standard output cannot be written"),
-        ("$TAP --discover > /dev/full", "Standard output cannot be written"),
-        ("$TAP --discover >&-", "Standard output cannot be written"),
-        ("$TAP --about > /dev/full", "Standard output cannot be written"),
-        ("$TAP | head -c 100 > /dev/null; exit ${PIPESTATUS[0]}", "The target has ended"),
-    ],
+    mostly_slow(
+        [
+            ("$TAP | head -c 100 > /dev/null; exit ${PIPESTATUS[0]}", "The target has ended"),
+            ("$TAP > /dev/full", "Standard output cannot be written (No space left on device)"),
+            ("$TAP >&-", "Standard output cannot be written (it is closed)"),
+            ("$TAP --test > /dev/full", "Standard output cannot be written"),
+            ("$TAP --test >&-", "Standard output cannot be written"),
+            ("$TAP --discover > /dev/full", "Standard output cannot be written"),
+            ("$TAP --discover >&-", "Standard output cannot be written"),
+            ("$TAP --about > /dev/full", "Standard output cannot be written"),
+        ],
+        by_default=3,
+    ),
 )
 def test_an_output_that_takes_nothing(
     config: Record, tmp_path: Path, command: str, words: str
@@ -128,15 +132,18 @@ def test_an_output_that_does_not_block_is_waited_for(config: Record, tmp_path: P
 
 @pytest.mark.parametrize(
     ("path", "answer"),
-    [
-        # In each place where a run waits.
-        ("/api/oauth/token", None),
-        ("/sessioninfo", None),
-        ("/users/rights", None),
-        ("/invoices.*", None),
-        ("/invoices.*", Answer(503)),
-        ("/invoices.*", Answer(429, {"Retry-After": "60"})),
-    ],
+    # In each place where a run waits.
+    mostly_slow(
+        [
+            ("/invoices.*", Answer(503)),
+            ("/api/oauth/token", None),
+            ("/sessioninfo", None),
+            ("/users/rights", None),
+            ("/invoices.*", None),
+            ("/invoices.*", Answer(429, {"Retry-After": "60"})),
+        ],
+        by_default=2,
+    ),
 )
 def test_the_process_ends_soon_after_its_target(
     proxy: Proxy, tmp_path: Path, path: str, answer: Answer | None

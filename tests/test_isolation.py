@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.bookkeeping import when_asked
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import Run, all_at_once, report_of, run_tap
 from support.oracle import truth
@@ -92,7 +93,7 @@ SPOILT: list[tuple[str, str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("stream", "kind", "changes", "reason"), SPOILT)
+@pytest.mark.parametrize(("stream", "kind", "changes", "reason"), mostly_slow(SPOILT, by_default=3))
 def test_a_record_that_cannot_be_used_is_kept_apart(  # noqa: PLR0913, PLR0917 - a table of cases
     sandbox: Sandbox,
     reporting: Config,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.bookkeeping import editable, when_asked
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import Run, outcomes, run_tap
 from support.oracle import key_of, receivables, truth
@@ -178,7 +179,7 @@ def test_only_changed_invoices_are_asked_again(
     assert sandbox.statistics().by_route()["/invoices/{id}/paymentevents"] == 1
 
 
-@pytest.mark.parametrize("stream", DATED)
+@pytest.mark.parametrize("stream", mostly_slow(DATED))
 def test_rows_of_the_last_days_are_read_again_and_later_ones_come(
     sandbox: Sandbox, config: Record, tmp_path: Path, stream: str
 ) -> None:
@@ -236,7 +237,7 @@ def test_start_and_end_date_bound_the_rows_by_their_dates(
         assert within
 
 
-@pytest.mark.parametrize("stream", ["bank_statements", "payment_details"])
+@pytest.mark.parametrize("stream", mostly_slow(["bank_statements", "payment_details"]))
 def test_rows_entered_long_after_their_date_come_too(
     sandbox: Sandbox, config: Record, tmp_path: Path, stream: str
 ) -> None:
@@ -323,7 +324,9 @@ def test_what_is_hidden_from_a_run_with_fewer_rights_comes_later_however_old_its
     assert target.rows(stream) == truth(sandbox, stream)
 
 
-@pytest.mark.parametrize("stream", ["bank_statements", "reference_payments", "payment_details"])
+@pytest.mark.parametrize(
+    "stream", mostly_slow(["bank_statements", "reference_payments", "payment_details"])
+)
 def test_deletions_are_found_when_all_are_looked_for(
     sandbox: Sandbox, config: Record, tmp_path: Path, stream: str
 ) -> None:

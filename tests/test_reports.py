@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import Run, run_tap
 from support.exact import Digits, Record, parse
@@ -195,7 +196,7 @@ def test_reports_are_not_selected_by_default(
     assert not [one for one in sandbox.statistics().requests if one.path.startswith("/reports")]
 
 
-@pytest.mark.parametrize("stream", REPORTS)
+@pytest.mark.parametrize("stream", mostly_slow(REPORTS))
 def test_without_the_right_it_is_named(
     sandbox: Sandbox, config: Config, tmp_path: Path, stream: str
 ) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.bookkeeping import editable
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import Run, exit_code_of, inputs, run_tap, start_command
 from support.exact import Record, parse
@@ -233,7 +234,7 @@ def test_a_table_that_is_selected_later_is_read_as_a_whole_even_if_its_first_run
         assert target.rows(stream) == truth_once(large, stream)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", mostly_slow([signal.SIGTERM, signal.SIGINT]))
 def test_a_signal_ends_the_run_with_its_state(
     large: Sandbox, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -294,7 +295,7 @@ def test_a_signal_before_there_is_a_state_is_obeyed(
     assert "unexpected" not in run.log
 
 
-@pytest.mark.parametrize("pause", [0.1, 0.3, 0.5])
+@pytest.mark.parametrize("pause", mostly_slow([0.1, 0.3, 0.5]))
 def test_a_signal_while_the_target_is_not_reading_breaks_no_line(
     config: Record, tmp_path: Path, pause: float
 ) -> None:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import outcomes, report_of, run_tap
 from support.oracle import truth
@@ -109,7 +110,7 @@ def test_each_missing_right_has_its_verdict(  # noqa: PLR0913, PLR0917 - a table
         assert run.records(stream)
 
 
-@pytest.mark.parametrize(("limit", "stream"), LIMITS)
+@pytest.mark.parametrize(("limit", "stream"), mostly_slow(LIMITS, by_default=3))
 def test_each_limit_is_named(
     sandbox: Sandbox, reporting: Config, tmp_path: Path, limit: str, stream: str
 ) -> None:

@@ -99,7 +99,6 @@ class KeysetPage(Page):
         self._keep(lambda number: number < border)
 
     def keep_only(self, ids: Collection[int]) -> None:
-        """Drop the rows of other ids, and those without one."""
         self._keep({*ids}.__contains__)
         self.rejected = [one for one in self.rejected if one.number is not None]
 
@@ -276,7 +275,6 @@ class KeysetList(ApiList):
             yield page
 
     def _following(self, page: KeysetPage, total: int | None) -> Iterator[KeysetPage]:
-        """Yield the pages after one, one after the other."""
         read = len(page)
         # A total that is more than the first page has been seen to count the whole list.
         expected = total if total and total > read else None

@@ -37,7 +37,6 @@ class Meta(msgspec.Struct, rename="camel"):
 
     @property
     def is_of_nothing(self) -> bool:
-        """Whether the page has no rows according to its counts."""
         rows = _count(self.result_count)
         return (self.total if rows is None else rows) == 0
 

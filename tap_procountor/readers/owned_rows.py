@@ -100,7 +100,6 @@ class RowsOfOwner(Completer):
                 yield answer
 
     def read_again(self, company: Company, ids: Sequence[int]) -> Iterator[Batch]:
-        """Ask for the rows of the owners that are still listed."""
         for one in self.lister.lists(company):
             yield from self.complete(one, one.rows(ids))
 

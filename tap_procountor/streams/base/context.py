@@ -186,7 +186,6 @@ class RunContext:
 
     @cached_property
     def file_quota(self) -> Semaphore:
-        """Counts the files that the run may still download."""
         most = self.config.get("max_attachment_downloads")
         return Semaphore(sys.maxsize if most is None else most)
 

@@ -42,7 +42,6 @@ class DatedStream(IncrementalStream):
         return bounds
 
     def written(self, company: Company, batch: Batch) -> None:
-        """Remember the highest id as well."""
         self._meet(company, [row.id for row in batch.listed])
         super().written(company, batch)
 

@@ -78,7 +78,6 @@ class FullTableStream(ReadStream):
         return [self, *self._selected_row_streams]
 
     def _keys_in(self, company: Company, batch: Batch) -> Keys:
-        """Return the keys of a batch's records and of the rows inside them."""
         keys: Keys = {table: set() for table in self._tables}
         for _, record in self.convert.all(batch.documents):
             if isinstance(record, RecordError):
@@ -162,7 +161,6 @@ class SingleCallStream(FullTableStream):
         yield from company.threads.map(ask, self.variants)
 
     def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401, ARG002 - any JSON
-        """Return the records inside the answer to one of the requests."""
         if self.records_field:
             return records_in(answer, self.records_field, self.path)
         return answer if isinstance(answer, list) else [answer]

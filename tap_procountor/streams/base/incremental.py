@@ -88,7 +88,6 @@ class IncrementalStream(ListStream):
         return window.filters(self.run.api_clock)
 
     def forget_bookmark(self, company: Company) -> None:
-        """Let the next read begin at the beginning."""
         if self.state_of(company).get("streams"):
             self.state_of(company)["streams"] = []
 
@@ -249,7 +248,6 @@ class IncrementalStream(ListStream):
         yield from self.take_census(company, before, emitted, everything, first)
 
     def _read_rejected(self, company: Company, rejected: set[int]) -> Iterator[Batch]:
-        """Ask again for documents that could not be used."""
         for one in self.lists(company):
             for batch in self.again(one, sorted(rejected)):
                 rejected.difference_update(row.id for row in batch.listed)
@@ -262,7 +260,6 @@ class IncrementalStream(ListStream):
             yield Batch([], vanished=sorted(gone), rejected=unclear)
 
     def _note(self, company: Company, rows: Sequence[Row], ids: Seen) -> None:
-        """Note the ids of rows of the list."""
         for row in rows:
             ids[self.region_of(company, row)].append(row.id)
 
@@ -365,7 +362,6 @@ class IncrementalStream(ListStream):
     def _batches(
         self, company: Company, one: ApiList, after: int = 0, done: int = 0
     ) -> Iterator[Batch]:
-        """Read the documents of a list that follow an id."""
         return self._completer.complete(one, self._announcing(company, one.pages(after, done)))
 
     def again(self, one: ApiList, ids: Iterable[int]) -> Iterator[Batch]:

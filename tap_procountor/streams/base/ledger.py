@@ -72,7 +72,6 @@ class LedgerStream(IncrementalStream):
         yield self._comparison(company, sweep)
 
     def _visit(self, region: Region, before: Census) -> Visit:
-        """Decide how a region is looked at."""
         if not region.is_closed or region.key in before.open:
             return Visit.SWEEP
         if before.taken and region.modified:

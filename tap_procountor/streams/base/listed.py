@@ -59,5 +59,4 @@ class ListStream(ReadStream):
         return self.lister.lists(company, bounds, self._completer.list_share)
 
     def again(self, one: ApiList, ids: Iterable[int]) -> Iterator[Batch]:
-        """Read the documents of ids that failed before, as far as a list has them."""
         return self._completer.complete(one, one.rows(ids), may_all_fail=True)

@@ -100,7 +100,6 @@ class ReadStream(ProcountorStream):
                 outcome.fail(IncompleteError(f"Its rows come with {self.name}, which failed."))
 
     def _find(self, company: Company, finding: Finding) -> None:
-        """Note a finding for all tables that come from here."""
         tolerated = self.config["on_missing_permission"] == "warn"
         for stream in (self, *self._selected_row_streams):
             self.run.report.outcome(stream.name, company.id).find(finding, tolerated=tolerated)

@@ -73,11 +73,9 @@ class Sweep:
             yield visit, [region for region, _ in group]
 
     def note(self, span: list[Region], began: str) -> None:
-        """Note that all receipts of a span have been read since a moment."""
         self.swept |= {region.key: began for region in span}
 
     def add(self, written: Seen) -> None:
-        """Note ids that the target did not have."""
         self.has_new = True
         self._emitted.add(written)
         self._targets.clear()
@@ -105,12 +103,10 @@ class Sweep:
 
     @property
     def last_id(self) -> int:
-        """The highest id that was found."""
         return max((max(ids, default=0) for ids in self.seen.values()), default=0)
 
     @property
     def compared(self) -> int:
-        """How many ids of the target are compared."""
         return sum(len(self._in_target(region)) for region in self._compared)
 
     def missing(self) -> set[int]:

@@ -741,8 +741,8 @@ def test_a_second_list_is_answered_by_the_pages_that_were_kept(
             for some in (ids[::2], ids[1::2]):
                 for start in range(0, len(some), 50):
                     batch = some[start : start + 50]
-                    found = search.finish(batch, search.begin(batch))
-                    assert {number: row["size"] for number, row in found.items()} == {
+                    found = search.rows_of(batch)
+                    assert {number: json.loads(row)["size"] for number, row in found.items()} == {
                         number: sizes[number] for number in batch
                     }
                 asked.append(sandbox.statistics().by_route()["/attachments"])
@@ -757,7 +757,7 @@ def test_what_is_attached_meanwhile_is_found_although_a_page_lacks_it(
     monkeypatch.setattr(attachments, "_OLD_SECONDS", 0.2)
     with search_of(sandbox) as search:
         ids = [row["attachmentId"] for row in company.truth("attachments")]
-        search.finish(ids, search.begin(ids))
+        search.rows_of(ids)
         later: dict[int, int] = {}
         while not later:
             company.create_invoice()
@@ -768,8 +768,8 @@ def test_what_is_attached_meanwhile_is_found_although_a_page_lacks_it(
             }
         time.sleep(0.3)
         wanted = [*ids, *later]
-        found = search.finish(wanted, search.begin(wanted))
-        assert {number: found[number]["size"] for number in later} == later
+        found = search.rows_of(wanted)
+        assert {number: json.loads(found[number])["size"] for number in later} == later
         time.sleep(0.3)
         for number, size in later.items():
             assert (search.find(number) or {})["size"] == size

@@ -43,8 +43,6 @@ _BEYOND_ALL_IDS = LARGEST_ID + 1
 _BAD_REQUEST = 400
 #: The questions that a batch asks in turn before it asks several at once.
 _FEW_QUESTIONS = 2
-#: Rows of the search as text by id, None if it has none.
-Found = dict[int, bytes | None]
 
 _HAS_ATTACHMENTS = re.compile(rb'"attachments"\s*:\s*\[\s*\{')
 
@@ -205,9 +203,13 @@ class AttachmentSearch:
             raise self.fault
         return None if row is None else decode(row)
 
-    def begin(self, ids: Iterable[int]) -> Found:
-        """Look attachments up with a question or two; for most batches these are enough."""
-        found: Found = {}
+    def rows_of(self, ids: Iterable[int]) -> dict[int, bytes]:
+        """Return the rows of attachments as text; those that the search does not know are missing.
+
+        A question or two, asked in turn, are enough for most batches; the rest is asked at once.
+        """
+        rows: dict[int, bytes | None] = {}
+        left = []
         page, questions = None, 0
         for number in sorted(set(ids)):
             if page is None or not page.answers_for(number):
@@ -216,18 +218,11 @@ class AttachmentSearch:
                 questions += 1
                 page = self._page_about(number)
             if page:
-                found[number] = page.rows.get(number)
-        return found
-
-    def finish(self, ids: Iterable[int], found: Found) -> dict[int, Source]:
-        """Look up what ``begin`` has not found, asking several questions at once.
-
-        Not to be called in the threads that ask them. Returns what the search says of all the ids;
-        attachments that it does not know are missing.
-        """
-        left = sorted(set(ids) - found.keys())
-        found |= zip(left, self._company.threads.map(self._row, left), strict=True)
-        return {number: decode(row) for number, row in found.items() if row is not None}
+                rows[number] = page.rows.get(number)
+            else:
+                left.append(number)
+        rows |= zip(left, self._company.threads.map(self._row, left), strict=True)
+        return {number: row for number, row in rows.items() if row is not None}
 
     def documents_after(self, last: int) -> Iterator[list[tuple[int, Source]]]:
         """Yield all documents after an id, page by page, with their ids.

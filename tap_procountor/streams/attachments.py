@@ -6,9 +6,10 @@ from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from tap_procountor.api.responses import decode
 from tap_procountor.errors import RecordError
 from tap_procountor.permissions.access import Finding, Verdict
-from tap_procountor.readers.attachment_search import SEARCH_PATH, Found, attachment_ids
+from tap_procountor.readers.attachment_search import SEARCH_PATH, attachment_ids
 from tap_procountor.readers.batch import Batch, Row
 from tap_procountor.records.converter import RecordConverter
 from tap_procountor.records.rejection import Rejection
@@ -178,18 +179,15 @@ class Attachments(ReadStream, RowStream):
         """Look the attachments of each batch up in the search, ahead of the writer."""
         search = self.run.attachment_search(company)
 
-        def look_up(batch: Batch | object) -> tuple[Any, list[int], Found]:
-            ids = [*attachment_ids(batch)] if isinstance(batch, Batch) else []
-            return batch, ids, search.begin(ids)
+        def look_up(step: Batch | object) -> tuple[Any, dict[int, bytes]]:
+            return step, search.rows_of(attachment_ids(step) if isinstance(step, Batch) else ())
 
         # What is looked up ahead waits in memory: only a few.
-        for batch, ids, found in company.threads.map_promptly(
-            look_up, batches, share=1 / 10, gently=True
-        ):
-            documents = dict(self._converted(company, search.finish(ids, found)))
+        for step, found in company.threads.map_promptly(look_up, batches, share=0.1, gently=True):
+            documents = dict(self._converted(company, found))
             if search.fault:
                 self._explain(company)
-            yield batch._replace(attachments=documents) if documents else batch
+            yield step._replace(attachments=documents) if documents else step
 
     def rows(self, owner: ProcountorStream, record: Record) -> Iterator[dict[str, Any]]:
         """Yield the attachments of a document, or of the events of a statement."""
@@ -215,10 +213,11 @@ class Attachments(ReadStream, RowStream):
         )
 
     def _converted(
-        self, company: Company, found: dict[int, Source]
+        self, company: Company, found: dict[int, bytes]
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the search's documents as records; theirs has another name for the id."""
-        for number, source in found.items():
+        for number, row in found.items():
+            source = decode(row)
             try:
                 record = self._convert(source)
             except RecordError as error:

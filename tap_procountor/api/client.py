@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -78,11 +79,7 @@ class _Call:
 
 
 class ProcountorClient:
-    """Sends the requests of all companies and streams of a run.
-
-    Args:
-        config: The tap's settings.
-    """
+    """Sends the requests of all companies and streams of a run."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._config = config
@@ -100,13 +97,12 @@ class ProcountorClient:
         self._has_answered = False
 
     def close(self) -> None:
-        """End the threads; requests that wait for one, or for another try, are not sent."""
+        """Send no more requests, those included that wait for their turn or to be repeated."""
         self.limiter.close()
         self.threads.close()
         self._session.close()
 
     def authenticator(self, api_key: str) -> CompanyAuthenticator:
-        """Return an authenticator for the company that the key opens."""
         return CompanyAuthenticator(self._config, api_key, self._exchange)
 
     def read(  # noqa: PLR0913 - what may go with a request
@@ -189,14 +185,11 @@ class ProcountorClient:
             if not self.limiter.is_closed:
                 logger.warning("%s Trying again in %.1f s.", fault, details["wait"])
 
-        unclear = 0
+        unclear = count(1)
 
         def is_settled(fault: Exception) -> bool:
-            nonlocal unclear
-            if not isinstance(fault, UnclearError):
-                return False
-            unclear += 1
-            return self._has_answered and unclear >= _MAX_UNCLEAR_TRIES
+            is_last = isinstance(fault, UnclearError) and next(unclear) >= _MAX_UNCLEAR_TRIES
+            return is_last and self._has_answered
 
         send = backoff.on_exception(
             _waits,
@@ -269,11 +262,8 @@ class ProcountorClient:
 
     def _error(self, answer: Answer, call: _Call) -> ProcountorError:
         table, url = (API, self._api_url) if call.auth else (TOKEN_ENDPOINT, self._token_url)
-        names = {
-            "place": without_ids(urlsplit(call.request.url).path),
-            "resource": call.resource,
-            "url": url,
-        }
+        place = without_ids(urlsplit(call.request.url).path)
+        names = {"place": place, "resource": call.resource, "url": url}
         return error_of(answer, table, has_answered=self._has_answered, names=names)
 
 

@@ -184,7 +184,7 @@ class FileStore:
         return file
 
     def location(self, place: Place, file: StoredFile) -> str:
-        """Return the path or the URL of a file, without secrets."""
+        """Return a file's path, or its URL without secrets."""
         path = self._path(place, file.name)
         return str(self._system.unstrip_protocol(path)) if self._is_url else path
 
@@ -298,7 +298,7 @@ def _faults(but: type[Exception] = ProcountorError) -> Iterator[None]:
     except but:
         raise
     except Exception as error:
-        # Every kind of store has exceptions of its own.
+        # Each kind of store has exceptions of its own.
         logger.debug("The store of files fails", exc_info=True)
         reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
         msg = (

@@ -173,7 +173,11 @@ class Shape:
     def _convert_times(self, values: Sequence[Fields]) -> None:
         for attribute, path, to_utc in self._times:
             try:
-                _replace(values, attribute, to_utc)
+                for value in values:
+                    if item := getattr(value, attribute):
+                        setattr(value, attribute, to_utc(item))
+                    elif item == "":
+                        setattr(value, attribute, None)
             except (OverflowError, ValueError):
                 msg = f"The API sent no time where the field '{path}' should hold one."
                 raise RecordError(msg) from None
@@ -222,15 +226,6 @@ def wrong_type(path: str) -> RecordError:
     if not path:
         return RecordError("The API sent something else where a record should be.")
     return RecordError(f"The API sent a value of the wrong type in the field '{path}'.")
-
-
-def _replace(values: Sequence[Fields], attribute: str, convert: Callable[[Any], Any]) -> None:
-    for value in values:
-        item = getattr(value, attribute)
-        if item:
-            setattr(value, attribute, convert(item))
-        elif item == "":
-            setattr(value, attribute, None)
 
 
 def _rename_inside(values: Sequence[Fields], attribute: str, path: str) -> None:

@@ -43,7 +43,8 @@ class Session(requests.Session):
     It follows no redirect, which would carry the token elsewhere, and keeps no cookie, which would
     carry one company's into the requests of others. Requests are prepared by hand: merging them
     with the session's defaults would cost a quarter more processor time, and put a password from
-    ``~/.netrc`` into the token request. Proxies and trusted authorities come from the environment.
+    ``~/.netrc`` into the token request. Of the environment, proxies and authorities to trust are
+    heeded.
 
     Args:
         connections: How many are kept.
@@ -119,13 +120,8 @@ class Session(requests.Session):
         Raises:
             TransientError: If it breaks off.
         """
-        pieces = response.iter_content(_PIECE_SIZE)
-        while True:
-            with self._faults(response.url):
-                piece = next(pieces, None)
-            if piece is None:
-                return
-            yield piece
+        with self._faults(response.url):
+            yield from response.iter_content(_PIECE_SIZE)
 
     def _proxies_for(self, url: str) -> Any:  # noqa: ANN401 - requests' own
         """Look proxies up once per server: that takes a third as long as a request."""

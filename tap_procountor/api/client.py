@@ -53,17 +53,12 @@ logger = logging.getLogger("tap-procountor.client")
 
 @dataclass(frozen=True)
 class _Call:
-    """A request, and what goes with it.
+    """A request, and what goes with it; see ``read``.
 
     Attributes:
-        request: The request.
-        auth: Gives the token; None if the request is for one.
-        resource: What is asked for, for people.
-        usages: Where it is counted.
-        priority: Its place among those that wait; see ``Gate``.
-        parse: Turns the body into the answer's content.
-        receive: Takes a file.
-        max_tries: How often it is sent at most.
+        auth: None if the request is for a token.
+        resource: The path without ids, or the token endpoint: for messages.
+        usages: Where the request is counted.
         renews_token: Whether a refused token is dropped.
     """
 

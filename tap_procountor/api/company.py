@@ -83,10 +83,7 @@ class Company:
     def open(cls, client: ProcountorClient, api_key: str, far_off: timedelta = _FAR_OFF) -> Company:
         """Ask which company a key opens.
 
-        Args:
-            client: Asks.
-            api_key: The key.
-            far_off: The difference of the server's clock and ours at which neither is trusted.
+        If the server's clock and ours differ by ``far_off``, neither is trusted.
 
         Raises:
             ProcountorError: If the key opens none.
@@ -159,10 +156,7 @@ def open_companies(
 ) -> tuple[dict[int, Company], list[tuple[str, ProcountorError]]]:
     """Ask which companies the keys open; a key that opens none does not stop the others.
 
-    Args:
-        client: Asks.
-        keys: The keys.
-        lookback: What incremental reads overlap by.
+    Incremental reads overlap by ``lookback``.
 
     Returns:
         The companies by id, and the keys that open none, by their place in the settings, with why.

@@ -71,10 +71,6 @@ class Session(requests.Session):
     def prepared(self, request: requests.Request, sending: Sending) -> requests.PreparedRequest:
         """Prepare a request, with a token if it has an authenticator.
 
-        Args:
-            request: The request.
-            sending: What to wait for before it is written.
-
         Raises:
             ProcountorError: If no token can be had.
         """

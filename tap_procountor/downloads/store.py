@@ -144,16 +144,10 @@ class FileStore:
         name: str | None = None,
         largest: int | None = None,
     ) -> StoredFile:
-        """Write a file while it arrives.
-
-        Args:
-            place: Where it belongs.
-            answer: The file.
-            name: Its name; by default the one in its metadata.
-            largest: The most bytes wanted.
+        """Write a file while it arrives; its name is by default the one in its metadata.
 
         Raises:
-            TooLargeError: If it has more.
+            TooLargeError: If it has more than ``largest`` bytes.
             StoreError: If it cannot be written.
             ProcountorError: If it does not arrive.
         """

@@ -144,7 +144,9 @@ class Shape:
         # A subtype without slots of its own: Python then need not compare the two at each object.
         self._ours = _struct("TableFields", attributes, ours, [Any] * len(ours), self.api)
         self._is_renamed = api != ours
-        self._numbers_of = _getter([attribute for attribute, _ in self._numbers])
+        numbers = [attribute for attribute, _ in self._numbers]
+        # With one name alone, an attrgetter would return no tuple.
+        self._numbers_of = attrgetter(*numbers, *numbers[:1]) if numbers else None
 
     def convert(self, values: Sequence[Fields]) -> None:
         """Turn decoded objects into the table's, in place.
@@ -334,11 +336,6 @@ def _names(properties: Schema) -> dict[str, str]:
 
 def _attribute(name: str, position: int) -> str:
     return f"of_{name}" if name.isidentifier() else f"at_{position}"
-
-
-def _getter(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]] | None:
-    # With one name alone, an attrgetter would return no tuple.
-    return attrgetter(*attributes, *attributes[:1]) if attributes else None
 
 
 def _struct(

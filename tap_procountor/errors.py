@@ -1,4 +1,4 @@
-"""What can go wrong, each in one sentence that says what to do."""
+"""Errors; each says in one sentence what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ logger = logging.getLogger("tap-procountor.errors")
 
 
 class ProcountorError(Exception):
-    """A fault that ends a stream, a company or the run; its text is made for people.
-
-    The text never carries a secret, nor a value out of the company's data.
-    """
+    """Ends a stream, a company or the run. Its text is for users: no secret, no company data."""
 
 
 class ConfigurationError(ProcountorError):
@@ -36,8 +33,8 @@ class RefusalError(ProcountorError):
     """The API, or the gateway before it, refuses a request.
 
     Attributes:
-        is_from_api: Whether the answer has the form of the API's own errors. Anything else, such as
-            a gateway's HTML, proves neither that something was deleted nor that it was not.
+        is_from_api: Whether the answer has the form of the API's own errors. Any other, such as a
+            gateway's HTML, does not prove that something was deleted.
     """
 
     is_from_api: bool = False
@@ -53,11 +50,7 @@ class NotFoundError(RefusalError):
 
 @contextmanager
 def none_if_unknown() -> Iterator[None]:
-    """Go on after the block if the API itself says that it knows no such resource.
-
-    Raises:
-        NotFoundError: If something else says so, such as a gateway: that proves nothing.
-    """
+    """End the block at a 404 of the API itself; a gateway's proves nothing, so it is raised."""
     try:
         yield
     except NotFoundError as error:
@@ -69,7 +62,7 @@ class ApiError(ProcountorError):
     """The API answered something that cannot be used.
 
     Attributes:
-        status: The HTTP status, if it is about what was asked for: 400, 413, 500; not 429.
+        status: The HTTP status, if it depends on the request: 400, 413, 500; not 429.
     """
 
     status: int | None = None
@@ -93,17 +86,17 @@ class UnclearError(TransientError):
     """A 403 or 404 that the API itself may not have sent: it is asked for once more.
 
     Attributes:
-        refusal: What it means if it comes again.
+        refusal: The error if it comes again.
     """
 
     refusal: ProcountorError
 
 
 class IncompleteError(ProcountorError):
-    """The run has ended, but not everything that was asked for has arrived."""
+    """The run has ended without everything that was selected."""
 
 
-#: What an answer of a shape that nobody thought of leads to: it must not stop the others.
+#: Raised by answers of unforeseen shapes, which must not stop the others.
 UNFORESEEN = (
     *(ArithmeticError, AttributeError, LookupError),
     *(RecursionError, TypeError, ValueError),
@@ -111,11 +104,11 @@ UNFORESEEN = (
 
 
 def log_place(error: Exception, source: str) -> None:
-    """Log where an exception comes from, at debug level; its own text may quote the data."""
+    """Log where an exception comes from, not its text, which may quote the data."""
     logger.debug("Unexpected %s:\n%s", source, "".join(format_tb(error.__traceback__)))
 
 
 def misunderstood(error: Exception) -> ApiError:
-    """Return what to say of an answer that led to an exception which nobody thought of."""
+    """Return the error for an answer that led to an unforeseen exception."""
     log_place(error, "answer")
     return ApiError(f"The API's answer is not as documented ({type(error).__name__}).")

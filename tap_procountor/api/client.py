@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -52,17 +53,12 @@ logger = logging.getLogger("tap-procountor.client")
 
 @dataclass(frozen=True)
 class _Call:
-    """A request, and what goes with it.
+    """A request, and what goes with it; see ``read``.
 
     Attributes:
-        request: The request.
-        auth: Gives the token; None if the request is for one.
-        resource: What is asked for, for people.
-        usages: Where it is counted.
-        priority: Its place among those that wait; see ``Gate``.
-        parse: Turns the body into the answer's content.
-        receive: Takes a file.
-        max_tries: How often it is sent at most.
+        auth: None if the request is for a token.
+        resource: The path without ids, or the token endpoint: for messages.
+        usages: Where the request is counted.
         renews_token: Whether a refused token is dropped.
     """
 
@@ -78,11 +74,7 @@ class _Call:
 
 
 class ProcountorClient:
-    """Sends the requests of all companies and streams of a run.
-
-    Args:
-        config: The tap's settings.
-    """
+    """Sends the requests of all companies and streams of a run."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._config = config
@@ -105,7 +97,6 @@ class ProcountorClient:
         self._session.close()
 
     def authenticator(self, api_key: str) -> CompanyAuthenticator:
-        """Return an authenticator for the company that the key opens."""
         return CompanyAuthenticator(self._config, api_key, self._exchange)
 
     def read(  # noqa: PLR0913 - what may go with a request
@@ -188,14 +179,11 @@ class ProcountorClient:
             if not self.limiter.is_closed:
                 logger.warning("%s Trying again in %.1f s.", fault, details["wait"])
 
-        unclear = 0
+        unclear = count(1)
 
         def is_settled(fault: Exception) -> bool:
-            nonlocal unclear
-            if not isinstance(fault, UnclearError):
-                return False
-            unclear += 1
-            return self._has_answered and unclear >= _MAX_UNCLEAR_TRIES
+            is_last = isinstance(fault, UnclearError) and next(unclear) >= _MAX_UNCLEAR_TRIES
+            return is_last and self._has_answered
 
         send = backoff.on_exception(
             _waits,
@@ -268,11 +256,8 @@ class ProcountorClient:
 
     def _error(self, answer: Answer, call: _Call) -> ProcountorError:
         table, url = (API, self._api_url) if call.auth else (TOKEN_ENDPOINT, self._token_url)
-        names = {
-            "place": without_ids(urlsplit(call.request.url).path),
-            "resource": call.resource,
-            "url": url,
-        }
+        place = without_ids(urlsplit(call.request.url).path)
+        names = {"place": place, "resource": call.resource, "url": url}
         return error_of(answer, table, has_answered=self._has_answered, names=names)
 
 

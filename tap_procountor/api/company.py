@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from tap_procountor.api.responses import LARGEST_ID, decode
@@ -18,7 +18,7 @@ from tap_procountor.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from tap_procountor.api.auth import CompanyAuthenticator
     from tap_procountor.api.client import Params, ProcountorClient, Receiver
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from tap_procountor.api.workers import RequestThreads
 
 
-#: Clocks that are this far apart are worth a warning.
+#: Clocks that differ by this much are worth a warning.
 _OFF = timedelta(hours=1)
-#: If they are this far apart, neither is believed; less if the lookback would not make up for it.
+#: If they differ by this much, neither is trusted; less if the lookback would not make up for it.
 _FAR_OFF = timedelta(days=1)
 
 #: Needed by several parts of a run, possibly at the same time: each is asked for once.
@@ -41,19 +41,24 @@ def our_time() -> datetime:
     return datetime.now(UTC)
 
 
+def _locks() -> dict[str, Lock]:
+    return {path: Lock() for path in _SHARED_RESOURCES}
+
+
 @dataclass(frozen=True)
 class Company:
     """A company (Procountor: environment) and the way to its data.
 
     Attributes:
         id: Procountor's id; ids of everything else are unique only within a company.
-        name: Its name, for people.
-        user_id: The key's user, if the API says who that is.
         server_time: When the run began for this company, by the server's clock.
         our_time: The same by ours.
-        far_off: How far apart they must be for neither to be believed.
-        country: Its country in English upper case (``FINLAND``), if it is said.
-        discusses_invoices: Whether the discussion of invoices is in use; None if it is not said.
+        opened: The same by the server's or, if they differ so much that nobody knows which is
+            right, by the later of both; what changes later is left to the next run.
+        agreed: The earlier one then: no bookmark goes beyond what both clocks allow.
+        country: In English upper case (``FINLAND``), if known.
+        discusses_invoices: Whether the discussion of invoices is in use; None if unknown.
+        user_id: The key's user, if known.
         usage: Where the requests made through this object are counted.
         priority: Their place among those that wait; see ``Gate``.
     """
@@ -62,7 +67,8 @@ class Company:
     name: str
     server_time: datetime
     our_time: datetime
-    far_off: timedelta
+    opened: datetime
+    agreed: datetime
     country: str | None
     discusses_invoices: bool | None
     user_id: int | None
@@ -70,16 +76,14 @@ class Company:
     _auth: CompanyAuthenticator = field(repr=False)
     usage: Usage | None = None
     priority: int = 0
-    _shared: dict[str, Future[Any]] = field(default_factory=dict, repr=False)
+    _answers: dict[str, Any] = field(default_factory=dict, repr=False)
+    _locks: dict[str, Lock] = field(default_factory=_locks, repr=False)
 
     @classmethod
     def open(cls, client: ProcountorClient, api_key: str, far_off: timedelta = _FAR_OFF) -> Company:
         """Ask which company a key opens.
 
-        Args:
-            client: Asks.
-            api_key: The key.
-            far_off: How far apart the server's clock and ours must be for neither to be believed.
+        If the server's clock and ours differ by ``far_off``, neither is trusted.
 
         Raises:
             ProcountorError: If the key opens none.
@@ -92,37 +96,20 @@ class Company:
             msg = "The API's /sessioninfo names no company: check api_url."
             raise ApiError(msg)
         settings = session.get("companySettings")
+        times = answer.server_time, our_time()
+        are_far_apart = abs(times[0] - times[1]) >= far_off
         return cls(
             number,
             str(session.get("name")),
-            answer.server_time,
-            our_time(),
-            far_off,
+            *times,
+            max(times) if are_far_apart else times[0],
+            min(times) if are_far_apart else times[0],
             session.get("country"),
             settings.get("invoiceDiscussionEnabled") if isinstance(settings, dict) else None,
             session.get("userId"),
             client,
             auth,
         )
-
-    @property
-    def opened(self) -> datetime:
-        """When the run began for this company; what changes later is left to the next run.
-
-        This is the server's time. If ours is far off, nobody knows which is right, and the later
-        one counts.
-        """
-        return max(self._possible_times)
-
-    @property
-    def agreed(self) -> datetime:
-        """When the run began at the earliest: no bookmark goes beyond what both clocks allow."""
-        return min(self._possible_times)
-
-    @property
-    def _possible_times(self) -> tuple[datetime, ...]:
-        is_far_off = abs(self.server_time - self.our_time) >= self.far_off
-        return (self.server_time, self.our_time) if is_far_off else (self.server_time,)
 
     @property
     def threads(self) -> RequestThreads:
@@ -142,8 +129,12 @@ class Company:
     ) -> Any:  # noqa: ANN401
         """Return one of the company's resources, parsed; see ``ProcountorClient.read``."""
         read = partial(self._read, path, params, parse=parse, max_tries=max_tries)
-        is_shared = path in _SHARED_RESOURCES and not params and parse is decode
-        return self._read_once(path, read) if is_shared else read()
+        if params or path not in _SHARED_RESOURCES or parse is not decode:
+            return read()
+        with self._locks[path]:
+            if path not in self._answers:
+                self._answers[path] = read()
+            return self._answers[path]
 
     def download(self, path: str, receive: Receiver, params: Params | None = None) -> Any:  # noqa: ANN401
         """Return what the receiver makes of a file; see ``ProcountorClient.read``."""
@@ -159,36 +150,20 @@ class Company:
         )
         return answer.content
 
-    def _read_once(self, path: str, read: Callable[[], Any]) -> Any:  # noqa: ANN401
-        """Return a shared answer; after a failure, whoever comes later asks again."""
-        mine: Future[Any] = Future()
-        answer = self._shared.setdefault(path, mine)
-        if answer is mine:
-            try:
-                mine.set_result(read())
-            except BaseException as error:
-                del self._shared[path]
-                mine.set_exception(error)
-                raise
-        return answer.result()
-
 
 def open_companies(
     client: ProcountorClient, keys: list[str], lookback: timedelta
 ) -> tuple[dict[int, Company], list[tuple[str, ProcountorError]]]:
     """Ask which companies the keys open; a key that opens none does not stop the others.
 
-    Args:
-        client: Asks.
-        keys: The keys.
-        lookback: What incremental reads overlap by.
+    Incremental reads overlap by ``lookback``.
 
     Returns:
         The companies by id, and the keys that open none, by their place in the settings, with why.
 
     Raises:
-        ConfigurationError: If two keys open the same company, or if the connection cannot be made
-            as the environment wants it.
+        ConfigurationError: If two keys open the same company, or the environment's proxy or
+            certificates cannot be used.
     """
     far_off = min(max(lookback, _OFF), _FAR_OFF)
     companies: dict[int, Company] = {}
@@ -211,7 +186,7 @@ def open_companies(
 
 
 def clock_warning(companies: Collection[Company]) -> str | None:
-    """Return what to say if the server's clock and this machine's do not agree."""
+    """Return a sentence if the server's clock and this machine's do not agree."""
     ahead = max((company.server_time - company.our_time for company in companies), key=abs)
     if abs(ahead) < _OFF:
         return None
@@ -220,7 +195,7 @@ def clock_warning(companies: Collection[Company]) -> str | None:
         f"{'ahead of' if ahead > timedelta() else 'behind'} this machine's: correct the one that "
         "is wrong."
     )
-    if any(abs(ahead) >= company.far_off for company in companies):
+    if any(company.opened != company.agreed for company in companies):
         warning += (
             " Until then bookmarks go no further than the earlier of the two, and more is read "
             "again."

@@ -6,6 +6,7 @@ Other files are the body itself.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -45,6 +46,12 @@ class FileAnswer:
         self.mime_type = kind.decode("latin-1") or None
         # The connection notices if such a body breaks off.
         self._has_end = "Content-Length" in headers or "Transfer-Encoding" in headers
+        self._part_number = 0
+        self._is_complete = False
+        self._raw_metadata = bytearray()
+        self._chunks: list[bytes] = []
+        self._name = bytearray()
+        self._value = bytearray()
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes.
@@ -61,39 +68,7 @@ class FileAnswer:
         return self._pieces
 
     def _second_part(self, boundary: bytes) -> Iterator[bytes]:
-        parts = _Parts(boundary)
-        for piece in self._pieces:
-            chunks = parts.split(piece)
-            if parts.number >= _FILE and not self.metadata:
-                self.metadata = parts.metadata()
-                self.mime_type = parts.mime_type
-            yield from chunks
-        if not parts.is_complete:
-            msg = "A file broke off before its end."
-            raise TransientError(msg)
-        if parts.number != _FILE:
-            msg = "The answer of a file is not as documented: expected two parts."
-            raise ApiError(msg)
-
-
-class _Parts:
-    """Splits the pieces of a multipart body.
-
-    Attributes:
-        number: Which part is being read, from 1.
-        is_complete: Whether the last boundary has come.
-        mime_type: The type of the second part.
-    """
-
-    def __init__(self, boundary: bytes) -> None:
-        self.number = 0
-        self.is_complete = False
-        self.mime_type: str | None = None
-        self._metadata = bytearray()
-        self._chunks: list[bytes] = []
-        self._name = bytearray()
-        self._value = bytearray()
-        self._parser = MultipartParser(
+        parser = MultipartParser(
             boundary,
             {
                 "on_part_begin": self._begin,
@@ -104,36 +79,37 @@ class _Parts:
                 "on_end": self._end,
             },
         )
-
-    def split(self, piece: bytes) -> list[bytes]:
-        """Return the file's bytes in a piece."""
-        self._chunks = []
-        try:
-            self._parser.write(piece)
-        except MultipartParseError:
-            msg = "A file came in a damaged multipart format."
-            raise TransientError(msg) from None
-        return self._chunks
-
-    def metadata(self) -> dict[str, Any]:
-        """Return the first part, parsed; empty if it is no JSON object."""
-        try:
-            metadata = decode(bytes(self._metadata))
-        except msgspec.DecodeError:
-            return {}
-        return metadata if isinstance(metadata, dict) else {}
+        for piece in self._pieces:
+            self._chunks = []
+            try:
+                parser.write(piece)
+            except MultipartParseError:
+                msg = "A file came in a damaged multipart format."
+                raise TransientError(msg) from None
+            yield from self._chunks
+        if not self._is_complete:
+            msg = "A file broke off before its end."
+            raise TransientError(msg)
+        if self._part_number != _FILE:
+            msg = "The answer of a file is not as documented: expected two parts."
+            raise ApiError(msg)
 
     def _begin(self) -> None:
-        self.number += 1
+        self._part_number += 1
+        if self._part_number == _FILE:
+            self.mime_type = None
+            with suppress(msgspec.DecodeError):
+                metadata = decode(bytes(self._raw_metadata))
+                self.metadata = metadata if isinstance(metadata, dict) else {}
 
     def _end(self) -> None:
-        self.is_complete = True
+        self._is_complete = True
 
     def _end_header(self) -> None:
         name, value = (text.decode("latin-1").strip() for text in (self._name, self._value))
         self._name.clear()
         self._value.clear()
-        if self.number != _FILE:
+        if self._part_number != _FILE:
             return
         if name.lower() == "content-type":
             self.mime_type = parse_options_header(value)[0].decode("latin-1")
@@ -142,10 +118,10 @@ class _Parts:
             raise ApiError(msg)
 
     def _take(self, data: bytes, start: int, end: int) -> None:
-        if self.number == _METADATA:
-            self._metadata += data[start:end]
-            if len(self._metadata) > _LONGEST_METADATA:
+        if self._part_number == _METADATA:
+            self._raw_metadata += data[start:end]
+            if len(self._raw_metadata) > _LONGEST_METADATA:
                 msg = "The answer of a file is not as documented: its first part is too long."
                 raise ApiError(msg)
-        elif self.number == _FILE:
+        elif self._part_number == _FILE:
             self._chunks.append(data[start:end])

@@ -1,8 +1,8 @@
 """Bodies with a text that cannot be decoded: all else in them can still be used.
 
-Half of a surrogate pair, a byte of Windows-1252 or nesting without end make a parser refuse a body
-as a whole. Such a text is put into an object with a name that nothing else has: the body can then
-be split as usual, and the one record that holds the mark is rejected.
+Half of a surrogate pair, a byte of Windows-1252 or endless nesting make a parser refuse the whole
+body. Such a text is put into an object under a name of its own: the body can then be split as
+usual, and only the record with this mark is rejected.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 
 import msgspec
 
-#: Deeper nesting is data of nobody, and more than parsers, targets and databases can take.
+#: Deeper nesting is nobody's data, and too much for parsers, targets and databases.
 DEEPEST = 100
 
 #: NUL as JSON has it. Databases refuse it; the mark begins with it, so that one search finds both.
@@ -59,18 +59,18 @@ def presentable(text: bytes) -> str:
 
 
 def has_nul(text: bytes) -> bool:
-    """Tell whether a JSON text may have NUL in it, or a mark."""
-    # Backwards, what is rare is compared first: twice as fast as ``in``.
+    """Whether a JSON text may have NUL in it, or a mark."""
+    # Backwards, the rarest bytes are compared first: twice as fast as ``in``.
     return text.rfind(NUL) >= 0
 
 
 def without_nul(text: bytes) -> tuple[bytes, int]:
-    """Take NUL out of the names and texts of a JSON text; return how many there were as well."""
+    """Take NUL out of a JSON text; return how many there were as well."""
     return _ESCAPED_NUL.subn(rb"\1", text)
 
 
 def marked_field(text: bytes) -> str | None:
-    """Return the name of the first field that holds a mark, if it can be told."""
+    """Return the name of the first field that holds a mark, if it has a plain one."""
     match = _MARKED_FIELD.search(text)
     return match[1].decode() if match else None
 
@@ -86,7 +86,7 @@ def _is_text(token: bytes) -> bool:
 
 
 def _marked(token: re.Match[bytes]) -> bytes:
-    """Return what stands for a string: an object, or a marked name if it is one."""
+    """Return the object that replaces a string, or a marked name if the string is one."""
     if colon := token[1]:
         name = token[0].removesuffix(colon)
         return b'"' + MARK + _as_string(name[1:-1])[1:] + colon
@@ -98,5 +98,5 @@ def _as_object(text: bytes) -> bytes:
 
 
 def _as_string(text: bytes) -> bytes:
-    """Write the text as it came as a JSON string; what is no UTF-8 becomes U+FFFD."""
+    """Write the raw text as a JSON string; bytes that are not UTF-8 become U+FFFD."""
     return msgspec.json.encode(text.decode("utf-8", "replace"))

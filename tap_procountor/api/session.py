@@ -71,10 +71,6 @@ class Session(requests.Session):
     def prepared(self, request: requests.Request, sending: Sending) -> requests.PreparedRequest:
         """Prepare a request, with a token if it has an authenticator.
 
-        Args:
-            request: The request.
-            sending: What to wait for before it is written.
-
         Raises:
             ProcountorError: If no token can be had.
         """
@@ -120,16 +116,11 @@ class Session(requests.Session):
         Raises:
             TransientError: If it breaks off.
         """
-        pieces = response.iter_content(_PIECE_SIZE)
-        while True:
-            with self._faults(response.url):
-                piece = next(pieces, None)
-            if piece is None:
-                return
-            yield piece
+        with self._faults(response.url):
+            yield from response.iter_content(_PIECE_SIZE)
 
     def _proxies_for(self, url: str) -> Any:  # noqa: ANN401 - requests' own
-        """Look proxies up once per server: it takes as long as a request."""
+        """Look proxies up once per server: that takes a third as long as a request."""
         origin = "/".join(url.split("/", 3)[:3])
         if origin not in self._proxies:
             settings = self.merge_environment_settings(origin, {}, None, None, None)

@@ -6,13 +6,13 @@ import threading
 
 
 class Usage:
-    """What the requests of a part of the run have cost; counted from several threads.
+    """The cost of a part of the run; counted from several threads.
 
     Attributes:
         requests: Requests sent, repeats included.
-        retries: How many of them repeated one that had failed.
+        retries: How many of them repeated a failed one.
         bytes: Size of the answers' bodies, unpacked.
-        seconds_waited: Seconds that requests waited for the limiter, added up over the threads.
+        seconds_waited: For the limiter, added up over the threads.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,6 @@ class Usage:
     def add(
         self, *, requests: int = 0, retries: int = 0, size: int = 0, seconds_waited: float = 0.0
     ) -> None:
-        """Count."""
         with self._lock:
             self.requests += requests
             self.retries += retries
@@ -33,7 +32,6 @@ class Usage:
             self.seconds_waited += seconds_waited
 
     def to_dict(self) -> dict[str, float]:
-        """Return the figures by name."""
         return {
             "requests": self.requests,
             "retries": self.retries,

@@ -144,16 +144,10 @@ class FileStore:
         name: str | None = None,
         largest: int | None = None,
     ) -> StoredFile:
-        """Write a file while it arrives.
-
-        Args:
-            place: Where it belongs.
-            answer: The file.
-            name: Its name; by default the one in its metadata.
-            largest: The most bytes wanted.
+        """Write a file while it arrives; its name is by default the one in its metadata.
 
         Raises:
-            TooLargeError: If it has more.
+            TooLargeError: If it has more than ``largest`` bytes.
             StoreError: If it cannot be written.
             ProcountorError: If it does not arrive.
         """
@@ -184,7 +178,7 @@ class FileStore:
         return file
 
     def location(self, place: Place, file: StoredFile) -> str:
-        """Return the path or the URL of a file, without secrets."""
+        """Return a file's path, or its URL without secrets."""
         path = self._path(place, file.name)
         return str(self._system.unstrip_protocol(path)) if self._is_url else path
 
@@ -298,7 +292,7 @@ def _faults(but: type[Exception] = ProcountorError) -> Iterator[None]:
     except but:
         raise
     except Exception as error:
-        # Every kind of store has exceptions of its own.
+        # Each kind of store has exceptions of its own.
         logger.debug("The store of files fails", exc_info=True)
         reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
         msg = (

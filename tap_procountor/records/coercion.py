@@ -44,8 +44,8 @@ def _integer_of_number(value: Decimal) -> int | None:
     return int(value) if is_near and value == value.to_integral_value() else None
 
 
-#: By the wanted type and the one that came; a way returns None if something would be lost.
-_WAYS: dict[tuple[str, type], tuple[str, Callable[[Any], Any]]] = {
+#: By the wanted type and the one that came; the function returns None if something would be lost.
+_COERCIONS: dict[tuple[str, type], tuple[str, Callable[[Any], Any]]] = {
     ("string", int): ("a number where a text is expected", str),
     ("string", Decimal): ("a number where a text is expected", _if_like(_NUMBER, str)),
     ("integer", str): ("a text where an integer is expected", _if_like(_INTEGER, int)),
@@ -59,7 +59,7 @@ _WAYS: dict[tuple[str, type], tuple[str, Callable[[Any], Any]]] = {
 }
 
 
-class Mender:
+class Coercer:
     """Converts the values of parsed objects to the types of their schema if nothing is lost.
 
     What it leaves, the check refuses. Unknown fields are added to the schema.
@@ -76,28 +76,28 @@ class Mender:
         self.is_changed = False
         self.differences: list[tuple[str, str]] = []
 
-    def mend(self, source: Any) -> Any:  # noqa: ANN401 - any JSON
+    def coerce(self, source: Any) -> Any:  # noqa: ANN401 - any JSON
         self.unknown, self.is_changed, self.differences = [], False, []
-        return self._mended(source, self._schema, "")
+        return self._coerced(source, self._schema, "")
 
-    def _mended(self, value: Any, schema: Schema, path: str) -> Any:  # noqa: ANN401
+    def _coerced(self, value: Any, schema: Schema, path: str) -> Any:  # noqa: ANN401
         schema = unwrapped(schema)
         if isinstance(value, list):
             items = schema.get("items")
-            return [self._mended(item, items, path) for item in value] if items else value
+            return [self._coerced(item, items, path) for item in value] if items else value
         if isinstance(value, dict):
-            return self._mended_object(value, schema, path)
+            return self._coerced_object(value, schema, path)
         if value == "" and kind_of(schema) == "date":
             self.is_changed = True
             return None
-        sentence, way = _WAYS.get((kind_of(schema), type(value)), ("", None))
-        mended = way(value) if way else None
-        if mended is None:
+        sentence, convert = _COERCIONS.get((kind_of(schema), type(value)), ("", None))
+        coerced = convert(value) if convert else None
+        if coerced is None:
             return value
         self._note(path, sentence)
-        return mended
+        return coerced
 
-    def _mended_object(self, value: dict[str, Any], schema: Schema, path: str) -> dict[str, Any]:
+    def _coerced_object(self, value: dict[str, Any], schema: Schema, path: str) -> dict[str, Any]:
         properties = schema.get("properties")
         if properties is None:
             return value
@@ -111,7 +111,7 @@ class Mender:
                     properties[name] = UNKNOWN
                     self.unknown.append(f"{start}{name}")
         return {
-            name: None if item is None else self._mended(item, properties[name], f"{start}{name}")
+            name: None if item is None else self._coerced(item, properties[name], f"{start}{name}")
             for name, item in value.items()
         }
 

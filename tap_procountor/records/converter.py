@@ -15,7 +15,7 @@ from msgspec import UNSET
 from tap_procountor.api.responses import decode
 from tap_procountor.api.salvage import MARK, has_nul, marked_field, salvaged, without_nul
 from tap_procountor.errors import UNFORESEEN, RecordError
-from tap_procountor.records.coercion import Mender
+from tap_procountor.records.coercion import Coercer
 from tap_procountor.records.rejection import as_record_error, as_text
 from tap_procountor.records.schema import ADDITIONAL_FIELDS, Schema, column_names
 from tap_procountor.records.structs import Fields, Shape, exact_decimal, usual_decimal, wrong_type
@@ -77,7 +77,7 @@ class RecordConverter:
         self, schema: Schema, clock: ApiClock, remarks: Remarks, replication_key: str | None = None
     ) -> None:
         self._schema = deepcopy(schema)
-        self._mender = Mender(self._schema)
+        self._coercer = Coercer(self._schema)
         self._columns = column_names(schema["properties"])
         self._to_utc = clock.to_utc
         self._in_whole_seconds = {str(replication_key): clock.in_whole_seconds.to_utc}
@@ -116,7 +116,7 @@ class RecordConverter:
                 return self._decoded_lines(lines)
             # A field may come in another form in all of them.
             with suppress(RecordError, *UNFORESEEN):
-                return self._decoded_lines(b"\n".join([*map(self._mended, texts)]))
+                return self._decoded_lines(b"\n".join([*map(self._coerced, texts)]))
         # Faulty objects are found one by one.
         return [self._converted(text) for text in texts]
 
@@ -136,7 +136,7 @@ class RecordConverter:
         try:
             return self._decoded(text)
         except (msgspec.ValidationError, RecordError):
-            return self._decoded(self._mended(text))
+            return self._decoded(self._coerced(text))
 
     def _decoded(self, text: bytes) -> Fields:
         record = self._slow_decoder.decode(text)
@@ -185,18 +185,18 @@ class RecordConverter:
         self._remarks.removed_nul += count
         return text
 
-    def _mended(self, text: bytes) -> bytes:
+    def _coerced(self, text: bytes) -> bytes:
         """Learn unknown fields, and convert values that come in another form than expected."""
-        mended = self._mender.mend(_decoder.decode(text))
-        for path in self._mender.unknown:
+        coerced = self._coercer.coerce(_decoder.decode(text))
+        for path in self._coercer.unknown:
             self._remarks.found_unknown_field(path)
-        if self._mender.unknown:
+        if self._coercer.unknown:
             self._build()
-        if not self._mender.is_changed:
+        if not self._coercer.is_changed:
             return text
-        for difference in self._mender.differences:
+        for difference in self._coercer.differences:
             self._remarks.found_difference(*difference)
-        return _encoder.encode(mended)
+        return _encoder.encode(coerced)
 
 
 def _check_decodable(text: bytes) -> None:

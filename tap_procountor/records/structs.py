@@ -144,7 +144,9 @@ class Shape:
         # A subtype without slots of its own: Python then need not compare the two at each object.
         self._ours = _struct("TableFields", attributes, ours, [Any] * len(ours), self.api)
         self._is_renamed = api != ours
-        self._numbers_of = _getter([attribute for attribute, _ in self._numbers])
+        numbers = [attribute for attribute, _ in self._numbers]
+        # With one name alone, an attrgetter would return no tuple.
+        self._numbers_of = attrgetter(*numbers, *numbers[:1]) if numbers else None
 
     def convert(self, values: Sequence[Fields]) -> None:
         """Turn decoded objects into the table's, in place.
@@ -173,7 +175,11 @@ class Shape:
     def _convert_times(self, values: Sequence[Fields]) -> None:
         for attribute, path, to_utc in self._times:
             try:
-                _replace(values, attribute, to_utc)
+                for value in values:
+                    if item := getattr(value, attribute):
+                        setattr(value, attribute, to_utc(item))
+                    elif item == "":
+                        setattr(value, attribute, None)
             except (OverflowError, ValueError):
                 msg = f"The API sent no time where the field '{path}' should hold one."
                 raise RecordError(msg) from None
@@ -222,15 +228,6 @@ def wrong_type(path: str) -> RecordError:
     if not path:
         return RecordError("The API sent something else where a record should be.")
     return RecordError(f"The API sent a value of the wrong type in the field '{path}'.")
-
-
-def _replace(values: Sequence[Fields], attribute: str, convert: Callable[[Any], Any]) -> None:
-    for value in values:
-        item = getattr(value, attribute)
-        if item:
-            setattr(value, attribute, convert(item))
-        elif item == "":
-            setattr(value, attribute, None)
 
 
 def _rename_inside(values: Sequence[Fields], attribute: str, path: str) -> None:
@@ -339,11 +336,6 @@ def _names(properties: Schema) -> dict[str, str]:
 
 def _attribute(name: str, position: int) -> str:
     return f"of_{name}" if name.isidentifier() else f"at_{position}"
-
-
-def _getter(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]] | None:
-    # With one name alone, an attrgetter would return no tuple.
-    return attrgetter(*attributes, *attributes[:1]) if attributes else None
 
 
 def _struct(

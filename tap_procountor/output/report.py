@@ -80,7 +80,7 @@ class Outcome:
     def fail(self, error: Exception) -> None:
         """Note that the stream ended early; its bookmark stays where it was."""
         self.failure = str(error)
-        self._log("%s: %s", self.failure)
+        self._log(self.failure)
 
     def find(self, finding: Finding, *, tolerated: bool) -> None:
         """Note whether all rows can be read; the first bad finding counts."""
@@ -89,7 +89,7 @@ class Outcome:
         if not self.finding.is_short and is_news:
             self.finding, self.tolerated = finding, tolerated
             if finding.is_short:
-                self._log("%s: %s", finding.advice)
+                self._log(finding.advice)
 
     def reject(self, rejection: Rejection) -> None:
         """Count a rejected record, and log the first ones."""
@@ -109,8 +109,9 @@ class Outcome:
             **self.usage.to_dict(),
         }
 
-    def _log(self, message: str, what: str | None) -> None:
-        logger.log(logging.WARNING if self.tolerated else logging.ERROR, message, self.name, what)
+    def _log(self, what: str | None) -> None:
+        level = logging.WARNING if self.tolerated else logging.ERROR
+        logger.log(level, "%s: %s", self.name, what)
 
 
 class RunReport:
@@ -120,7 +121,7 @@ class RunReport:
         tolerated_rejections: The number of rejected records that leave the exit code at zero.
     """
 
-    def __init__(self, tolerated_rejections: int = 0) -> None:
+    def __init__(self, tolerated_rejections: int) -> None:
         self._tolerated_rejections = tolerated_rejections
         self._began = time.monotonic()
         self._outcomes: dict[tuple[str, int], Outcome] = {}
@@ -246,27 +247,27 @@ class RunReport:
         Path(path).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
+@dataclass
 class StreamRemarks:
     """Notes oddities of a stream's records that lose nothing, for a ``RecordConverter``."""
 
-    def __init__(self, report: RunReport, stream: str) -> None:
-        self._report = report
-        self._stream = stream
+    report: RunReport
+    stream: str
 
     def found_unknown_field(self, path: str) -> None:
-        self._report.unknown_fields[self._stream].append(path)
+        self.report.unknown_fields[self.stream].append(path)
         logger.warning(
             "%s: the API sends the field '%s', which this version of the tap does not know; "
             "it is kept.",
-            self._stream,
+            self.stream,
             path,
         )
 
     def found_difference(self, path: str, sentence: str) -> None:
-        self._report.warn(
-            f"{self._stream}: the API sends {sentence}, in the field '{path}'; nothing is lost by "
+        self.report.warn(
+            f"{self.stream}: the API sends {sentence}, in the field '{path}'; nothing is lost by "
             "it."
         )
 
     def removed_nul(self, count: int) -> None:
-        self._report.removed_nul[self._stream] += count
+        self.report.removed_nul[self.stream] += count

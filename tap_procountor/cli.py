@@ -157,12 +157,9 @@ class CommandLine(Tap):
         try:
             check_output()
             yield
-        except ConfigValidationError as error:
-            for sentence in error.errors:
-                cls.logger.error(sentence)  # noqa: TRY400
-            sys.exit(1)
-        except ProcountorError as error:
-            cls.logger.error("%s", error)  # noqa: TRY400
+        except (ConfigValidationError, ProcountorError) as error:
+            for sentence in getattr(error, "errors", [error]):
+                cls.logger.error("%s", sentence)  # noqa: TRY400
             sys.exit(1)
         except Terminated as stop:
             cls.logger.error("Stopped by signal %d.", stop.signal_number)  # noqa: TRY400

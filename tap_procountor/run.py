@@ -51,25 +51,22 @@ class Run:
     def sync(self) -> None:
         """Read everything selected; raise IncompleteError if something is missing at the end."""
         with watching(self.context.message_writer):
-            self._sync()
-
-    def _sync(self) -> None:
-        self.check_settings()
-        try:
-            self.open_companies()
-            relax_garbage_collection()
-            share_memory()
-            self._read_companies()
-            self.context.state_writer.flush(self._state)
-        except Terminated as stop:
-            self._end_at_once(stop.signal_number)
-        except BaseException as error:
-            is_presentable = isinstance(error, ProcountorError | OutputLostError)
-            self._write_report(ended_by=str(error) if is_presentable else type(error).__name__)
-            raise
-        finally:
-            self.context.client.close()
-        self._finish()
+            self.check_settings()
+            try:
+                self.open_companies()
+                relax_garbage_collection()
+                share_memory()
+                self._read_companies()
+                self.context.state_writer.flush(self._state)
+            except Terminated as stop:
+                self._end_at_once(stop.signal_number)
+            except BaseException as error:
+                is_presentable = isinstance(error, ProcountorError | OutputLostError)
+                self._write_report(ended_by=str(error) if is_presentable else type(error).__name__)
+                raise
+            finally:
+                self.context.client.close()
+            self._finish()
 
     # Before anything is read
 

@@ -274,7 +274,7 @@ def normalize(config: dict[str, Any], jsonschema: dict[str, Any]) -> None:
         if value is None:
             config.pop(name, None)
             continue
-        kinds = {*schema["type"]} if isinstance(schema["type"], list) else {schema["type"]}
+        kinds = set(schema["type"])
         if isinstance(value, str) and "string" not in kinds:
             value = _from_text(value, kinds)
         if isinstance(value, Decimal | float | int) and not isinstance(value, bool):

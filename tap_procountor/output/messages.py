@@ -98,8 +98,8 @@ class MessageWriter(MsgSpecWriter):
     def begin_batch(self) -> None:
         """Give the records that follow one time of extraction.
 
-        A document and the rows inside it then share it: rows left from an earlier reading can be
-        told by it even if the document's version did not change.
+        A document and the rows inside it then share it, which shows which rows are outdated even if
+        the document's version did not change.
         """
         self._extracted = datetime.now(UTC)
 

@@ -81,7 +81,7 @@ class Outcome:
     def fail(self, error: Exception) -> None:
         """Note that the stream ended early; its bookmark stays where it was."""
         self.failure = str(error)
-        self._log("%s: %s", self.failure)
+        self._log(self.failure)
 
     def find(self, finding: Finding, *, tolerated: bool) -> None:
         """Note whether all rows can be read; the first bad finding counts."""
@@ -90,7 +90,7 @@ class Outcome:
         if not self.finding.is_short and is_news:
             self.finding, self.tolerated = finding, tolerated
             if finding.is_short:
-                self._log("%s: %s", finding.advice)
+                self._log(finding.advice)
 
     def reject(self, rejection: Rejection) -> None:
         """Count a rejected record, and log the first ones."""
@@ -110,8 +110,9 @@ class Outcome:
             **self.usage.to_dict(),
         }
 
-    def _log(self, message: str, what: str | None) -> None:
-        logger.log(logging.WARNING if self.tolerated else logging.ERROR, message, self.name, what)
+    def _log(self, what: str | None) -> None:
+        level = logging.WARNING if self.tolerated else logging.ERROR
+        logger.log(level, "%s: %s", self.name, what)
 
 
 class RunReport:
@@ -121,7 +122,7 @@ class RunReport:
         tolerated_rejections: The number of rejected records that leave the exit code at zero.
     """
 
-    def __init__(self, tolerated_rejections: int = 0) -> None:
+    def __init__(self, tolerated_rejections: int) -> None:
         self._tolerated_rejections = tolerated_rejections
         self._began = time.monotonic()
         self._outcomes: dict[tuple[str, int], Outcome] = {}
@@ -251,8 +252,3 @@ class RunReport:
             "failures": self.failures + ([ended_by] if ended_by else []),
         }
         Path(path).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
-
-
-def _verdicts(outcomes: list[Outcome]) -> str:
-    """Name the verdicts of a stream's companies, each once."""
-    return ", ".join(dict.fromkeys(outcome.verdict for outcome in outcomes))

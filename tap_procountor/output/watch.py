@@ -9,13 +9,12 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_procountor.output.messages import TARGET_HAS_ENDED, OutputLostError, Terminated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tap_procountor.output.messages import MessageWriter
 
@@ -36,7 +35,12 @@ def watching(writer: MessageWriter) -> Iterator[None]:
     """
     is_over = threading.Event()
     report_unraisable = sys.unraisablehook
-    sys.unraisablehook = partial(_report_unraisable, report_unraisable)
+
+    def report_others(dropped: sys.UnraisableHookArgs) -> None:
+        if not isinstance(dropped.exc_value, Terminated | OutputLostError):
+            report_unraisable(dropped)
+
+    sys.unraisablehook = report_others
     # Windows has no poll, and a caller may have replaced standard output.
     with suppress(AttributeError, OSError):
         output = select.poll()
@@ -50,14 +54,6 @@ def watching(writer: MessageWriter) -> Iterator[None]:
     finally:
         is_over.set()
         sys.unraisablehook = report_unraisable
-
-
-def _report_unraisable(
-    report: Callable[[sys.UnraisableHookArgs], object], dropped: sys.UnraisableHookArgs
-) -> None:
-    """Report exceptions that Python drops, except those that are noticed here."""
-    if not isinstance(dropped.exc_value, Terminated | OutputLostError):
-        report(dropped)
 
 
 def _watch(writer: MessageWriter, output: select.poll, is_over: threading.Event) -> None:

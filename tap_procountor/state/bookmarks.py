@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import KW_ONLY, asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +89,7 @@ class Window:
         return replace(self, is_done=True)
 
 
+@dataclass
 class Bookmark:
     """The state of one stream for one company, in the SDK's form.
 
@@ -96,7 +97,7 @@ class Bookmark:
     is the progress in an unfinished one. ``streams`` names the tables that both cover: a table
     selected later starts at the beginning.
 
-    Args:
+    Attributes:
         state: The writable part of the state.
         replication_key: The field of the records whose values the windows span.
         streams: The tables selected now.
@@ -108,44 +109,35 @@ class Bookmark:
         warn: Takes a warning about the bookmark.
     """
 
-    def __init__(  # noqa: PLR0913 - all by name
-        self,
-        state: dict[str, Any],
-        *,
-        replication_key: str,
-        streams: list[str],
-        now: datetime,
-        agreed: datetime,
-        start_date: datetime | None,
-        end_date: datetime | None,
-        lookback: timedelta,
-        warn: Callable[[str], None] = logger.warning,
-    ) -> None:
-        self._state = state
-        self._replication_key = replication_key
-        self._streams = sorted(streams)
-        self._now = now
-        self._agreed = agreed
-        self._start_date = start_date
-        self._end_date = end_date
-        self._lookback = lookback
-        self._warn = warn
+    state: dict[str, Any]
+    _: KW_ONLY
+    replication_key: str
+    streams: list[str]
+    now: datetime
+    agreed: datetime
+    start_date: datetime | None
+    end_date: datetime | None
+    lookback: timedelta
+    warn: Callable[[str], None] = logger.warning
+
+    def __post_init__(self) -> None:
+        self.streams = sorted(self.streams)
 
     def windows(self) -> Iterator[Window]:
         """Yield the windows to read: an unfinished one, then the one up to now."""
-        if self._end_date:
-            yield self._window(self._start_date, self._end_date)
+        if self.end_date:
+            yield self._window(self.start_date, self.end_date)
             return
-        value = self._state.get("replication_key_value")
+        value = self.state.get("replication_key_value")
         if value and not self._covers_all():
             logger.info(
                 "%s: read from the beginning, for a table is new or rights have been granted.",
-                self._streams,
+                self.streams,
             )
             value = None
         if value and not self._is_believable(value):
-            self._warn(
-                f"{self._streams}: read from the beginning, for the bookmark {value} lies in the "
+            self.warn(
+                f"{self.streams}: read from the beginning, for the bookmark {value} lies in the "
                 "future: a clock was wrong when it was made."
             )
             value = None
@@ -162,17 +154,17 @@ class Bookmark:
 
     def _newest_window(self, start: datetime | None, known: list[str]) -> Window:
         """Return the window up to now; its bookmark must not fall behind known ones."""
-        end = max([self._agreed, *map(self._at_most_now, known)])
+        end = max([self.agreed, *map(self._at_most_now, known)])
         window = self._window(start, end)
-        return window if end == self._now else replace(window, until=format_utc(self._now))
+        return window if end == self.now else replace(window, until=format_utc(self.now))
 
     def save(self, window: Window) -> None:
-        if self._end_date:
+        if self.end_date:
             return
-        progress: dict[str, Any] = {"streams": self._streams}
+        progress: dict[str, Any] = {"streams": self.streams}
         if window.is_done:
             progress |= {
-                "replication_key": self._replication_key,
+                "replication_key": self.replication_key,
                 "replication_key_value": window.end,
                 "window": None,
             }
@@ -183,29 +175,29 @@ class Bookmark:
                 # The old bookmark does not cover all tables, which ``streams`` now names.
                 progress["replication_key_value"] = None
         # At once: a signal must not find half of it.
-        self._state.update(progress)
+        self.state.update(progress)
 
     def _covers_all(self) -> bool:
-        return set(self._streams) <= set(self._state.get("streams", ()))
+        return set(self.streams) <= set(self.state.get("streams", ()))
 
     def _start_after(self, value: str | None) -> datetime | None:
         """Return the start of the window after a bookmark."""
         if value is None:
-            return self._start_date
-        start = self._at_most_now(value) - self._lookback
-        return max(start, self._start_date) if self._start_date else start
+            return self.start_date
+        start = self._at_most_now(value) - self.lookback
+        return max(start, self.start_date) if self.start_date else start
 
     def _at_most_now(self, value: str) -> datetime:
-        return min(datetime.fromisoformat(value).astimezone(UTC), self._now)
+        return min(datetime.fromisoformat(value).astimezone(UTC), self.now)
 
     def _is_believable(self, value: str) -> bool:
         """Whether a bookmark may stem from a clock that is only a little fast."""
-        margin = min(self._lookback, _MOST_BELIEVABLE)
-        return datetime.fromisoformat(value).astimezone(UTC) <= self._now + margin
+        margin = min(self.lookback, _MOST_BELIEVABLE)
+        return datetime.fromisoformat(value).astimezone(UTC) <= self.now + margin
 
     def _unfinished(self, start: datetime | None) -> Window | None:
         """Return the window in the state, if it is still the one due."""
-        saved = self._state.get("window")
+        saved = self.state.get("window")
         if not saved or not self._covers_all():
             return None
         window = Window(**saved)

@@ -7,6 +7,7 @@ withdrawn during the run.
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
 from tap_procountor.errors import ProcountorError
@@ -27,10 +28,11 @@ class DeletionError(ProcountorError):
     """Rows are missing that may not have been deleted: no tombstone is sent."""
 
 
+@dataclass
 class DeletionGuard:
     """Decides for a company whether missing rows may be declared deleted.
 
-    Args:
+    Attributes:
         company: The company.
         known: The rights under which the rows in the target were read.
         rights: The rights and settings at the start of the run, or why they cannot be read.
@@ -38,26 +40,20 @@ class DeletionGuard:
         is_confirmed: Whether a person has confirmed that missing rows were deleted.
     """
 
-    def __init__(
-        self,
-        company: Company,
-        known: KnownRights,
-        rights: Rights | ProcountorError,
-        *,
-        max_share: float,
-        is_confirmed: bool,
-    ) -> None:
-        self._company = company
-        self._known = known
-        self._rights = rights
-        self._max_share = max_share
-        self._is_confirmed = is_confirmed
+    company: Company
+    known: KnownRights
+    rights: Rights | ProcountorError
+    _: KW_ONLY
+    max_share: float
+    is_confirmed: bool
+
+    def __post_init__(self) -> None:
         self._loss = self._find_loss()
 
     @property
     def hides_rows(self) -> bool:
         """Whether rows may be hidden, so that neither bookmarks nor deletions can be trusted."""
-        return bool(self._loss) and not self._is_confirmed
+        return bool(self._loss) and not self.is_confirmed
 
     def check_rights(self) -> None:
         """Raise DeletionError if rows may be hidden that were visible at the last run."""
@@ -72,15 +68,15 @@ class DeletionGuard:
     def check_rights_again(self) -> None:
         """Request the rights again, and raise DeletionError if rows may be hidden by now."""
         try:
-            rights = read_rights(self._company)
+            rights = read_rights(self.company)
         except ProcountorError as fault:
-            self._rights = fault
+            self.rights = fault
         else:
-            before = self._rights if isinstance(self._rights, dict) else {}
-            self._rights = rights | settings_in(before)
+            before = self.rights if isinstance(self.rights, dict) else {}
+            self.rights = rights | settings_in(before)
             if rights:
                 # Rows that they hide from this run must be read once they are visible again.
-                self._known.keep(self._rights, is_confirmed=False)
+                self.known.keep(self.rights, is_confirmed=False)
         self._loss = self._find_loss()
         self.check_rights()
 
@@ -92,11 +88,11 @@ class DeletionGuard:
             compared: The number of the target's rows that were compared.
         """
         self.check_rights()
-        if not gone or self._is_confirmed:
+        if not gone or self.is_confirmed:
             return
         self.check_rights_again()
         is_everything = gone == compared >= _LEAST_SUSPECT
-        if is_everything or gone > max(_ALWAYS_ALLOWED, compared * self._max_share):
+        if is_everything or gone > max(_ALWAYS_ALLOWED, compared * self.max_share):
             msg = (
                 f"{gone:,} of {compared:,} rows have vanished since the last run, more than "
                 "max_deleted_share allows: no deletion is sent. If they were really deleted, run "
@@ -106,13 +102,13 @@ class DeletionGuard:
 
     def _find_loss(self) -> str:
         """Return which rights were lost, in words; empty if none."""
-        before = self._known.highest
-        if isinstance(self._rights, ProcountorError):
-            reason = str(self._rights).removesuffix(".")
+        before = self.known.highest
+        if isinstance(self.rights, ProcountorError):
+            reason = str(self.rights).removesuffix(".")
             is_loss = tells_rights(before)
             return f"The rights of the key's user cannot be read ({reason})" if is_loss else ""
-        if tells_rights(before) and not tells_rights(self._rights):
+        if tells_rights(before) and not tells_rights(self.rights):
             return "The rights of the key's user can no longer be read"
-        if lost := Changes.between(before, self._rights).lost:
+        if lost := Changes.between(before, self.rights).lost:
             return f"The key's user has lost rights since the last run ({', '.join(lost)})"
         return ""

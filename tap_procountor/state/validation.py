@@ -35,14 +35,17 @@ _Id = Annotated[int, Meta(ge=0, le=LARGEST_ID)]
 
 
 class _Partition(msgspec.Struct):
-    """What a stream keeps for a company; the SDK and later versions of the tap add fields."""
+    """What a stream keeps for a company; the SDK and later versions of the tap add fields.
+
+    Only some fields may be null: the run reads the others without asking.
+    """
 
     context: dict[str, Annotated[int, Meta(ge=1, le=LARGEST_ID)]]
     streams: list[str] = []
     replication_key: str | None = None
     replication_key_value: str | None = None
     window: dict[str, Any] | None = None
-    census: dict[str, Any] | UnsetType = UNSET
+    census: dict[str, Any] = {}
     emitted: list[dict[str, str]] = []
     keys: str | UnsetType = UNSET
     written_keys: list[str] = []
@@ -51,9 +54,9 @@ class _Partition(msgspec.Struct):
     pending: list[str] = []
     noted: list[_Id] = []
     failed: list[_Id] = []
-    highest_id: _Id | UnsetType = UNSET
-    rejected: str | UnsetType = UNSET
-    unsearched: str | UnsetType | None = UNSET
+    highest_id: _Id = 0
+    rejected: str = ""
+    unsearched: str | None = None
 
 
 class _StreamState(msgspec.Struct, forbid_unknown_fields=True):
@@ -119,7 +122,7 @@ def _check_partition(partition: _Partition, variants: int) -> None:
     _check_time(partition.replication_key_value)
     if partition.window is not None:
         _check_window(_made(Window, partition.window), variants)
-    if partition.census is not UNSET:
+    if partition.census:
         census = _made(Census, partition.census)
         _check_time(census.taken)
         _require(census.count == _count(census.packed.values()))
@@ -140,9 +143,8 @@ def _check_partition(partition: _Partition, variants: int) -> None:
 
 def _check_window(window: Window, variants: int) -> None:
     """Check a window: impossible numbers would let it count as read."""
-    _check_time(window.start)
-    _check_time(window.end)
-    _check_time(window.until)
+    for moment in (window.start, window.end, window.until):
+        _check_time(moment)
     _check_time(window.begun, format_exactly)
     _require(0 <= window.variant < variants and not window.is_done)
     _require(0 <= window.after <= LARGEST_ID and window.done >= 0)
@@ -159,10 +161,8 @@ def _count(packs: Iterable[str]) -> int:
     return count
 
 
-def _check_time(
-    text: str | UnsetType | None, written: Callable[[datetime], str] = format_utc
-) -> None:
-    if text is not None and text is not UNSET:
+def _check_time(text: str | None, written: Callable[[datetime], str] = format_utc) -> None:
+    if text is not None:
         moment = datetime.fromisoformat(text)
         # Bookmarks are compared as strings, so their form is fixed.
         _require(written(moment) == text and moment.year in _YEARS)

@@ -29,16 +29,8 @@ if TYPE_CHECKING:
     from tap_procountor.records.schema import RecordSchema
 
 
-class Existing(NamedTuple):
-    """What the API says of ids that a list lacks.
-
-    Attributes:
-        ids: Those that exist.
-        unclear: Why it cannot be told of others.
-    """
-
-    ids: set[int]
-    unclear: dict[int, ProcountorError]
+#: Ids that exist although a list lacks them, and why that cannot be told of others.
+Existing = tuple[set[int], dict[int, "ProcountorError"]]
 
 
 class Details(NamedTuple):
@@ -118,9 +110,7 @@ class Completer(ABC):
             ProcountorError: If that cannot be told of any.
         """
         # Without bounds: a row whose date or version has moved still exists.
-        return Existing(
-            {number for one in self.lister.lists(company) for number in one.existing(ids)}, {}
-        )
+        return {number for one in self.lister.lists(company) for number in one.existing(ids)}, {}
 
 
 class AsListed(Completer):
@@ -383,7 +373,7 @@ def _existing(company: Company, path: str, ids: set[int]) -> Existing:
         # One without an id may be any of those asked for.
         existing.update(found if len(found) == len(texts) else batch)
         unclear |= failed
-    return Existing(existing, unclear)
+    return existing, unclear
 
 
 def _divided(ids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -41,14 +41,7 @@ if TYPE_CHECKING:
         def keep(
             self, stream: str, company: Company, rejection: Rejection, *, shows_everything: bool
         ) -> None:
-            """Write a record that a stream has rejected.
-
-            Args:
-                stream: The stream's name.
-                company: Whose record it is.
-                rejection: The record, and what is wrong with it.
-                shows_everything: Whether nothing of the stream's records is deselected or mapped.
-            """
+            """Write a record that a stream has rejected; see ``RejectedRecords``."""
 
 
 class RunContext:

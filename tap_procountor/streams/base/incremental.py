@@ -333,12 +333,12 @@ class IncrementalStream(ListStream):
         """Return those of the missing ids that are gone, and those of which it cannot be told."""
         if not missing:
             return set(), []
-        existing = self._completer.existing(company, missing)
-        unclear = [
+        existing, unclear = self._completer.existing(company, missing)
+        rejections = [
             Rejection.of({"id": number}, RecordError(str(error)))
-            for number, error in sorted(existing.unclear.items())
+            for number, error in sorted(unclear.items())
         ]
-        return missing - existing.ids - existing.unclear.keys(), unclear
+        return missing - existing - unclear.keys(), rejections
 
     def _read_window(self, company: Company, window: Window) -> Iterator[Batch | Window]:
         lists = self.lists(company, self.bounds(window))

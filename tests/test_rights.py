@@ -44,7 +44,7 @@ VERDICTS = [
     ("salaries.personRegister", "business_partners", "rows may be hidden", "Persons are hidden"),
     ("sales.customerRegister", "business_partners", "rows may be hidden", "Customers are hidden"),
     ("purchases.supplierRegister", "business_partners", "rows may be hidden", "Suppliers are"),
-    ("salaries.payroll", "ledger_receipts", "rows may be hidden", "does not balance"),
+    ("salaries.payroll", "ledger_receipts", "rows may be hidden", "balances are wrong"),
     ("sales.salesInvoiceSearch", "ledger_receipts", "rows may be hidden", "may be hidden"),
     ("purchases.purchaseInvoiceSearch", "ledger_receipts", "rows may be hidden", "may be hidden"),
     (

@@ -115,7 +115,7 @@ class LedgerReceipts(LedgerStream):
     access = Access(
         any_of=("accounting.journalReceiptSearch",),
         parts={
-            "salaries.payroll": "receipts of salaries, without which the ledger does not balance,"
+            "salaries.payroll": "receipts of salaries, without which account balances are wrong,"
         },
         # Inferred: whether a receipt needs the right to its document as well is nowhere said.
         doubts={

@@ -55,7 +55,6 @@ def test_connection(run: Run) -> None:
 
 
 def _table(company: Company, findings: dict[str, Finding]) -> Iterator[str]:
-    """Yield the lines of a company's table."""
     width = max(map(len, findings), default=0)
     yield f"Company {company.id}: {company.name}"
     for stream, finding in findings.items():

@@ -155,7 +155,6 @@ class ProcountorClient:
         return answer
 
     def _exchange(self, form: Mapping[str, str], max_tries: int) -> Mapping[str, Any]:
-        """Post the form of a token request and return the answer."""
         url = self._token_url
         request = Request("POST", url, data=form)
         # All else of the company waits for it.

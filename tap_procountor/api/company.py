@@ -127,7 +127,6 @@ class Company:
         parse: Parse = decode,
         max_tries: int | None = None,
     ) -> Any:  # noqa: ANN401
-        """Return one of the company's resources, parsed; see ``ProcountorClient.read``."""
         read = partial(self._read, path, params, parse=parse, max_tries=max_tries)
         if params or path not in _SHARED_RESOURCES or parse is not decode:
             return read()
@@ -137,11 +136,9 @@ class Company:
             return self._answers[path]
 
     def download(self, path: str, receive: Receiver, params: Params | None = None) -> Any:  # noqa: ANN401
-        """Return what the receiver makes of a file; see ``ProcountorClient.read``."""
         return self._read(path, params, receive=receive)
 
     def post(self, path: str, question: Params) -> Any:  # noqa: ANN401 - any JSON
-        """Return the answer to a question, parsed; see ``ProcountorClient.read``."""
         return self._read(path, question=question)
 
     def _read(self, *resource: Any, **options: Any) -> Any:  # noqa: ANN401

@@ -203,7 +203,6 @@ def _cause(error: Exception) -> Exception:
 
 
 def _no_address(url: str, *, has_proxy: bool) -> ProcountorError:
-    """Return the error for an invalid address, the server's or the proxy's."""
     try:
         PreparedRequest().prepare_url(url, None)
     except ValueError:

@@ -28,7 +28,6 @@ class Pending:
         self._failed: list[int] = state.setdefault("failed", [])
 
     def note(self, ids: Iterable[int]) -> None:
-        """Add ids."""
         self._noted.extend(ids)
         if len(self._noted) >= _IDS_PER_CHUNK:
             self._packed.append(pack(self._noted))

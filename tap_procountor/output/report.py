@@ -99,7 +99,6 @@ class Outcome:
             logger.error("%s: the record %s is rejected: %s", self.name, *rejection[:2])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the entry in the report file."""
         return {
             "stream": self.stream,
             "company_id": self.company_id,
@@ -134,7 +133,6 @@ class RunReport:
         self.api_version: str | None = None
 
     def outcome(self, stream: str, company_id: int) -> Outcome:
-        """Return the outcome of a stream of a company, for the caller to add to."""
         key = (stream, company_id)
         if key not in self._outcomes:
             self._outcomes[key] = Outcome(stream, company_id)
@@ -155,7 +153,6 @@ class RunReport:
         return self._remarks.setdefault(stream, Remarks(stream, self.warn))
 
     def is_complete(self, stream: str) -> bool:
-        """Whether all rows of a stream have been written, for all companies."""
         return not self._company_failures and all(
             outcome.is_complete for outcome in self._outcomes.values() if outcome.stream == stream
         )

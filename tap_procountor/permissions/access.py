@@ -46,7 +46,6 @@ class Finding:
 
     @property
     def is_short(self) -> bool:
-        """Whether rows are or may be missing."""
         return self.verdict not in {Verdict.READABLE, Verdict.EMPTY}
 
 

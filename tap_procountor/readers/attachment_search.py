@@ -59,7 +59,6 @@ class _Owner(msgspec.Struct):
     event: list[_Owner | None] | _Owner | None = None
 
     def ids(self) -> Iterator[int]:
-        """Yield the ids of all attachments inside."""
         yield from (one.id for one in self.attachments or () if one and one.id is not None)
         for inner in (self.events, self.event):
             for owner in [inner] if isinstance(inner, _Owner) else inner or ():
@@ -100,7 +99,6 @@ class _Page(NamedTuple):
 
     @property
     def rows(self) -> dict[int, bytes]:
-        """The rows as text, by id."""
         return _unpacked(self.packed)
 
     def spans(self, number: int) -> bool:
@@ -275,7 +273,6 @@ class AttachmentSearch:
                 self._answered.notify_all()
 
     def _ask(self, number: int) -> _Page | None:
-        """Ask for the page that begins with an id."""
         try:
             page = self._page(number)
         except ProcountorError as fault:

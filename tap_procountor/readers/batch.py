@@ -44,11 +44,9 @@ class Documents:
         self._sources = sources
 
     def __len__(self) -> int:
-        """Return how many there are."""
         return len(self._sources)
 
     def texts(self) -> Iterator[Raw]:
-        """Return all parts, unparsed."""
         return chain.from_iterable(self._sources)
 
     def __iter__(self) -> Iterator[bytes]:

@@ -77,7 +77,6 @@ class Completer(ABC):
         return bound
 
     def paths(self, path: str) -> tuple[str, ...]:
-        """Return the paths that are read for a list at a path, its own included."""
         return (path, path + self.detail_path) if self.detail_path else (path,)
 
     @abstractmethod
@@ -377,5 +376,4 @@ def _existing(company: Company, path: str, ids: set[int]) -> Existing:
 
 
 def _divided(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Divide ids into as many as a request takes."""
     return (ids[at : at + PAGE_SIZE] for at in range(0, len(ids), PAGE_SIZE))

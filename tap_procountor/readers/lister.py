@@ -46,7 +46,6 @@ class Page(ABC):
         return [row.id for row in self.listed]
 
     def __len__(self) -> int:
-        """Return how many rows came, whatever has become of them."""
         return sum(map(len, (self.listed, self.others, self.rejected, self.repeated)))
 
 

@@ -101,7 +101,6 @@ class Projects(RowStream):
     )
 
     def rows(self, owner: ProcountorStream, record: Record) -> Iterator[dict[str, Any]]:
-        """Yield the items of the dimensions that hold projects."""
         if record.get("name") in self.config["project_dimensions"]:
             yield from super().rows(owner, record)
 

@@ -34,7 +34,6 @@ class VatPercentages(SingleCallStream):
     schema = RecordSchema("VatInfo", added={"country": STRING, "position": INTEGER})
 
     def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401, ARG002
-        """Return the percentages of each country."""
         return [
             {**percentage, "country": country.get("country"), "position": position}
             for country in records_in(answer, "vatInformation", self.path)

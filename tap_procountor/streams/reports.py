@@ -119,7 +119,6 @@ class ReportStream(FullTableStream):
         return (month for year in self._fiscal_years(company) for month in months_of(year))
 
     def _fiscal_years(self, company: Company) -> list[Span]:
-        """Return the fiscal years wanted, in order."""
         answer = company.get("/fiscalyears")
         try:
             years = {

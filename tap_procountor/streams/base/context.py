@@ -183,7 +183,6 @@ class RunContext:
         return Semaphore(sys.maxsize if most is None else most)
 
     def keeps_ids(self, *, of_all_streams: bool) -> bool:
-        """Whether the state keeps the ids of what is written, to find deletions by."""
         check = self.config["deletion_check"]
         return check in ({"full"} if of_all_streams else {"full", "open_periods"})
 

@@ -46,7 +46,6 @@ class DatedStream(IncrementalStream):
         super().written(company, batch)
 
     def _save(self, company: Company, window: Window) -> None:
-        """Keep the highest id at the end of a window."""
         # A window that was left unfinished has been read up to an id by an earlier run.
         self._meet(company, [window.after])
         is_kept = not (self.run.is_backfill or self.run.deletion_guard(company).hides_rows)

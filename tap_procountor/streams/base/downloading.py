@@ -166,7 +166,6 @@ class DownloadStream(FileStream, RowStream):
             self.run.state_writer.write_state(self.tap_state)
 
     def written(self, company: Company, batch: Batch) -> None:  # noqa: ARG002
-        """Send the progress up to the batch before."""
         self.run.state_writer.write_state(self.tap_state)
 
     def take_quota(self) -> None:
@@ -234,7 +233,6 @@ class DownloadStream(FileStream, RowStream):
             return Attempt(number, error=error)
 
     def _plan(self, company: Company) -> None:
-        """Log and report what is to be downloaded."""
 
         def size(number: int) -> int | None:
             try:

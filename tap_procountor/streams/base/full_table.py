@@ -39,7 +39,6 @@ class FullTableStream(ReadStream):
 
     @property
     def keeps_keys(self) -> bool:
-        """Whether the state keeps the keys, to find deletions by."""
         return self.run.keeps_ids(of_all_streams=True)
 
     def get_records(self, context: Context | None) -> Iterator[Any]:
@@ -170,7 +169,6 @@ class ValuesStream(SingleCallStream):
     """An array of bare values in one answer; each becomes a row, its value the end of the key."""
 
     def sources(self, answer: Any, params: Params) -> list[Source]:  # noqa: ANN401
-        """Make an object of each value."""
         name = self.primary_keys[-1]
         return [{name: value} for value in super().sources(answer, params)]
 

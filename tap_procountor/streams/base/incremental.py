@@ -146,7 +146,6 @@ class IncrementalStream(ListStream):
         return rejection.number
 
     def _rejected_before(self, company: Company) -> set[int]:
-        """Return the documents that could not be used when they were last asked for."""
         packed = self.state_of(company).get("rejected")
         return set(unpack(packed)) if packed else set()
 
@@ -264,7 +263,6 @@ class IncrementalStream(ListStream):
             ids[self.region_of(company, row)].append(row.id)
 
     def _announce(self, company: Company, rows: Sequence[Row]) -> None:
-        """Have the ids of rows that will be written put into the next state."""
         if self.keeps_ids and rows:
             ids = Seen()
             self._note(company, rows, ids)
@@ -280,7 +278,6 @@ class IncrementalStream(ListStream):
         return self._completer.follows_the_list and self.run.keeps_ids(of_all_streams=True)
 
     def region_of(self, company: Company, row: Row) -> str:  # noqa: ARG002
-        """Return the part of the census that a row of the list belongs to."""
         return ""
 
     def take_census(

@@ -159,7 +159,6 @@ class LedgerStream(IncrementalStream):
         return any(self._receipts(company, []).pages(sweep.last_id, sys.maxsize))
 
     def _comparison(self, company: Company, sweep: Sweep) -> Comparison:
-        """Compare the ids of the regions looked at with those that the target has."""
         ledger = self._ledger(company)
         missing = sweep.missing() if self.keeps_ids else set()
         outcome = self.run.report.outcome(self.name, company.id)

@@ -64,11 +64,9 @@ class Ledger:
 
     @property
     def open_periods(self) -> list[str]:
-        """The keys of the regions in which something can change."""
         return sorted({region.key for region in self.regions if not region.is_closed})
 
     def key_of(self, day: str | None) -> str:
-        """Return the key of the region that a receipt's date is in."""
         if day is None:
             return OUTSIDE
         return self.regions[bisect_right(self._first_days, day) - 1].key

@@ -55,7 +55,6 @@ class ReadStream(ProcountorStream):
 
     @cached_property
     def convert(self) -> RecordConverter:
-        """Turns an object of the API into a record."""
         return RecordConverter(
             getattr_static(self, "schema").source,
             self.run.api_clock,

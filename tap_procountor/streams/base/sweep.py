@@ -98,7 +98,6 @@ class Sweep:
         }
 
     def known(self, span: list[Region]) -> array[int]:
-        """Return the ids that the target has in a span, in ascending order."""
         return ascending(*(self._in_target(region.key) for region in span))
 
     @property
@@ -110,7 +109,6 @@ class Sweep:
         return sum(len(self._in_target(region)) for region in self._compared)
 
     def missing(self) -> set[int]:
-        """Return the ids that the target has and the regions looked at lack."""
         missing: set[int] = set()
         for region in self._compared:
             # One region at a time: all ids at once would take much memory.

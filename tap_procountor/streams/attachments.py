@@ -11,7 +11,6 @@ from tap_procountor.errors import RecordError
 from tap_procountor.permissions.access import Finding, Verdict
 from tap_procountor.readers.attachment_search import SEARCH_PATH, attachment_ids
 from tap_procountor.readers.batch import Batch, Row
-from tap_procountor.records.converter import RecordConverter
 from tap_procountor.records.rejection import Rejection
 from tap_procountor.records.schema import (
     ADDITIONAL_FIELDS,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
     from tap_procountor.api.company import Company
     from tap_procountor.readers.list_page import Source
-    from tap_procountor.records.converter import Record
+    from tap_procountor.records.converter import Record, RecordConverter
     from tap_procountor.streams.base.stream import ProcountorStream
 
 _NO_DOCUMENTS = (
@@ -234,8 +233,4 @@ class Attachments(ReadStream, RowStream):
 
     @cached_property
     def _convert(self) -> RecordConverter:
-        return RecordConverter(
-            SPECIFICATION.component("Document"),
-            self.run.api_clock,
-            self.run.report.remarks(self.name),
-        )
+        return self.converter(SPECIFICATION.component("Document"))

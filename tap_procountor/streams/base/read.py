@@ -17,7 +17,6 @@ from tap_procountor.errors import (
 )
 from tap_procountor.output.progress import Progress
 from tap_procountor.readers.batch import Batch
-from tap_procountor.records.converter import Record, RecordConverter
 from tap_procountor.records.rejection import Rejection, as_record_error
 from tap_procountor.streams.base.stream import ProcountorStream
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from tap_procountor.api.company import Company
     from tap_procountor.output.report import Outcome
     from tap_procountor.permissions.access import Finding
+    from tap_procountor.records.converter import Record, RecordConverter
     from tap_procountor.state.ids import Key
     from tap_procountor.streams.base.context import RunContext
     from tap_procountor.streams.base.rows import RowStream
@@ -55,12 +55,7 @@ class ReadStream(ProcountorStream):
 
     @cached_property
     def convert(self) -> RecordConverter:
-        return RecordConverter(
-            getattr_static(self, "schema").source,
-            self.run.api_clock,
-            self.run.report.remarks(self.name),
-            self.replication_key,
-        )
+        return self.converter(getattr_static(self, "schema").source, self.replication_key)
 
     @abstractmethod
     def read(self, company: Company) -> Iterator[Any]:

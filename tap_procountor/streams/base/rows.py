@@ -168,8 +168,4 @@ class RowStream(ProcountorStream):
 
     @cached_property
     def _convert_item(self) -> RecordConverter:
-        return RecordConverter(
-            getattr_static(self, "schema").component,
-            self.run.api_clock,
-            self.run.report.remarks(self.name),
-        )
+        return self.converter(getattr_static(self, "schema").component)

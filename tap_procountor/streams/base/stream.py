@@ -16,7 +16,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE
 from tap_procountor.api.clock import format_utc
 from tap_procountor.errors import UNFORESEEN, ConfigurationError, RecordError
 from tap_procountor.permissions.access import Access
-from tap_procountor.records.converter import Record, as_dict
+from tap_procountor.records.converter import Record, RecordConverter, as_dict
 from tap_procountor.records.schema import DELETED_AT, RecordSchema
 from tap_procountor.records.schema import Schema as Properties
 
@@ -163,6 +163,11 @@ class ProcountorStream(Stream):
         self.run.rejected_table.keep(
             self.name, company, rejection, shows_everything=self.shows_everything
         )
+
+    def converter(self, schema: Properties, replication_key: str | None = None) -> RecordConverter:
+        """Return what turns the API's objects of a schema into records or rows."""
+        remarks = self.run.report.remarks(self.name)
+        return RecordConverter(schema, self.run.api_clock, remarks, replication_key)
 
     def tombstone(self, company: Company, key: Key) -> Record:
         """Return the record that marks a row as deleted: its key, and when that was found."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import all_at_once, exit_code_of, start_command
 
@@ -155,7 +156,7 @@ def test_the_search_finds_what_it_looks_for(
 
 
 @pytest.mark.parametrize("options", [(), ("--test",), ("--about",), ("--discover",)])
-@pytest.mark.parametrize("way", ["file", "environment", "dotenv"])
+@pytest.mark.parametrize("way", mostly_slow(["file", "environment", "dotenv"]))
 def test_every_command(
     sandbox: Sandbox, config: Config, tmp_path: Path, options: tuple[str, ...], way: str
 ) -> None:
@@ -183,7 +184,9 @@ def test_wrong_and_revoked_keys(sandbox: Sandbox, config: Config, tmp_path: Path
     assert_silent(run_tap(tmp_path, config | {"client_secret": MISPLACED}), sandbox)
 
 
-@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 422, 429, 500])
+@pytest.mark.parametrize(
+    "status", mostly_slow([200, 302, 400, 401, 403, 404, 422, 429, 500], by_default=3)
+)
 def test_a_token_endpoint_that_echoes_the_form(
     sandbox: Sandbox, config: Config, tmp_path: Path, status: int
 ) -> None:
@@ -261,7 +264,7 @@ def test_answers_that_quote_the_data_and_the_token(
     assert_silent(run, sandbox)
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", mostly_slow(BODIES, by_default=3))
 def test_a_session_that_quotes_the_data_and_the_token(
     sandbox: Sandbox, config: Config, tmp_path: Path, name: str
 ) -> None:
@@ -274,7 +277,15 @@ def test_a_session_that_quotes_the_data_and_the_token(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"id": ACCOUNT}, {"version": ACCOUNT}, {"invoiceRows": [ACCOUNT]}, {"id": {ACCOUNT: ACCOUNT}}],
+    mostly_slow(
+        [
+            {"id": ACCOUNT},
+            {"version": ACCOUNT},
+            {"invoiceRows": [ACCOUNT]},
+            {"id": {ACCOUNT: ACCOUNT}},
+        ],
+        by_default=2,
+    ),
     ids=str,
 )
 def test_rejected_records(
@@ -296,7 +307,9 @@ def test_a_secret_in_the_place_of_all_settings(sandbox: Sandbox, tmp_path: Path)
     assert_silent(run, sandbox)
 
 
-@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if "string" in kind])
+@pytest.mark.parametrize(
+    "name", mostly_slow([name for name, kind in KINDS.items() if "string" in kind], by_default=5)
+)
 def test_a_secret_in_the_place_of_a_text(
     sandbox: Sandbox, config: Config, tmp_path: Path, name: str
 ) -> None:
@@ -306,7 +319,10 @@ def test_a_secret_in_the_place_of_a_text(
 
 @pytest.mark.parametrize(
     "name",
-    [*(name for name, kind in KINDS.items() if "string" not in kind), "stream_maps"],
+    mostly_slow(
+        [*(name for name, kind in KINDS.items() if "string" not in kind), "stream_maps"],
+        by_default=5,
+    ),
 )
 def test_a_secret_in_the_variable_of_a_setting(
     sandbox: Sandbox, config: Config, tmp_path: Path, name: str

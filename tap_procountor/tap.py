@@ -7,9 +7,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.exceptions import MappingError
-from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import PluginBase
+from singer_sdk.singerlib import Catalog
 
 from tap_procountor.check import test_connection
 from tap_procountor.cli import CommandLine
@@ -88,13 +88,14 @@ class TapProcountor(CommandLine):
             PluginBase.setup_mapper(self)
             # Making the streams completes the entries of a given catalog.
             _ = self.streams
-            for entry in self.catalog.streams:
-                schema, mask = entry.schema.to_dict(), entry.metadata.resolve_selection()
-                if mask[()]:
-                    schema = get_selected_schema(entry.tap_stream_id, schema, mask)
-                self.mapper.register_raw_stream_schema(
-                    entry.tap_stream_id, schema, entry.key_properties
-                )
+            selected = Catalog()
+            for name, entry in self.catalog.items():
+                if entry.metadata.resolve_selection()[()]:
+                    selected[name] = entry
+                else:
+                    schema = entry.schema.to_dict()
+                    self.mapper.register_raw_stream_schema(name, schema, entry.key_properties)
+            self.mapper.register_raw_streams_from_catalog(selected)
         except MappingError as error:
             msg = f"The setting 'stream_maps' cannot be used: {error}"
             raise ConfigurationError(msg) from None

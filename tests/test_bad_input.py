@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import Run, run_tap
 
@@ -29,27 +30,30 @@ def assert_one_sentence(run: Run, *words: str) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [
-        ({"api_key": "0" * 48}, ["api_key", "revoked", "401"]),
-        ({"client_secret": "wrong"}, ["client_secret", "401"]),
-        ({"client_id": "nobody"}, ["client_id", "401"]),
-        ({"api_url": "http://127.0.0.1:9/latest/api"}, ["127.0.0.1:9", "api_url"]),
-        (
-            {"api_url": "https://no-such-host.invalid/latest/api"},
-            ["no-such-host.invalid", "api_url"],
-        ),
-        ({"timezone": "Europe/Nowhere"}, ["timezone", "Europe/Helsinki"]),
-        ({"start_date": "yesterday"}, ["start_date"]),
-        ({"start_date": "2026-02-01", "end_date": "2026-01-01"}, ["end_date", "start_date"]),
-        ({"requests_per_second": 0}, ["requests_per_second", "at least 0.01"]),
-        ({"max_concurrency": "many"}, ["max_concurrency"]),
-        ({"on_missing_permission": "ignore"}, ["on_missing_permission", "fail or warn"]),
-        ({"client_secrets": "x"}, ["client_secrets", "Did you mean 'client_secret'"]),
-        ({"client_secret": 123456789}, ["client_secret", "type string"]),
-        ({"client_secret": None}, ["client_secret", "missing"]),
-        ({"api_key": None}, ["api_key", "api_keys"]),
-        ({"api_key": " "}, ["api_key", "empty"]),
-    ],
+    mostly_slow(
+        [
+            ({"api_key": "0" * 48}, ["api_key", "revoked", "401"]),
+            ({"client_secret": "wrong"}, ["client_secret", "401"]),
+            ({"client_id": "nobody"}, ["client_id", "401"]),
+            ({"api_url": "http://127.0.0.1:9/latest/api"}, ["127.0.0.1:9", "api_url"]),
+            (
+                {"api_url": "https://no-such-host.invalid/latest/api"},
+                ["no-such-host.invalid", "api_url"],
+            ),
+            ({"timezone": "Europe/Nowhere"}, ["timezone", "Europe/Helsinki"]),
+            ({"start_date": "yesterday"}, ["start_date"]),
+            ({"start_date": "2026-02-01", "end_date": "2026-01-01"}, ["end_date", "start_date"]),
+            ({"requests_per_second": 0}, ["requests_per_second", "at least 0.01"]),
+            ({"max_concurrency": "many"}, ["max_concurrency"]),
+            ({"on_missing_permission": "ignore"}, ["on_missing_permission", "fail or warn"]),
+            ({"client_secrets": "x"}, ["client_secrets", "Did you mean 'client_secret'"]),
+            ({"client_secret": 123456789}, ["client_secret", "type string"]),
+            ({"client_secret": None}, ["client_secret", "missing"]),
+            ({"api_key": None}, ["api_key", "api_keys"]),
+            ({"api_key": " "}, ["api_key", "empty"]),
+        ],
+        by_default=4,
+    ),
 )
 def test_settings(config: Config, tmp_path: Path, changes: Config, words: list[str]) -> None:
     began = time.monotonic()
@@ -99,39 +103,42 @@ def test_a_config_file_that_is_not_there(config: Config, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "state",
-    [
-        {"bookmarks": {"invoices": {"partitions": [{"context": {}}]}}},
-        {"bookmarks": {"invoices": "2026-01-01"}},
-        {"bookmarks": []},
-        {"value": {"bookmarks": {}}},
-        {"bookmarks": {"invoices": {"replication_key_value": "2026-01-01T00:00:00Z"}}},
-        {
-            "bookmarks": {
-                "invoices": {
-                    "partitions": [
-                        {
-                            "context": {"company_id": 1},
-                            "replication_key_value": "2026-01-01T02:00:00+02:00",
-                        }
-                    ]
+    mostly_slow(
+        [
+            {"bookmarks": {"invoices": {"partitions": [{"context": {}}]}}},
+            {"bookmarks": {"invoices": "2026-01-01"}},
+            {"bookmarks": []},
+            {"value": {"bookmarks": {}}},
+            {"bookmarks": {"invoices": {"replication_key_value": "2026-01-01T00:00:00Z"}}},
+            {
+                "bookmarks": {
+                    "invoices": {
+                        "partitions": [
+                            {
+                                "context": {"company_id": 1},
+                                "replication_key_value": "2026-01-01T02:00:00+02:00",
+                            }
+                        ]
+                    }
                 }
-            }
-        },
-        {
-            "bookmarks": {
-                "dimensions": {"partitions": [{"context": {"company_id": 1}, "keys": "z"}]}
-            }
-        },
-        {
-            "bookmarks": {
-                "invoices": {
-                    "partitions": [
-                        {"context": {"company_id": 1}, "replication_key_value": "last week"}
-                    ]
+            },
+            {
+                "bookmarks": {
+                    "dimensions": {"partitions": [{"context": {"company_id": 1}, "keys": "z"}]}
                 }
-            }
-        },
-    ],
+            },
+            {
+                "bookmarks": {
+                    "invoices": {
+                        "partitions": [
+                            {"context": {"company_id": 1}, "replication_key_value": "last week"}
+                        ]
+                    }
+                }
+            },
+        ],
+        by_default=3,
+    ),
 )
 def test_a_state_of_another_tap(config: Config, tmp_path: Path, state: Config) -> None:
     assert_one_sentence(run_tap(tmp_path, config, state=state), "The state cannot be understood")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.bookkeeping import when_asked
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import Run, run_tap
 from support.oracle import company as company_tables
@@ -72,16 +73,19 @@ def test_what_concerns_one_user_or_system_is_off_by_default(config: Config, tmp_
 
 @pytest.mark.parametrize(
     ("stream", "right"),
-    [
-        ("circulation_settings", "management.basicCompanyInfo"),
-        ("delivery_terms", "management.basicCompanyInfo"),
-        ("factoring_contracts", "management.basicCompanyInfo"),
-        ("invoice_templates", "management.basicCompanyInfo"),
-        ("usage_settings", "management.basicCompanyInfo"),
-        ("verifier_lists", "management.basicCompanyInfo"),
-        ("personal_approvals", "invoiceCirculation.approval"),
-        ("personal_verifications", "invoiceCirculation.verification"),
-    ],
+    mostly_slow(
+        [
+            ("circulation_settings", "management.basicCompanyInfo"),
+            ("delivery_terms", "management.basicCompanyInfo"),
+            ("factoring_contracts", "management.basicCompanyInfo"),
+            ("invoice_templates", "management.basicCompanyInfo"),
+            ("usage_settings", "management.basicCompanyInfo"),
+            ("verifier_lists", "management.basicCompanyInfo"),
+            ("personal_approvals", "invoiceCirculation.approval"),
+            ("personal_verifications", "invoiceCirculation.verification"),
+        ],
+        by_default=2,
+    ),
 )
 def test_a_refusal_names_the_right(
     sandbox: Sandbox, config: Config, tmp_path: Path, stream: str, right: str
@@ -198,11 +202,13 @@ def test_without_their_right_journals_are_refused(
 
 @pytest.mark.parametrize(
     ("stream", "kind", "route"),
-    [
-        ("business_partner_default_accounts", "businesspartners", "accounts"),
-        ("business_partner_default_products", "businesspartners", "products"),
-        ("product_default_dimensions", "products", "dimensions"),
-    ],
+    mostly_slow(
+        [
+            ("business_partner_default_accounts", "businesspartners", "accounts"),
+            ("business_partner_default_products", "businesspartners", "products"),
+            ("product_default_dimensions", "products", "dimensions"),
+        ]
+    ),
 )
 def test_defaults_are_asked_for_again_when_their_owner_changes(  # noqa: PLR0913, PLR0917
     sandbox: Sandbox, config: Config, tmp_path: Path, stream: str, kind: str, route: str

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.bookkeeping import editable, when_asked
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import Run, run_tap
 from support.oracle import truth
@@ -282,7 +283,9 @@ def test_what_is_deleted_before_its_period_is_closed_is_found(
     assert warehouse.current("ledger_receipts") == truth(sandbox, "ledger_receipts")
 
 
-@pytest.mark.parametrize("stream", ["invoices", "business_partners", "products", "persons"])
+@pytest.mark.parametrize(
+    "stream", mostly_slow(["invoices", "business_partners", "products", "persons"], by_default=2)
+)
 def test_full_finds_deletions_everywhere(
     sandbox: Sandbox, config: Config, tmp_path: Path, stream: str
 ) -> None:
@@ -317,7 +320,7 @@ def test_full_finds_deleted_dimension_items(
         assert warehouse.current(stream) == truth(sandbox, stream)
 
 
-@pytest.mark.parametrize("stream", ["persons", "dimension_items", "products"])
+@pytest.mark.parametrize("stream", mostly_slow(["persons", "dimension_items", "products"]))
 def test_each_company_has_its_own_deletions(tmp_path: Path, stream: str) -> None:
     """The same ids exist in both; one is deleted in one of them."""
     with Sandbox(companies=2, invoices=30, colliding_ids=True, requests_per_second=0) as sandbox:
@@ -460,7 +463,7 @@ def test_no_deletion_is_sent_when_rights_have_shrunk(
     assert warehouse.current("ledger_receipts") == truth(sandbox, "ledger_receipts")
 
 
-@pytest.mark.parametrize("stream", ["persons", "business_partner_groups", "products"])
+@pytest.mark.parametrize("stream", mostly_slow(["persons", "business_partner_groups", "products"]))
 def test_shrunk_rights_hold_back_the_deletions_of_any_stream_of_their_company(
     tmp_path: Path, stream: str
 ) -> None:

@@ -17,6 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import Run, inputs, run_tap
 from support.exact import Record, parse
@@ -191,7 +192,7 @@ def test_what_is_new_is_downloaded_by_the_next_run(
     assert downloads(sandbox) == {f"/attachments/{number}": 1 for number in new}
 
 
-@pytest.mark.parametrize("kind", ["truncate", "drop", "status"])
+@pytest.mark.parametrize("kind", mostly_slow(["truncate", "drop", "status"]))
 def test_a_file_that_breaks_off_is_asked_for_again(
     sandbox: Sandbox, config: Record, tmp_path: Path, kind: str
 ) -> None:
@@ -207,12 +208,15 @@ def test_a_file_that_breaks_off_is_asked_for_again(
 
 @pytest.mark.parametrize(
     "fault",
-    [
-        {"kind": "truncate"},
-        {"kind": "status", "status": 404, "html": False},
-        {"kind": "status", "status": 403, "html": False},
-        {"kind": "status", "status": 400, "html": False},
-    ],
+    mostly_slow(
+        [
+            {"kind": "truncate"},
+            {"kind": "status", "status": 404, "html": False},
+            {"kind": "status", "status": 403, "html": False},
+            {"kind": "status", "status": 400, "html": False},
+        ],
+        by_default=2,
+    ),
     ids=lambda fault: " ".join(map(str, fault.values())),
 )
 def test_a_file_that_fails_is_rejected_and_tried_by_the_next_run(
@@ -391,17 +395,20 @@ HTML = "<html>no</html>"
 
 @pytest.mark.parametrize(
     ("status", "body", "exit_code"),
-    [
-        (400, NOT_FOUND.decode(), 0),
-        (403, NOT_FOUND.decode(), 0),
-        (403, "", 0),
-        (404, HTML, 0),
-        (404, NOT_FOUND.decode(), 0),
-        (422, NOT_FOUND.decode(), 1),
-        (200, HTML, 1),
-        (200, "[]", 1),
-        (200, '{"results": [{"attachmentId": 9}, {"attachmentId": 8}]}', 1),
-    ],
+    mostly_slow(
+        [
+            (400, NOT_FOUND.decode(), 0),
+            (403, NOT_FOUND.decode(), 0),
+            (403, "", 0),
+            (404, HTML, 0),
+            (404, NOT_FOUND.decode(), 0),
+            (422, NOT_FOUND.decode(), 1),
+            (200, HTML, 1),
+            (200, "[]", 1),
+            (200, '{"results": [{"attachmentId": 9}, {"attachmentId": 8}]}', 1),
+        ],
+        by_default=3,
+    ),
 )
 def test_whatever_the_search_answers_the_owners_tables_arrive(  # noqa: PLR0913, PLR0917 - cases
     sandbox: Sandbox, config: Record, tmp_path: Path, status: int, body: str, exit_code: int

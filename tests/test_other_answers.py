@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.bookkeeping import editable
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import Run, run_tap
 from support.oracle import books, truth
@@ -206,7 +207,7 @@ def test_a_list_in_no_order_is_an_error_with_a_name(proxy: Proxy, tmp_path: Path
     assert "in no order of ids" in run.log
 
 
-@pytest.mark.parametrize("order", ["ASC", "DESC"])
+@pytest.mark.parametrize("order", mostly_slow(["ASC", "DESC"]))
 def test_rows_that_a_list_repeats_cost_only_themselves(
     sandbox: Sandbox, proxy: Proxy, tmp_path: Path, order: str
 ) -> None:
@@ -419,7 +420,7 @@ def test_a_date_in_the_past_hides_nothing_and_takes_no_bookmark_back(
     assert bookmark(third) == bookmark(second)
 
 
-@pytest.mark.parametrize(("hours", "is_warned"), [(0.9, False), (-2, True), (2, True)])
+@pytest.mark.parametrize(("hours", "is_warned"), mostly_slow([(0.9, False), (-2, True), (2, True)]))
 def test_a_clock_that_is_an_hour_off_is_worth_a_warning(
     proxy: Proxy, tmp_path: Path, hours: float, *, is_warned: bool
 ) -> None:
@@ -431,7 +432,7 @@ def test_a_clock_that_is_an_hour_off_is_worth_a_warning(
     assert bookmark(run) == in_text(moment)
 
 
-@pytest.mark.parametrize("date", ["", "soon", "Fri, 31 Dec 9999 23:59:59 -0900"])
+@pytest.mark.parametrize("date", mostly_slow(["", "soon", "Fri, 31 Dec 9999 23:59:59 -0900"]))
 def test_without_a_date_that_can_be_read_our_own_clock_counts(
     proxy: Proxy, tmp_path: Path, date: str
 ) -> None:

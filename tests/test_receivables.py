@@ -406,26 +406,33 @@ def test_the_connection_test_asks_for_one_row_of_each_list(
 
 @pytest.mark.parametrize(
     ("right", "stream", "words"),
-    [
-        ("management.basicCompanyInfo", "bank_accounts", "Basic company info"),
-        ("payments.payment", "payments", "Payments: Payment"),
-        ("payments.payment", "payment_details", "Payments: Payment"),
-        ("payments.payment", "payment_error_messages", "Payments: Payment"),
-        ("payments.salaryPayments", "direct_salary_payments", "Salary payments"),
-        (
-            "payments.bankStatementAndReferencePayment",
-            "reference_payments",
-            "Bank statement and reference payment",
-        ),
-        (
-            "payments.bankStatementAndReferencePayment",
-            "bank_statements",
-            "Bank statement and reference payment",
-        ),
-        ("sales.salesInvoiceSearch", "invoice_status_log", "Sales invoices and orders are hidden"),
-        ("purchases.purchaseInvoiceSearch", "invoice_payment_events", "Purchase invoices and"),
-        ("purchases.purchaseInvoiceSearch", "invoice_comments", "Purchase invoices and"),
-    ],
+    mostly_slow(
+        [
+            ("management.basicCompanyInfo", "bank_accounts", "Basic company info"),
+            ("payments.payment", "payments", "Payments: Payment"),
+            ("payments.payment", "payment_details", "Payments: Payment"),
+            ("payments.payment", "payment_error_messages", "Payments: Payment"),
+            ("payments.salaryPayments", "direct_salary_payments", "Salary payments"),
+            (
+                "payments.bankStatementAndReferencePayment",
+                "reference_payments",
+                "Bank statement and reference payment",
+            ),
+            (
+                "payments.bankStatementAndReferencePayment",
+                "bank_statements",
+                "Bank statement and reference payment",
+            ),
+            (
+                "sales.salesInvoiceSearch",
+                "invoice_status_log",
+                "Sales invoices and orders are hidden",
+            ),
+            ("purchases.purchaseInvoiceSearch", "invoice_payment_events", "Purchase invoices and"),
+            ("purchases.purchaseInvoiceSearch", "invoice_comments", "Purchase invoices and"),
+        ],
+        by_default=3,
+    ),
 )
 def test_each_missing_right_is_named(  # noqa: PLR0913, PLR0917 - a table of cases
     sandbox: Sandbox, config: Record, tmp_path: Path, right: str, stream: str, words: str

@@ -165,6 +165,7 @@ def covered(state: Record, stream: str, rows: list[Record]) -> set[int]:
     return {row["id"] for row in rows if (row.get("is_offer") is True, row["id"]) <= place}
 
 
+@pytest.mark.slow
 def test_each_state_speaks_only_of_what_was_written_before(large: Sandbox, tmp_path: Path) -> None:
     """A kill right after any of them loses nothing; by chance, kills seldom meet that moment."""
     config = {**large.config(), "requests_per_second": 1000}

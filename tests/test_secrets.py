@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from requests import Request
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import all_at_once, exit_code_of, start_command
 
@@ -154,7 +155,7 @@ def test_the_search_finds_what_it_looks_for(
 
 
 @pytest.mark.parametrize("options", [(), ("--test",), ("--about",), ("--discover",)])
-@pytest.mark.parametrize("way", ["file", "environment", "dotenv"])
+@pytest.mark.parametrize("way", mostly_slow(["file", "environment", "dotenv"]))
 def test_every_command(
     sandbox: Sandbox, config: Config, tmp_path: Path, options: tuple[str, ...], way: str
 ) -> None:
@@ -182,7 +183,9 @@ def test_wrong_and_revoked_keys(sandbox: Sandbox, config: Config, tmp_path: Path
     assert_silent(run_tap(tmp_path, config | {"client_secret": MISPLACED}), sandbox)
 
 
-@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 422, 429, 500])
+@pytest.mark.parametrize(
+    "status", mostly_slow([200, 302, 400, 401, 403, 404, 422, 429, 500], by_default=3)
+)
 def test_a_token_endpoint_that_echoes_the_form(
     sandbox: Sandbox, config: Config, tmp_path: Path, status: int
 ) -> None:
@@ -260,7 +263,7 @@ def test_answers_that_quote_the_data_and_the_token(
     assert_silent(run, sandbox)
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", mostly_slow(BODIES, by_default=3))
 def test_a_session_that_quotes_the_data_and_the_token(
     sandbox: Sandbox, config: Config, tmp_path: Path, name: str
 ) -> None:
@@ -273,7 +276,15 @@ def test_a_session_that_quotes_the_data_and_the_token(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"id": ACCOUNT}, {"version": ACCOUNT}, {"invoiceRows": [ACCOUNT]}, {"id": {ACCOUNT: ACCOUNT}}],
+    mostly_slow(
+        [
+            {"id": ACCOUNT},
+            {"version": ACCOUNT},
+            {"invoiceRows": [ACCOUNT]},
+            {"id": {ACCOUNT: ACCOUNT}},
+        ],
+        by_default=2,
+    ),
     ids=str,
 )
 def test_rejected_records(
@@ -295,7 +306,9 @@ def test_a_secret_in_the_place_of_all_settings(sandbox: Sandbox, tmp_path: Path)
     assert_silent(run, sandbox)
 
 
-@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if "string" in kind])
+@pytest.mark.parametrize(
+    "name", mostly_slow([name for name, kind in KINDS.items() if "string" in kind], by_default=5)
+)
 def test_a_secret_in_the_place_of_a_text(
     sandbox: Sandbox, config: Config, tmp_path: Path, name: str
 ) -> None:
@@ -305,7 +318,10 @@ def test_a_secret_in_the_place_of_a_text(
 
 @pytest.mark.parametrize(
     "name",
-    [*(name for name, kind in KINDS.items() if "string" not in kind), "stream_maps"],
+    mostly_slow(
+        [*(name for name, kind in KINDS.items() if "string" not in kind), "stream_maps"],
+        by_default=5,
+    ),
 )
 def test_a_secret_in_the_variable_of_a_setting(
     sandbox: Sandbox, config: Config, tmp_path: Path, name: str

@@ -48,25 +48,35 @@ class NumberedList(ListAtOnce):
         super().__init__(company, path, filters, share)
         self._key = key
 
-    def whole(self) -> WholePage:
-        """Read the list until it has come to rest.
+    def pages(self, after: int = 0, done: int = 0) -> Iterator[WholePage]:  # noqa: ARG002
+        """Yield the list as it came last, even if it has not come to rest.
 
         Raises:
-            ApiError: If it does not.
+            ApiError: In that case, after the last page.
         """
+        page, is_at_rest = self._read()
+        yield from divided(page, PAGE_SIZE)
+        if not is_at_rest:
+            msg = (
+                f"The list {self.path} keeps changing while it is read, or is not as long as the "
+                "API says."
+            )
+            raise ApiError(msg)
+
+    def whole(self) -> WholePage:
+        return self._read()[0]
+
+    def _read(self) -> tuple[WholePage, bool]:
+        """Read the list until it has come to rest, which is whether it has."""
         repeated_before: Counter[Any] | None = None
         for _ in range(_MAX_READINGS):
             texts, totals = self._read_once()
             keys = Counter(filter(None, map(self._key_of, texts)))
             repeated = keys - Counter(keys.keys())
             if totals <= {len(texts), None} and (not repeated or repeated == repeated_before):
-                return self._indexed(texts)
+                return self._indexed(texts), True
             repeated_before = repeated
-        msg = (
-            f"The list {self.path} keeps changing while it is read, or is not as long as the API "
-            "says."
-        )
-        raise ApiError(msg)
+        return self._indexed(texts), False
 
     def first(self) -> Iterator[WholePage]:
         return divided(self._indexed(self._page(size=1).rows), PAGE_SIZE)

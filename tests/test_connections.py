@@ -21,7 +21,7 @@ from support.command import Run, run_tap
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from proxy import Proxy
+    from support.proxy import Proxy
 
     from tap_procountor.sandbox import Sandbox
 

@@ -50,11 +50,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no worker is left with it in the end.
 
     First slow tests, then those with a timeout of their own, then modules that go to one worker.
+    The tests of such a module keep their order: later ones change what they share.
     """
+
+    def group(item: pytest.Item) -> object:
+        return item.path if shares_fixtures(item.path) else item
+
+    marked = {
+        name: {group(item) for item in items if item.get_closest_marker(name)}
+        for name in ("slow", "timeout")
+    }
     items.sort(
         key=lambda item: (
-            item.get_closest_marker("slow") is None,
-            item.get_closest_marker("timeout") is None,
+            group(item) not in marked["slow"],
+            group(item) not in marked["timeout"],
             not shares_fixtures(item.path),
         )
     )

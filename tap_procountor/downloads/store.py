@@ -266,7 +266,9 @@ def safe_name(name: str, fallback: str) -> str:
         fallback: Used if nothing is left.
     """
     text = unicodedata.normalize("NFC", name)
-    text = "".join("_" if _is_harmful(character) else character for character in text)
+    text = "".join(
+        "_" if one in '<>:"/\\|?*' or unicodedata.category(one)[0] == "C" else one for one in text
+    )
     # Leading dots would hide it or lead out of the folder; Windows drops those at the end.
     text = text.strip(" ").rstrip(". ")
     text = re.sub(r"^\.+", lambda dots: "_" * len(dots[0]), text) or fallback
@@ -278,10 +280,6 @@ def safe_name(name: str, fallback: str) -> str:
     room = _LONGEST_NAME - len((dot + extension).encode())
     stem = stem.encode()[:room].decode(errors="ignore")
     return f"{stem}{dot}{extension}".rstrip(". ")
-
-
-def _is_harmful(character: str) -> bool:
-    return character in '<>:"/\\|?*' or unicodedata.category(character)[0] == "C"
 
 
 @contextmanager

@@ -68,11 +68,14 @@ def ask_in_halves(
         try:
             results.append(ask(part, _TRIES_OF_A_PART if first else None))
         except (ApiError, ForbiddenError, NotFoundError) as error:
-            if not _may_be_one(error):
+            if isinstance(error, ApiError) and error.status is None:
+                # No answer at all says nothing of single ids.
                 raise
             first = first or error
             failures += 1
-            is_in_vain = not results and not _is_missing(error) and not may_all_fail
+            # That an id does not exist is an answer, too.
+            is_missing = isinstance(error, NotFoundError) and error.is_from_api
+            is_in_vain = not (results or is_missing or may_all_fail)
             if is_in_vain and failures == _MOST_IN_VAIN:
                 raise first from None
             if len(part) == 1:
@@ -81,16 +84,6 @@ def ask_in_halves(
                 middle = len(part) // 2
                 parts.extend([part[:middle], part[middle:]])
     return results, failed
-
-
-def _may_be_one(error: ProcountorError) -> bool:
-    """Tell whether an answer may be because of a single id; no answer at all is not."""
-    return not isinstance(error, ApiError) or error.status is not None
-
-
-def _is_missing(error: ProcountorError) -> bool:
-    """Tell whether the API says that an id does not exist: that none does is an answer, too."""
-    return isinstance(error, NotFoundError) and error.is_from_api
 
 
 def fault_of(error: Exception) -> RecordError:

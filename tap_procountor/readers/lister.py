@@ -58,12 +58,9 @@ class ApiList(ABC):
         filters: Its filters.
         share: The share of the stream's requests that the list makes.
 
-    Attributes:
-        company: As above.
-        path: Likewise.
-        has_progress: Whether a run may go on from an id, and thus pass the rows before it.
     """
 
+    #: Whether a run may go on from an id, and thus pass the rows before it.
     has_progress = True
 
     def __init__(self, company: Company, path: str, filters: Params, share: float = 1) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from concurrent.futures import wait
 from itertools import islice, zip_longest
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from tap_procountor.readers.batch import PAGE_SIZE, Batch
 
@@ -27,12 +27,9 @@ _PARTS_PER_REQUEST = 2
 class Readable(Protocol):
     """What is read: a stream."""
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def reads_ahead(self) -> bool:
-        """Whether reading may begin before it is the stream's turn."""
+    name: str
+    #: Whether reading may begin before it is the stream's turn.
+    reads_ahead: ClassVar[bool]
 
     def read(self, company: Company) -> Iterator[Any]:
         """Read a company's documents, lazily and without side effects."""

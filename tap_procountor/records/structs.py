@@ -133,7 +133,10 @@ class Shape:
         properties = schema.get("properties", {})
         names = _names(properties) if names is None else names
         ours = [*names.values(), *added]
-        self.attributes = attributes = {name: _attribute(name, at) for at, name in enumerate(ours)}
+        self.attributes = attributes = {
+            name: f"of_{name}" if name.isidentifier() else f"at_{position}"
+            for position, name in enumerate(ours)
+        }
         kinds = [
             self._kind(field, names[name], f"{path}{name}") for name, field in properties.items()
         ]
@@ -332,10 +335,6 @@ def _names(properties: Schema) -> dict[str, str]:
     names |= column_names(unknown, names.values())
     # In the order of the properties.
     return {name: names[name] for name in properties}
-
-
-def _attribute(name: str, position: int) -> str:
-    return f"of_{name}" if name.isidentifier() else f"at_{position}"
 
 
 def _struct(

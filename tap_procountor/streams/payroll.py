@@ -55,23 +55,26 @@ class _PeriodLists(Lister):
     list_type = _PeriodListsOfYears
 
 
-class Employees(FullListStream):
+class _SalaryList(FullListStream):
+    """A list of what only those who do the payroll may see."""
+
+    access = _SALARIES
+    selected_by_default = False
+
+
+class Employees(_SalaryList):
     """Employees, inactive ones included, with identity code and address."""
 
     name = "employees"
     lister = Numbered("/payrolls/employees", {"includeInactive": "true", **_BY_ID})
-    access = _SALARIES
-    selected_by_default = False
     schema = RecordSchema("Employee")
 
 
-class _OfEmployees(FullListStream):
+class _OfEmployees(_SalaryList):
     """What is known of each employee, at a request each."""
 
     lister = Employees.lister
     primary_keys: ClassVar[tuple[str, ...]] = ("company_id", "employee_id")
-    access = _SALARIES
-    selected_by_default = False
 
 
 class EmployeeSalaryInfo(_OfEmployees):
@@ -133,14 +136,12 @@ class LaborUnionMemberships(_OfEmployees):
     schema = RecordSchema("LaborUnionMembership", added={"employee_id": INTEGER})
 
 
-class SalarySlips(FullListStream):
+class SalarySlips(_SalaryList):
     """Salary slips with their rows and sums."""
 
     name = "salary_slips"
     lister = Numbered("/payrolls/salaryslips", _BY_ID)
     completer = DetailBatches()
-    access = _SALARIES
-    selected_by_default = False
     schema = RecordSchema("SalarySlipBasicData", "SalarySlip")
 
 
@@ -158,15 +159,13 @@ class SalarySlipRows(RowStream):
     )
 
 
-class SalarySlipAccounting(FullListStream):
+class SalarySlipAccounting(_SalaryList):
     """How each salary slip is posted to the ledger; costs a request per slip."""
 
     name = "salary_slip_accounting"
     lister = SalarySlips.lister
     completer = RowsOfOwner("/payrolls/salaryslips/{id}/accounting", {"salary_slip_id": "id"})
     primary_keys = ("company_id", "salary_slip_id")
-    access = _SALARIES
-    selected_by_default = False
     schema = RecordSchema("SalarySlipAccounting", added={"salary_slip_id": INTEGER})
 
 
@@ -182,14 +181,12 @@ class SalarySlipTransactions(RowStream):
     schema = RecordSchema("SalarySlipTransaction", added={"salary_slip_id": INTEGER})
 
 
-class SalaryLists(FullListStream):
+class SalaryLists(_SalaryList):
     """Salary lists: the slips prepared together for a payment period."""
 
     name = "salary_lists"
     lister = Numbered("/payrolls/salarylists", _BY_ID)
     completer = DetailEach()
-    access = _SALARIES
-    selected_by_default = False
     schema = RecordSchema("SalaryListBasicData", "SalaryList")
 
 

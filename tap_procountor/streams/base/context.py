@@ -70,6 +70,7 @@ class RunContext:
         #: Held while the rights are requested: streams that have begun wait for them.
         self.examining = RLock()
         self._searches: dict[int, AttachmentSearch] = {}
+        self._kept_pages = KeptPages()
 
     @cached_property
     def client(self) -> ProcountorClient:
@@ -168,10 +169,6 @@ class RunContext:
             part = self.part("attachments", company)
             self._searches[company.id] = AttachmentSearch(part, self._kept_pages)
         return self._searches[company.id]
-
-    @cached_property
-    def _kept_pages(self) -> KeptPages:
-        return KeptPages()
 
     @cached_property
     def file_store(self) -> FileStore:

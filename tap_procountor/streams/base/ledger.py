@@ -132,7 +132,9 @@ class LedgerStream(IncrementalStream):
         A document that is edited then has two receipts: the old one at its place in the list, read
         before the edit, and the new one at the end, which the list may have come without.
         """
-        if not (sweep.has_new or (sweep.missing() and self._has_more(company, sweep))):
+        # How many rows come before an id is not known, and need not be.
+        newer = self._receipts(company, []).pages(sweep.last_id, sys.maxsize)
+        if not (sweep.has_new or (sweep.missing() and any(newer))):
             return
         for _ in range(_MOST_LISTINGS):
             listed = {
@@ -152,11 +154,6 @@ class LedgerStream(IncrementalStream):
             company.id,
         )
         sweep.swept.clear()
-
-    def _has_more(self, company: Company, sweep: Sweep) -> bool:
-        """Tell whether a receipt was created after the ends of the lists had come."""
-        # How many rows come before an id is not known, and need not be.
-        return any(self._receipts(company, []).pages(sweep.last_id, sys.maxsize))
 
     def _comparison(self, company: Company, sweep: Sweep) -> Comparison:
         ledger = self._ledger(company)

@@ -10,13 +10,10 @@ from tap_procountor.readers.completer import AsListed, Completer
 from tap_procountor.streams.base.read import ReadStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from singer_sdk import Tap
 
     from tap_procountor.api.client import Params
     from tap_procountor.api.company import Company
-    from tap_procountor.readers.batch import Batch
     from tap_procountor.readers.lister import ApiList, Lister
     from tap_procountor.streams.base.context import RunContext
 
@@ -57,6 +54,3 @@ class ListStream(ReadStream):
 
     def lists(self, company: Company, bounds: Params | None = None) -> list[ApiList]:
         return self.lister.lists(company, bounds, self._completer.list_share)
-
-    def again(self, one: ApiList, ids: Iterable[int]) -> Iterator[Batch]:
-        return self._completer.complete(one, one.rows(ids), may_all_fail=True)

@@ -85,13 +85,10 @@ class ReadStream(ProcountorStream):
             rights = self.run.rights_of(company)
             self._find(company, self.access.judge(rights, is_empty=is_empty))
         else:
-            self._fail_rows(company)
-
-    def _fail_rows(self, company: Company) -> None:
-        for rows in self._selected_row_streams:
-            outcome = self.run.report.outcome(rows.name, company.id)
-            if not outcome.shortfall:
-                outcome.fail(IncompleteError(f"Its rows come with {self.name}, which failed."))
+            for rows in self._selected_row_streams:
+                outcome = self.run.report.outcome(rows.name, company.id)
+                if not outcome.shortfall:
+                    outcome.fail(IncompleteError(f"Its rows come with {self.name}, which failed."))
 
     def _find(self, company: Company, finding: Finding) -> None:
         tolerated = self.config["on_missing_permission"] == "warn"
@@ -174,8 +171,10 @@ class ReadStream(ProcountorStream):
                     raise converted
                 record = converted
                 record["company_id"] = company.id
-                if texts.setdefault(self.checked_key(record), text) is not text:
-                    self._check_repetition(texts, record, text)
+                if texts.setdefault(self.checked_key(record), text) != text:
+                    # Which of the two is right cannot be told.
+                    msg = "The API sent another record with the same key before it."
+                    raise RecordError(msg)  # noqa: TRY301 - as that of the call
                 # Taken before the record is written: writing may remove deselected fields.
                 rows = [
                     (stream, stream.sorted_rows(self, record, batch))
@@ -186,21 +185,8 @@ class ReadStream(ProcountorStream):
                 continue
             yield record
             for stream, (sound, faulty) in rows:
-                self._write_rows(stream, company, sound)
+                for row in sound:
+                    stream.write(row)
+                self.run.report.outcome(stream.name, company.id).rows += len(sound)
                 for row, fault in faulty:
                     self.reject(stream, company, Rejection.of(row, fault, record.get("id")))
-
-    def _check_repetition(self, texts: dict[Key, bytes], record: Record, text: bytes) -> None:
-        """Accept a record that has come before only if it has not changed meanwhile.
-
-        Raises:
-            RecordError: If it has: which of the two is right cannot be told.
-        """
-        if texts[self.key_of(record)] != text:
-            msg = "The API sent another record with the same key before it."
-            raise RecordError(msg)
-
-    def _write_rows(self, stream: RowStream, company: Company, rows: list[dict[str, Any]]) -> None:
-        for row in rows:
-            stream.write(row)
-        self.run.report.outcome(stream.name, company.id).rows += len(rows)

@@ -122,13 +122,7 @@ class AsListed(Completer):
     def __init__(self, *, has_batches: bool = False) -> None:
         self._has_batches = has_batches
 
-    def complete(
-        self,
-        api_list: ApiList,  # noqa: ARG002
-        pages: Iterable[Page],
-        *,
-        may_all_fail: bool = False,  # noqa: ARG002
-    ) -> Iterator[Batch]:
+    def complete(self, api_list: ApiList, pages: Iterable[Page], **_: bool) -> Iterator[Batch]:  # noqa: ARG002
         for page in filter(len, pages):
             yield batch_of(page, _with_others(page, [(text,) for text in page.texts()]))
 

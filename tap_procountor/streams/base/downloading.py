@@ -233,7 +233,6 @@ class DownloadStream(FileStream, RowStream):
             return Attempt(number, error=error)
 
     def _plan(self, company: Company) -> None:
-
         def size(number: int) -> int | None:
             try:
                 return self.planned_size(company, number)

@@ -153,7 +153,6 @@ class SingleCallStream(FullTableStream):
     variants: ClassVar[tuple[Params, ...]] = ({},)
 
     def read(self, company: Company) -> Iterator[Batch]:
-
         def ask(params: Params) -> Batch:
             return Batch(self.sources(company.get(self.path, params), params))
 

@@ -25,7 +25,6 @@ class ListStream(ReadStream):
     completer: ClassVar[Completer] = AsListed()
 
     def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 - as Python has it
-        """Take over the path of the list."""
         super().__init_subclass__(**options)
         if lister := vars(cls).get("lister"):
             cls.path = lister.path

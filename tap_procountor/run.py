@@ -19,8 +19,8 @@ from tap_procountor.output.watch import watching
 from tap_procountor.permissions.preflight import end_of_support
 from tap_procountor.permissions.rights import USER
 from tap_procountor.readers.completer import DetailBatches
+from tap_procountor.readers.lister import Whole
 from tap_procountor.readers.prefetch import ReadAhead
-from tap_procountor.readers.whole import Whole
 from tap_procountor.streams.base.incremental import IncrementalStream
 from tap_procountor.streams.base.read import ReadStream
 from tap_procountor.streams.rejected import RejectedRecords

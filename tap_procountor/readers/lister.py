@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_procountor.readers.batch import PAGE_SIZE, Row
+from tap_procountor.readers.list_page import by_id, whole_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -186,3 +188,19 @@ class ListAtOnce(ApiList):
 
     def existing(self, ids: Iterable[int]) -> set[int]:
         return {number for page in self.rows(ids) for number in page.ids}
+
+
+class WholeList(ListAtOnce):
+    """A list in one answer: an array, or one inside an object as in a page."""
+
+    def whole(self) -> WholePage:
+        parse = partial(whole_list, path=self.path)
+        rejected: list[Rejection] = []
+        texts = by_id(self.company.get(self.path, self._filters, parse), rejected)
+        return WholePage(dict(sorted(texts.items())), rejected=rejected)
+
+
+class Whole(Lister):
+    """Declares a list in one answer."""
+
+    list_type = WholeList

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tap_procountor.permissions.access import Access
 from tap_procountor.readers.completer import DetailBatches
 from tap_procountor.readers.keyset import Keyset
-from tap_procountor.readers.whole import Whole
+from tap_procountor.readers.lister import Whole
 from tap_procountor.records.schema import DATE_TIME, INTEGER, STRING, RecordSchema
 from tap_procountor.records.structs import total
 from tap_procountor.state.ids import Census

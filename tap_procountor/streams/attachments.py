@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -174,19 +174,37 @@ class Attachments(ReadStream, RowStream):
         ):
             owner.move_bookmark_back(company, state.pop("unsearched"))
 
-    def prepare(self, company: Company, batches: Iterator[Any]) -> Iterator[Any]:
+    def prepare(self, company: Company, steps: Iterator[Any]) -> Iterator[Any]:
         """Look the attachments of each batch up in the search, ahead of the writer."""
         search = self.run.attachment_search(company)
+        #: None for a batch: only batches count for how far ahead is read.
+        on_their_way: deque[Any] = deque()
 
-        def look_up(step: Batch | object) -> tuple[Any, dict[int, bytes]]:
-            return step, search.rows_of(attachment_ids(step) if isinstance(step, Batch) else ())
+        def batches() -> Iterator[Batch]:
+            for step in steps:
+                is_batch = isinstance(step, Batch)
+                on_their_way.append(None if is_batch else step)
+                if is_batch:
+                    yield step
+
+        def between() -> Iterator[Any]:
+            while on_their_way and on_their_way[0]:
+                yield on_their_way.popleft()
+
+        def look_up(batch: Batch) -> tuple[Batch, dict[int, bytes]]:
+            return batch, search.rows_of(attachment_ids(batch))
 
         # What is looked up ahead waits in memory: only a few.
-        for step, found in company.threads.map_promptly(look_up, batches, share=0.1, gently=True):
+        looked_up = company.threads.map_promptly(look_up, batches(), share=0.1, gently=True)
+        for batch, found in looked_up:
+            yield from between()
+            on_their_way.popleft()
             documents = dict(self._converted(company, found))
             if search.fault:
                 self._explain(company)
-            yield step._replace(attachments=documents) if documents else step
+            yield batch._replace(attachments=documents) if documents else batch
+            yield from between()
+        yield from between()
 
     def rows(self, owner: ProcountorStream, record: Record) -> Iterator[dict[str, Any]]:
         """Yield the attachments of a document, or of the events of a statement."""

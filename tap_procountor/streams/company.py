@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tap_procountor.permissions.access import Access
 from tap_procountor.readers.completer import DetailEach
+from tap_procountor.readers.lister import Whole
 from tap_procountor.readers.numbered import Numbered
-from tap_procountor.readers.whole import Whole
 from tap_procountor.records.schema import INTEGER, STRING, RecordSchema, ValueSchema
 from tap_procountor.streams.base.full_table import FullListStream, SingleCallStream, ValuesStream
 

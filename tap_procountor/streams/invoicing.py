@@ -112,7 +112,6 @@ class InvoiceComments(IncrementalStream):
     schema = RecordSchema("Comment", added={"invoice_id": INTEGER, "version": DATE_TIME})
 
     def is_empty(self, company: Company) -> bool:
-        """Ask for one invoice and its comments, if there can be any."""
         self._check_use(company)
         return super().is_empty(company)
 

@@ -133,7 +133,6 @@ class ReportStream(FullTableStream):
         return self._years[company.id]
 
     def _chosen(self, company: Company, years: list[Span]) -> set[Span]:
-        """Return the fiscal years that ``report_fiscal_years`` names."""
         chosen: set[Span] = set()
         for name in map(str, self.config["report_fiscal_years"]):
             found = {year for year in years if year.first.startswith(name)}

@@ -96,7 +96,6 @@ def _periods(fiscal_years: list[dict[str, Any]]) -> Iterator[Region]:
 
 
 def _with_gaps(periods: list[Region]) -> Iterator[Region]:
-    """Yield the periods and what lies between them."""
     day = None
     for period in periods:
         if day is None or day < str(period.first):

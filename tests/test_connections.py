@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from tap_procountor.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
+
 Config = dict[str, Any]
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from support.exact import Record
     from support.target import Target
 
+pytestmark = pytest.mark.slow
+
+
 STREAMS = ("fiscal_years", "tracking_periods", "ledger_receipts", "ledger_transactions")
 
 

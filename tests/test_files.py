@@ -525,6 +525,7 @@ def test_files_are_not_selected_by_default(config: Record, tmp_path: Path) -> No
     assert not (tmp_path / "files").exists()
 
 
+@pytest.mark.slow
 def test_a_run_downloads_no_more_than_it_may_and_the_next_goes_on(
     sandbox: Sandbox, config: Record, tmp_path: Path
 ) -> None:

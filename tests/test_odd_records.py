@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from tap_procountor.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
+
 Config = dict[str, Any]
 CATALOG = ("invoices", "invoice_rows", "rejected_records")
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
+
 Json = dict[str, Any]
 
 HTML = {"Content-Type": "text/html"}

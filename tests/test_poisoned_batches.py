@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from support.exact import Record
 
+pytestmark = pytest.mark.slow
+
+
 ERROR = b'{"errors":[{"status":500,"message":"INTERNAL_ERROR"}]}'
 
 

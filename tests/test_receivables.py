@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from support.proxy import Answer, Proxy, Question
 
 
+pytestmark = pytest.mark.slow
+
+
 STREAMS = tuple(receivables.TABLES)
 DATED = (
     "bank_statements",

@@ -16,6 +16,9 @@ from tap_procountor.sandbox.books.editing import ClosedPeriodError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
+
 TYPES = {
     "SALES_INVOICE",
     "SALES_ORDER",

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.slow
+
+
 Config = dict[str, Any]
 
 STREAMS = tuple(company_tables.TABLES)

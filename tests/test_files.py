@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
     from tap_procountor.sandbox.company import Company
 
+pytestmark = pytest.mark.slow
+
+
 Contents = dict[int, bytes]
 
 _catalogs: dict[tuple[str, ...], Record] = {}

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.slow
+
+
 Config = dict[str, Any]
 
 STREAMS = tuple(payroll.TABLES)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tap_procountor.sandbox.company import Company
 
 
+pytestmark = pytest.mark.slow
+
+
 def is_sweep(question: Question) -> bool:
     return question.path == "/ledgerreceipts" and "startDate" in question.query
 

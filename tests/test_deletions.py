@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from tap_procountor.sandbox.company import Company
 
+pytestmark = pytest.mark.slow
+
+
 Config = dict[str, Any]
 
 LEDGER = (

@@ -238,6 +238,23 @@ def test_details_that_are_not_found_although_they_are_listed_are_a_fault(
     assert f"did not come from {path}" in rejected["reason"]
 
 
+def test_a_list_that_does_not_come_to_rest_proves_no_deletion(
+    sandbox: Sandbox, proxy: Proxy, tmp_path: Path
+) -> None:
+    """The details of a row do not come; the list, asked again, lacks the row, but counts it."""
+    lacking = truth(sandbox, "persons")[0]["id"]
+    proxy.answering(f"/persons/{lacking}", Answer(404, body=NOT_FOUND))
+
+    def hide(answer: dict[str, Any]) -> None:
+        if proxy.questions(f"/persons/{lacking}"):
+            answer["results"] = [row for row in answer["results"] if row["id"] != lacking]
+
+    proxy.altering("/persons", hide)
+    run = run_tap(tmp_path, proxy.config(), catalog=selecting("persons"))
+    assert run.exit_code == 1
+    assert "The list /persons keeps changing" in run.log
+
+
 def test_a_person_that_the_list_lacks_but_that_exists_is_not_declared_deleted(
     sandbox: Sandbox, proxy: Proxy, tmp_path: Path
 ) -> None:

@@ -59,7 +59,6 @@ class ApiList(ABC):
         path: The list, such as ``/invoices``.
         filters: Its filters.
         share: The share of the stream's requests that the list makes.
-
     """
 
     #: Whether a run may go on from an id, and thus pass the rows before it.

@@ -54,29 +54,37 @@ class NumberedList(ListAtOnce):
         Raises:
             ApiError: In that case, after the last page.
         """
-        page, is_at_rest = self._read()
+        page, unrest = self._read()
         yield from divided(page, PAGE_SIZE)
-        if not is_at_rest:
-            msg = (
-                f"The list {self.path} keeps changing while it is read, or is not as long as the "
-                "API says."
-            )
-            raise ApiError(msg)
+        if unrest:
+            raise unrest
 
     def whole(self) -> WholePage:
-        return self._read()[0]
+        """Read the list at rest: what a moving one lacks may exist.
 
-    def _read(self) -> tuple[WholePage, bool]:
-        """Read the list until it has come to rest, which is whether it has."""
+        Raises:
+            ApiError: If it does not come to rest.
+        """
+        page, unrest = self._read()
+        if unrest:
+            raise unrest
+        return page
+
+    def _read(self) -> tuple[WholePage, ApiError | None]:
+        """Read the list until it has come to rest; return it, and an error if it has not."""
         repeated_before: Counter[Any] | None = None
         for _ in range(_MAX_READINGS):
             texts, totals = self._read_once()
             keys = Counter(filter(None, map(self._key_of, texts)))
             repeated = keys - Counter(keys.keys())
             if totals <= {len(texts), None} and (not repeated or repeated == repeated_before):
-                return self._indexed(texts), True
+                return self._indexed(texts), None
             repeated_before = repeated
-        return self._indexed(texts), False
+        msg = (
+            f"The list {self.path} keeps changing while it is read, or is not as long as the "
+            "API says."
+        )
+        return self._indexed(texts), ApiError(msg)
 
     def first(self) -> Iterator[WholePage]:
         return divided(self._indexed(self._page(size=1).rows), PAGE_SIZE)

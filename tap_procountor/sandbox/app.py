@@ -45,7 +45,10 @@ def _report_fault(request: Request, error: Exception) -> Response:
     """Log a fault of the sandbox itself; the server's own log is off for the ordered faults."""
     _log.error("The sandbox failed at %s %s", request.method, request.url.path, exc_info=error)
     message = f"The sandbox failed with {type(error).__name__}; its log has the traceback"
-    return json_answer(ApiError(500, message).body, 500)
+    answer = json_answer(ApiError(500, message).body, 500)
+    # The server closes the connection after a fault: no client may send the next request on it.
+    answer.headers["Connection"] = "close"
+    return answer
 
 
 async def _unknown_version(scope: Scope, receive: Receive, send: Send) -> None:

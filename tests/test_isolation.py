@@ -9,7 +9,7 @@ import pytest
 from support.bookkeeping import when_asked
 from support.cases import mostly_slow
 from support.catalog import selecting
-from support.command import Run, all_at_once, report_of, run_tap
+from support.command import Run, report_of, run_tap
 from support.oracle import truth
 from support.target import Target
 
@@ -17,7 +17,6 @@ from tap_procountor.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from concurrent.futures import Future
     from pathlib import Path
 
     from support.exact import Record
@@ -32,34 +31,12 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def disturbed(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[dict[str, Future[tuple[Run, Sandbox, Config]]]]:
-    # Not in the threads: pytest makes its own folder when it is first asked for one.
-    folders = {fault: tmp_path_factory.mktemp("disturbed") for fault in FAULTS}
-
-    def run(fault: str) -> tuple[Run, Sandbox, Config]:
-        with Sandbox(invoices=60, requests_per_second=0) as sandbox:
-            sandbox.add_fault(path="/products", times=None, **FAULTS[fault])
-            folder = folders[fault]
-            config = {
-                **sandbox.config(),
-                "requests_per_second": 1000,
-                "request_timeout": 5,
-                "run_report_path": str(folder / "report.json"),
-            }
-            return run_tap(folder, config), sandbox, config
-
-    with all_at_once(run, FAULTS) as runs:
-        yield runs
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_permanent_fault_in_one_endpoint_leaves_the_others_exact(
-    disturbed: dict[str, Future[tuple[Run, Sandbox, Config]]], fault: str
+    sandbox: Sandbox, reporting: Config, tmp_path: Path, fault: str
 ) -> None:
-    run, sandbox, reporting = disturbed[fault].result()
+    sandbox.add_fault(path="/products", times=None, **FAULTS[fault])
+    run = run_tap(tmp_path, reporting | {"request_timeout": 5})
     assert run.exit_code == 1
     assert "Traceback" not in run.log
     target = Target().load(run)

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from support.cases import mostly_slow
 
 from tap_procountor.api import rate_limit as limiter_module
 from tap_procountor.api.rate_limit import RateLimiter, Turn
@@ -16,7 +17,9 @@ from tap_procountor.errors import ApiError
 from tap_procountor.settings import requests_per_second
 
 
-@pytest.mark.parametrize(("rate", "seconds"), [(20, 3), (60, 2), (1.5, 4), (0.75, 4)])
+@pytest.mark.parametrize(
+    ("rate", "seconds"), mostly_slow([(20, 3), (0.75, 4), (60, 2), (1.5, 4)], by_default=2)
+)
 def test_no_span_sees_more_than_permitted_although_missed_turns_are_made_good(
     rate: float, seconds: float
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import run_tap
 from support.oracle import truth
@@ -48,7 +49,7 @@ def test_at_most_eleven_requests_per_thousand_documents(invoices: int, tmp_path:
 SOME = ("company", "fiscal_years", "invoices", "ledger_receipts", "persons", "products")
 
 
-@pytest.mark.parametrize(("permitted", "streams"), [(5, SOME), (20, ())])
+@pytest.mark.parametrize(("permitted", "streams"), mostly_slow([(5, SOME), (20, ())]))
 def test_no_second_sees_more_requests_than_permitted(
     permitted: int, streams: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -160,7 +161,7 @@ def test_a_failure_is_not_shared(sandbox: Sandbox, config: Config, tmp_path: Pat
     assert run.records("vat_statuses")
 
 
-@pytest.mark.parametrize("concurrency", [1, 2])
+@pytest.mark.parametrize("concurrency", mostly_slow([1, 2]))
 def test_lists_of_any_length_come_whatever_the_concurrency(
     concurrency: int, tmp_path: Path
 ) -> None:

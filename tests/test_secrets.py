@@ -12,7 +12,7 @@ import pytest
 from requests import Request
 from support.cases import mostly_slow
 from support.catalog import selecting
-from support.command import all_at_once, exit_code_of, start_command
+from support.command import exit_code_of, start_command
 
 from tap_procountor.api.client import ProcountorClient
 from tap_procountor.api.company import Company
@@ -23,7 +23,6 @@ from tap_procountor.tap import TapProcountor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from concurrent.futures import Future
     from pathlib import Path
 
 Config = dict[str, Any]
@@ -223,44 +222,24 @@ PATHS += ["/company", "/coa", "/dimensions", "/products", "/persons", "/persons/
 PATHS += ["/invoices", "/invoices/*", "/ledgerreceipts/*", "/businesspartners/groups"]
 
 
-#: Status and turn: each path gets another body each time.
-QUOTES = [(status, turn) for status in (200, 302, 401, 403, 404, 429, 500) for turn in range(3)]
-
-
-@pytest.fixture(scope="module")
-def quoted(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[dict[tuple[int, int], Future[tuple[Run, Sandbox]]]]:
-    # Not in the threads: pytest makes its own folder when it is first asked for one.
-    folders = {case: tmp_path_factory.mktemp("quoted") for case in QUOTES}
-
-    def run(case: tuple[int, int]) -> tuple[Run, Sandbox]:
-        status, turn = case
-        bodies = [body.replace("%s", ACCOUNT) for body in BODIES.values()]
-        with Sandbox(companies=2, invoices=30, requests_per_second=0) as sandbox:
-            for number, path in enumerate(PATHS):
-                sandbox.add_fault(
-                    path=path,
-                    status=status,
-                    times=None,
-                    body=bodies[(number + turn * 3) % len(bodies)],
-                    company=sandbox.companies[1].id,
-                    headers={"Retry-After": "1000", "Location": f"/{ACCOUNT}"},
-                )
-            folder = folders[case]
-            return run_tap(folder, settings(sandbox, folder)), sandbox
-
-    with all_at_once(run, QUOTES) as runs:
-        yield runs
-
-
-@pytest.mark.parametrize("case", QUOTES, ids=str)
-def test_answers_that_quote_the_data_and_the_token(
-    quoted: dict[tuple[int, int], Future[tuple[Run, Sandbox]]], case: tuple[int, int]
-) -> None:
-    run, sandbox = quoted[case].result()
-    assert run.exit_code == 1
-    assert_silent(run, sandbox)
+@pytest.mark.parametrize("status", [200, 302, 401, 403, 404, 429, 500])
+@pytest.mark.parametrize("turn", mostly_slow(range(3)))
+def test_answers_that_quote_the_data_and_the_token(tmp_path: Path, status: int, turn: int) -> None:
+    """Each path gets another body each time."""
+    bodies = [body.replace("%s", ACCOUNT) for body in BODIES.values()]
+    with Sandbox(companies=2, invoices=30, requests_per_second=0) as sandbox:
+        for number, path in enumerate(PATHS):
+            sandbox.add_fault(
+                path=path,
+                status=status,
+                times=None,
+                body=bodies[(number + turn * 3) % len(bodies)],
+                company=sandbox.companies[1].id,
+                headers={"Retry-After": "1000", "Location": f"/{ACCOUNT}"},
+            )
+        run = run_tap(tmp_path, settings(sandbox, tmp_path))
+        assert run.exit_code == 1
+        assert_silent(run, sandbox)
 
 
 @pytest.mark.parametrize("name", mostly_slow(BODIES, by_default=3))

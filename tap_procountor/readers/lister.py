@@ -90,12 +90,9 @@ class ApiList(ABC):
     def first(self) -> Iterator[Page]:
         """Yield a page with a row, if there is one, at the least cost."""
 
-    @abstractmethod
     def existing(self, ids: Iterable[int]) -> set[int]:
         """Return those of the ids that the list has."""
-
-    def contains(self, number: int) -> bool:
-        return any(self.rows([number]))
+        return {number for page in self.rows(ids) for number in page.ids}
 
 
 class Lister:
@@ -184,9 +181,6 @@ class ListAtOnce(ApiList):
     def first(self) -> Iterator[WholePage]:
         """Yield the first page: there is no smaller question."""
         return islice(self.pages(), 1)
-
-    def existing(self, ids: Iterable[int]) -> set[int]:
-        return {number for page in self.rows(ids) for number in page.ids}
 
 
 class WholeList(ListAtOnce):

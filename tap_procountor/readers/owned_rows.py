@@ -150,7 +150,7 @@ class RowsOfOwner(Completer):
 
     def _without_rows(self, company: Company, owner: Source, error: RecordError) -> Batch:
         """Tell an owner that has been deleted from one whose rows are withheld."""
-        if any(one.contains(owner["id"]) for one in self.lister.lists(company)):
+        if any(one.existing([owner["id"]]) for one in self.lister.lists(company)):
             return Batch([], rejected=[Rejection.of({"id": owner["id"]}, error)])
         return Batch([], vanished=[owner["id"]])
 

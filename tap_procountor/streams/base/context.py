@@ -32,16 +32,14 @@ if TYPE_CHECKING:
     from tap_procountor.records.rejection import Rejection
 
     class RejectedTable(Protocol):
-        """Keeps the records that no other table can hold."""
+        """Keeps the records that no other table can hold: ``RejectedRecords``."""
 
         @property
-        def selected(self) -> bool:
-            """Whether it is written."""
+        def selected(self) -> bool: ...
 
         def keep(
             self, stream: str, company: Company, rejection: Rejection, *, shows_everything: bool
-        ) -> None:
-            """Write a record that a stream has rejected; see ``RejectedRecords``."""
+        ) -> None: ...
 
 
 class RunContext:

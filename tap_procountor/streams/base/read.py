@@ -85,10 +85,11 @@ class ReadStream(ProcountorStream):
             rights = self.run.rights_of(company)
             self._find(company, self.access.judge(rights, is_empty=is_empty))
         else:
+            error = IncompleteError(f"Its rows come with {self.name}, which failed.")
             for rows in self._selected_row_streams:
-                outcome = self.run.report.outcome(rows.name, company.id)
-                if not outcome.shortfall:
-                    outcome.fail(IncompleteError(f"Its rows come with {self.name}, which failed."))
+                of_rows = self.run.report.outcome(rows.name, company.id)
+                if not of_rows.shortfall:
+                    of_rows.fail(error)
 
     def _find(self, company: Company, finding: Finding) -> None:
         tolerated = self.config["on_missing_permission"] == "warn"

@@ -129,6 +129,7 @@ def test_many_files_through_two_kills(tmp_path: Path, invoices: int, least: int)
                 wait_for_files(files, int(len(expected) * share))
                 process.kill()
             run = ended(process, tmp_path)
+            wait_for_silence(sandbox)
             assert share or run.exit_code == 0, run.log
             target.load(run)
             state = run.state or state
@@ -154,6 +155,14 @@ def start(folder: Path, config: Record, state: Record, catalog: Record) -> subpr
         return subprocess.Popen(
             [sys.executable, "-m", "tap_procountor", *arguments], stdout=messages, stderr=log
         )
+
+
+def wait_for_silence(sandbox: Sandbox) -> None:
+    """Wait until what a killed run has still asked for has been counted."""
+    before, now = -1, 0
+    while now > before:
+        time.sleep(0.5)
+        before, now = now, len(sandbox.statistics().requests)
 
 
 def ended(process: subprocess.Popen[bytes], folder: Path) -> Run:

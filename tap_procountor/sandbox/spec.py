@@ -291,5 +291,6 @@ _PARSERS: dict[str | None, Callable[[str], Any]] = {
     "date-time": _parse_time,
     "date": _parse_date,
     "int32": int,
+    "int64": int,
     "number": int,
 }

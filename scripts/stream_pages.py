@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 MEANINGS: dict[str, str] = yaml.safe_load((HERE / "meanings.yaml").read_text("utf-8"))
 EXAMPLES: dict[str, str] = yaml.safe_load((HERE / "examples.yaml").read_text("utf-8"))
-#: What the examples take for receipts of the official books: ``{official}`` stands for it.
-OFFICIAL = EXAMPLES.pop("_official").strip()
 #: With their references to each other, which the SDK resolves in its own copy.
 COMPONENTS: dict[str, Schema] = json.loads(
     files("tap_procountor").joinpath("openapi.json").read_text("utf-8")
@@ -286,7 +284,7 @@ def _column_joins(stream: StreamType) -> Iterator[Join]:
 
 def example(stream: StreamType) -> str:
     """Return a query on a table: a written one, or one made from its columns and joins."""
-    written = EXAMPLES.get(name_of(stream), "").strip().replace("{official}", OFFICIAL)
+    written = EXAMPLES.get(name_of(stream), "").strip()
     return written or "\n".join(_made_example(stream))
 
 

@@ -7,22 +7,17 @@ import os
 import re
 import subprocess
 import sys
-from collections import defaultdict
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 import settings_tables
 import yaml
 from support.meltano import postgres
+from support.oracle.books import OFFICIAL_STATUSES
 
 from tap_procountor.sandbox import Sandbox
 from tap_procountor.streams.registry import STREAM_TYPES
-
-if TYPE_CHECKING:
-    from tap_procountor.sandbox.company import Company
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -113,22 +108,8 @@ def test_pasted_block_fills_postgresql_and_the_trial_balance_is_exact(tmp_path: 
             query = (DOCS / "sql" / "trial_balance.sql").read_bytes()
             rows = connection.execute(query).fetchall()
         sums = {(account, str(month)[:7]): total for _, account, _, month, total in rows}
-        assert sums == official_sums(sandbox.companies[0])
+        assert sums == sandbox.companies[0].ledger_report(OFFICIAL_STATUSES)
         assert sums != sandbox.companies[0].ledger_report()
-
-
-def official_sums(company: Company) -> dict[tuple[str, str], Decimal]:
-    """Sum the official books by account and month, by the rule that Procountor's help gives."""
-    sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    for receipt in company.truth("ledgerreceipts"):
-        is_preliminary = receipt.get("status") in {
-            *("UNFINISHED", "RECEIVED", "VERIFIED", "INVALIDATED")
-        }
-        if is_preliminary or receipt["type"] in {"PURCHASE_ORDER", "SALES_ORDER"}:
-            continue
-        for entry in receipt["transactions"]:
-            sums[entry["account"], receipt["receiptDate"][:7]] += entry["accountingValue"]
-    return dict(sums)
 
 
 def meltano(folder: Path, *arguments: str, **settings: str) -> None:

@@ -12,6 +12,7 @@ from support.cases import mostly_slow
 from support.catalog import selecting
 from support.command import Run, run_tap
 from support.exact import Digits, Record, parse
+from support.oracle.books import OFFICIAL_STATUSES, official
 from support.oracle.records import expected_record
 from support.target import Target
 
@@ -30,10 +31,6 @@ Config = dict[str, Any]
 
 REPORTS = ("report_ledger_accounts", "report_accounting", "report_general_ledger")
 LEDGER = ("ledger_receipts", "ledger_transactions")
-OFFICIAL = (
-    *("APPROVED", "MARKED_PAID", "NOT_SENT", "PAID", "PARTLY_PAID", "PAYMENT_DENIED"),
-    *("PAYMENT_QUEUED", "PAYMENT_SENT_TO_BANK", "SENT"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +63,8 @@ def months(*years: int) -> Iterator[Span]:
 
 def official_entries(target: Target) -> Iterator[tuple[Record, Record]]:
     """Yield the entries of the official bookkeeping with their receipts."""
-    receipts = {
-        (row["company_id"], row["id"]): row
-        for row in target.rows("ledger_receipts")
-        if row.get("status") in {*OFFICIAL, "", None}
-    }
+    rows = official(target.rows("ledger_receipts"))
+    receipts = {(row["company_id"], row["id"]): row for row in rows}
     for entry in target.rows("ledger_transactions"):
         receipt = receipts.get((entry["company_id"], entry["ledger_receipt_id"]))
         if receipt:
@@ -116,7 +110,7 @@ def posted(sandbox: Sandbox, company: Company, path: str, question: Record) -> A
     ).json()["access_token"]
     answer = requests.post(
         f"{sandbox.api_url}{path}",
-        json=question | {"receiptStatus": list(OFFICIAL)},
+        json=question | {"receiptStatus": list(OFFICIAL_STATUSES)},
         headers={"Authorization": f"Bearer {token}"},
         timeout=10,
     )
@@ -291,7 +285,7 @@ def the_only_one_on_its_account(company: Company) -> int:
     """Return an invoice of an open period whose receipt is alone on an account in its month."""
     holders = defaultdict(list)
     for receipt in company.truth("ledgerreceipts"):
-        if receipt.get("status") in {*OFFICIAL, "", None}:
+        if receipt.get("status") in {*OFFICIAL_STATUSES, "", None}:
             for entry in receipt["transactions"]:
                 holders[entry["account"], receipt["receiptDate"][:7]].append(receipt)
     company.reopen_periods("2025-01-01", "2026-12-31")

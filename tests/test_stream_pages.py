@@ -104,7 +104,7 @@ def test_sums_of_the_ledger_count_current_receipts_of_the_official_books() -> No
     ]
     assert len(sums) == 4
     for query in sums:
-        assert stream_pages.OFFICIAL in query
+        assert "join procountor.official_receipts r" in query
         assert "tap_procountor.ledger_" not in query
 
 

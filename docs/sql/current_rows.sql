@@ -20,6 +20,37 @@ where r._sdc_deleted_at is null
             and r._sdc_extracted_at < p.swept_at
     );
 
+-- The official books: as Procountor's own reports count them. Receipts without a status are those of
+-- opening balances, bank statements and reference payments. Each close makes opening receipts anew; of
+-- those of a fiscal year or a month, only the one with the highest id is valid.
+create view procountor.official_receipts as
+select r.*
+from procountor.ledger_receipts r
+where coalesce(r.status, '') in (
+        '', 'APPROVED', 'MARKED_PAID', 'NOT_SENT', 'PAID', 'PARTLY_PAID', 'PAYMENT_DENIED',
+        'PAYMENT_QUEUED', 'PAYMENT_SENT_TO_BANK', 'SENT'
+    )
+    and coalesce(r.type, '') not in ('PURCHASE_ORDER', 'SALES_ORDER')
+    and not exists (
+        select 1
+        from procountor.ledger_receipts newer
+        where newer.company_id = r.company_id
+            and newer.type = r.type
+            and newer.id > r.id
+            and (
+                r.type = 'TRACKING_PERIOD_OPENING_RECEIPT'
+                and date_trunc('month', newer.receipt_date) = date_trunc('month', r.receipt_date)
+                or r.type = 'RECEIPT_FOR_OPENING_ACCOUNTS'
+                and exists (
+                    select 1
+                    from tap_procountor.fiscal_years y
+                    where y.company_id = r.company_id
+                        and r.receipt_date between y.start_date and y.end_date
+                        and newer.receipt_date between y.start_date and y.end_date
+                )
+            )
+    );
+
 create view procountor.business_partners as
 select * from tap_procountor.business_partners where _sdc_deleted_at is null;
 

@@ -7,12 +7,10 @@ select
     date_trunc('month', r.receipt_date)::date as month,
     sum(t.accounting_value) as total
 from procountor.ledger_transactions t
-join procountor.ledger_receipts r
+join procountor.official_receipts r
     on r.company_id = t.company_id and r.id = t.ledger_receipt_id
 left join tap_procountor.chart_of_accounts a
     on a.company_id = t.company_id and a.ledger_account_code = t.account
     and a._sdc_deleted_at is null
-where coalesce(r.status, '') not in ('UNFINISHED', 'RECEIVED', 'VERIFIED', 'INVALIDATED')
-    and coalesce(r.type, '') not in ('PURCHASE_ORDER', 'SALES_ORDER')
 group by t.company_id, t.account, a.name, month
 order by t.company_id, t.account, month;

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from .books.collection import Collection
 from .books.editing import Bookkeeper
+from .books.reports import Span
 from .registers import register_of
 from .resources import RESOURCES, Resource, find
 from .tenant import Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from threading import RLock
 
     from .auth import Keyring
@@ -67,10 +68,11 @@ class Company(Tenant):
             if not resource.owners:
                 register_of(self, resource)
 
-    def ledger_report(self) -> dict[tuple[str, str], Decimal]:
+    def ledger_report(self, statuses: Sequence[str] = ()) -> dict[tuple[str, str], Decimal]:
         """Return the sum of each account in each month, as the ledger accounts' report has it."""
         sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-        for receipt in self.truth("ledger_receipts"):
+        counted = Span("", "9999", statuses)
+        for receipt in filter(counted.holds, self.books.reports.receipts()):
             for transaction in receipt["transactions"]:
                 key = (transaction["account"], receipt["receiptDate"][:7])
                 sums[key] += transaction["accountingValue"]

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 _FIRST_RESULT_ACCOUNT = "3000"
 _NOTHING = Decimal("0.00")
+_ORDERS = frozenset({"PURCHASE_ORDER", "SALES_ORDER"})
+_OPENINGS = {
+    "RECEIPT_FOR_OPENING_ACCOUNTS": len("2026"),
+    "TRACKING_PERIOD_OPENING_RECEIPT": len("2026-01"),
+}
+"""Each close makes them anew, by fiscal year and by month; the one with the highest id is valid.
+
+The value is how much of the date they share.
+"""
 
 
 class Span(NamedTuple):
@@ -33,12 +42,12 @@ class Span(NamedTuple):
     types: Collection[str] = ()
 
     def holds(self, receipt: Document) -> bool:
-        """Tell whether a receipt counts."""
-        status = receipt.get("status")
+        """Tell whether a receipt counts, unless another has superseded it."""
+        status, kind = receipt.get("status"), receipt["type"]
         return (
             self.first <= receipt["receiptDate"] <= self.last
             and (not self.statuses or not status or status in self.statuses)
-            and (not self.types or receipt["type"] in self.types)
+            and (kind in self.types if self.types else kind not in _ORDERS)
         )
 
 
@@ -149,13 +158,26 @@ class Reports:
             sums[entry["account"]] += entry["accountingValue"]
         return sums
 
-    def _entries(self, counts: Callable[[Document], bool]) -> Iterator[tuple[Document, Document]]:
+    def receipts(self) -> list[Document]:
+        """Return all receipts but the openings that newer ones have superseded."""
         if self._written_at != self._register.changes:
-            self._receipts = [self._register.document(row) for row in self._register]
+            documents = [self._register.document(row) for row in self._register]
+            self._receipts = list({_place_of(one): one for one in documents}.values())
             self._written_at = self._register.changes
-        for receipt in filter(counts, self._receipts):
+        return self._receipts
+
+    def _entries(self, counts: Callable[[Document], bool]) -> Iterator[tuple[Document, Document]]:
+        for receipt in filter(counts, self.receipts()):
             for entry in receipt["transactions"]:
                 yield receipt, entry
+
+
+def _place_of(receipt: Document) -> tuple[str, str | int]:
+    """Return what only one valid receipt can have."""
+    kind = receipt["type"]
+    if kind in _OPENINGS:
+        return kind, receipt["receiptDate"][: _OPENINGS[kind]]
+    return "", receipt["id"]
 
 
 def _transaction(receipt: Document, entry: Document) -> Document:

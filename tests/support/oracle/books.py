@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 from support.exact import Digits
 from support.oracle.records import documents, expected_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from support.exact import Key, Record
     from support.oracle.records import Rows
@@ -76,6 +77,30 @@ def _transaction_dimensions(company: Company) -> Iterator[Record]:
             if first is not row:
                 first["value"] = Digits(Decimal(first["value"]) + Decimal(row["value"]))
     yield from rows.values()
+
+
+#: Receipts of these statuses, or of none, are the official books.
+OFFICIAL_STATUSES = (
+    *("APPROVED", "MARKED_PAID", "NOT_SENT", "PAID", "PARTLY_PAID", "PAYMENT_DENIED"),
+    *("PAYMENT_QUEUED", "PAYMENT_SENT_TO_BANK", "SENT"),
+)
+
+#: Of several opening receipts the newest is valid: in a year, or in a month.
+_OPENINGS = {
+    "RECEIPT_FOR_OPENING_ACCOUNTS": len("2026"),
+    "TRACKING_PERIOD_OPENING_RECEIPT": len("2026-01"),
+}
+
+
+def official(receipts: Iterable[Record]) -> list[Record]:
+    """Return the rows of ``ledger_receipts`` that are the official books."""
+    valid: dict[Any, Record] = {}
+    for row in sorted(receipts, key=itemgetter("id")):
+        if row.get("status") in {*OFFICIAL_STATUSES, "", None}:
+            length = _OPENINGS.get(row["type"])
+            place = row["receipt_date"][:length] if length else row["id"]
+            valid[row["company_id"], row["type"], place] = row
+    return [*valid.values()]
 
 
 TABLES: dict[str, Rows] = {

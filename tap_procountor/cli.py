@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import sys
 from abc import abstractmethod
 from contextlib import contextmanager, redirect_stdout
@@ -12,6 +13,7 @@ from pathlib import Path
 from traceback import format_tb
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+import click
 import msgspec
 from click.exceptions import ClickException, Exit
 from dotenv import find_dotenv, load_dotenv
@@ -26,8 +28,6 @@ from tap_procountor.state.validation import unwrapped
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
-
-    import click
 
 
 class CommandLine(Tap):
@@ -72,6 +72,10 @@ class CommandLine(Tap):
     @abstractmethod
     def test_connection(self) -> None:
         """Print what each selected stream of each company lets the key's user read."""
+
+    @abstractmethod
+    def reconcile(self, year: str) -> None:
+        """Compare the ledger of a fiscal year with Procountor's report."""
 
     @classmethod
     def print_about(cls, output_format: str | None = None) -> None:
@@ -121,7 +125,33 @@ class CommandLine(Tap):
         command = super().get_singer_command()
         for option in command.params:
             option.is_eager |= option.name == "catalog"
+        command.params.append(
+            click.Option(
+                ["--reconcile"],
+                is_flag=False,
+                flag_value="",
+                metavar="[YEAR]",
+                help=(
+                    "Compare the ledger of the fiscal years that begin in YEAR, by default of the "
+                    "open ones, with Procountor's report, and print a table."
+                ),
+                callback=cls.cb_reconcile,
+                expose_value=False,
+            )
+        )
         return command
+
+    @classmethod
+    def cb_reconcile(cls, ctx: click.Context, param: click.Option, value: str | None) -> None:  # noqa: ARG003 - click's
+        """Compare the ledger with Procountor's report, and end the program."""
+        if value is None:
+            return
+        with cls._one_sentence_errors():
+            if value and not re.fullmatch(r"\d{4}", value):
+                msg = f"--reconcile takes a year such as 2026, not '{value}'."
+                raise ConfigurationError(msg)
+            cls._from_files(ctx.params["config"], ctx.params.get("catalog")).reconcile(value)
+        ctx.exit()
 
     @property
     def _env_var_config(self) -> dict[str, Any]:

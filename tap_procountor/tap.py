@@ -15,6 +15,7 @@ from tap_procountor.check import test_connection
 from tap_procountor.cli import CommandLine
 from tap_procountor.errors import ConfigurationError
 from tap_procountor.output.messages import MessageWriter, StateWriter
+from tap_procountor.reconcile import reconcile
 from tap_procountor.run import Run
 from tap_procountor.settings import SETTINGS
 from tap_procountor.state.validation import check_state
@@ -130,6 +131,9 @@ class TapProcountor(CommandLine):
 
     def test_connection(self) -> None:
         test_connection(Run(self.context, self.state))
+
+    def reconcile(self, year: str) -> None:
+        reconcile(Run(self.context, self.state), year)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Stop on SIGTERM or Ctrl-C, after which the SDK would exit with 0."""

@@ -280,14 +280,14 @@ def exact_decimal(text: str) -> Decimal:
 
 
 #: Adds without rounding, however many digits the amounts have.
-_exact = Context(prec=3 * _LONGEST_NUMBER, traps=[Inexact])
+exact_add = Context(prec=3 * _LONGEST_NUMBER, traps=[Inexact]).add
 
 
 def total(amounts: Iterable[Raw | None]) -> Decimal | None:
     """Add up numbers of a record, exactly; None if all are null or did not come."""
     texts = [bytes(amount).decode() for amount in amounts if amount]
     numbers = [Decimal(text) for text in texts if text != "null"]
-    return reduce(_exact.add, numbers) if numbers else None
+    return reduce(exact_add, numbers) if numbers else None
 
 
 def _are_plain_numbers(groups: Iterable[Iterable[Any]]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections import defaultdict
+from decimal import Decimal
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from tap_procountor.errors import ApiError, none_if_unknown
 from tap_procountor.permissions.access import Access
 from tap_procountor.readers.batch import Batch
 from tap_procountor.readers.list_page import Source, records_in
+from tap_procountor.reconciliation.rules import OFFICIAL_STATUSES
 from tap_procountor.records.schema import DATE, INTEGER, STRING, RecordSchema
 from tap_procountor.streams.base.full_table import FullTableStream
 from tap_procountor.streams.base.periods import Span, months_of
@@ -28,20 +30,6 @@ if TYPE_CHECKING:
     from tap_procountor.api.company import Company
     from tap_procountor.state.ids import Key
     from tap_procountor.streams.base.stream import ProcountorStream
-
-#: Receipts of these statuses, and those that have none, are the official bookkeeping. Without the
-#: list the API would choose by the company's rights.
-_OFFICIAL_STATUSES = [
-    "APPROVED",
-    "MARKED_PAID",
-    "NOT_SENT",
-    "PAID",
-    "PARTLY_PAID",
-    "PAYMENT_DENIED",
-    "PAYMENT_QUEUED",
-    "PAYMENT_SENT_TO_BANK",
-    "SENT",
-]
 
 _PERIOD = {"start_date": DATE, "end_date": DATE}
 
@@ -102,7 +90,7 @@ class ReportStream(FullTableStream):
 
     def _post(self, company: Company, path: str, span: Span, **question: str) -> Any:  # noqa: ANN401 - any JSON
         body: Params = {"startDate": span.first, "endDate": span.last, **question}
-        return company.post(path, body | {"receiptStatus": _OFFICIAL_STATUSES})
+        return company.post(path, body | {"receiptStatus": OFFICIAL_STATUSES})
 
     def _lines(self, answer: Any, span: Span, **place: Any) -> Iterator[Source]:  # noqa: ANN401 - any JSON
         """Yield the lines of all periods of an answer, with their period and position."""
@@ -176,6 +164,21 @@ class ReportLedgerAccounts(ReportStream):
             code = _CODE.match(str(line.get("name")))
             line["ledger_account_code"] = code[0] if code else None
         return Batch(lines)
+
+    def totals(self, company: Company, span: Span) -> dict[str, Decimal]:
+        """Ask for the sum of each account in a period.
+
+        Raises:
+            ProcountorError: If the report does not come, or is about other days.
+        """
+        totals: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for line in self._ask(company, (span, "")).documents:
+            if not isinstance(line, dict) or (line["start_date"], line["end_date"]) != span:
+                msg = f"The answer of {self.path} is not about the days asked for."
+                raise ApiError(msg)
+            if code := line["ledger_account_code"]:
+                totals[code] += line.get("value") or 0
+        return totals
 
 
 class ReportAccounting(ReportStream):

@@ -34,11 +34,12 @@ T = TypeVar("T")
 
 @dataclass
 class Run:
-    """A finished run of the tap."""
+    """A finished run of the tap; ``printed`` is what it has said to people."""
 
     exit_code: int
     messages: list[Record]
     log: str
+    printed: str = ""
 
     @property
     def state(self) -> Record:
@@ -69,7 +70,7 @@ def run_tap(
         exit_code = exit_code_of(start_command(arguments, files))
         written, log = (file.read_text("utf-8") for file in files)
     messages = [parse(line) for line in written.split("\n") if line.startswith('{"type"')]
-    return Run(exit_code, messages, log)
+    return Run(exit_code, messages, log, "" if messages else written)
 
 
 def inputs(folder: Path, **contents: Record | None) -> list[str]:

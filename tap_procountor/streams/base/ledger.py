@@ -13,7 +13,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tap_procountor.api.clock import format_exactly, format_utc
+from tap_procountor.errors import RecordError
 from tap_procountor.permissions.access import Verdict
+from tap_procountor.records.rejection import Rejection
 from tap_procountor.state.ids import Census, Comparison, Seen
 from tap_procountor.streams.base.incremental import IncrementalStream, not_in
 from tap_procountor.streams.base.periods import Ledger
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from tap_procountor.api.company import Company
     from tap_procountor.readers.batch import Batch, Row
     from tap_procountor.readers.lister import ApiList
+    from tap_procountor.reconciliation.tally import Tally
     from tap_procountor.state.bookmarks import Window
     from tap_procountor.streams.base.periods import Region
 
@@ -42,7 +45,7 @@ class LedgerStream(IncrementalStream):
         return self.run.keeps_ids(of_all_streams=False)
 
     def region_of(self, company: Company, row: Row) -> str:
-        return self._ledger(company).key_of(row.receipt_date)
+        return self.ledger(company).key_of(row.receipt_date)
 
     def take_census(
         self,
@@ -53,7 +56,7 @@ class LedgerStream(IncrementalStream):
         window: Window,
     ) -> Iterator[Batch | Comparison]:
         """Read the receipts that may have changed unnoticed again, and compare the ids."""
-        ledger = self._ledger(company)
+        ledger = self.ledger(company)
         visits = [
             (region, self._visit(region, before) if everything is None else Visit.READ)
             for region in ledger.regions
@@ -105,11 +108,9 @@ class LedgerStream(IncrementalStream):
 
     def _receipts(self, company: Company, span: list[Region]) -> ApiList:
         """Return the list of the receipts of a span of days; of all days if it is empty."""
-        filters: Params = {}
+        filters = _days_of(span)
         if wanted_from := self.run.moment("start_date"):
             filters["versionStartDate"] = self.run.api_clock.lower_bound(wanted_from)
-        filters |= {"startDate": span[0].first} if span and span[0].first else {}
-        filters |= {"endDate": span[-1].last} if span and span[-1].last else {}
         return self.lister.at(company, filters, self._completer.list_share)
 
     def _swept(
@@ -156,7 +157,7 @@ class LedgerStream(IncrementalStream):
         sweep.swept.clear()
 
     def _comparison(self, company: Company, sweep: Sweep) -> Comparison:
-        ledger = self._ledger(company)
+        ledger = self.ledger(company)
         missing = sweep.missing() if self.keeps_ids else set()
         outcome = self.run.report.outcome(self.name, company.id)
         # Otherwise not all of a period has been read.
@@ -188,7 +189,25 @@ class LedgerStream(IncrementalStream):
 
         return Comparison(missing, sweep.compared if missing else 0, census)
 
-    def _ledger(self, company: Company) -> Ledger:
+    def add_up(self, company: Company, span: list[Region], tally: Tally) -> list[Rejection]:
+        """Read the receipts of a span of days without writing them, and add them to a tally.
+
+        Returns:
+            Those that cannot be used, and that the tally lacks.
+        """
+        rejected: list[Rejection] = []
+        one = self.lister.at(company, _days_of(span), self._completer.list_share)
+        for batch in self._completer.complete(one, one.pages()):
+            rejected += batch.rejected
+            for text, record in self.convert.all(batch.documents):
+                if isinstance(record, RecordError):
+                    rejected.append(Rejection.of(text, record))
+                else:
+                    tally.add(record)
+        return rejected
+
+    def ledger(self, company: Company) -> Ledger:
+        """Return a company's fiscal years and tracking periods, which a run requests once."""
         if company.id not in self._ledgers:
             self._ledgers[company.id] = Ledger(company.get("/fiscalyears"))
         return self._ledgers[company.id]
@@ -196,3 +215,8 @@ class LedgerStream(IncrementalStream):
     @cached_property
     def _ledgers(self) -> dict[int, Ledger]:
         return {}
+
+
+def _days_of(span: list[Region]) -> Params:
+    first, last = (span[0].first, span[-1].last) if span else (None, None)
+    return ({"startDate": first} if first else {}) | ({"endDate": last} if last else {})

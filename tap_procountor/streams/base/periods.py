@@ -26,6 +26,14 @@ class Span(NamedTuple):
     last: str
 
 
+class Year(NamedTuple):
+    """A fiscal year, from its first day to its last."""
+
+    first: str
+    last: str
+    is_open: bool
+
+
 class Region(NamedTuple):
     """A span of receipt dates.
 
@@ -49,14 +57,20 @@ class Ledger:
 
     Args:
         fiscal_years: The answer of ``/fiscalyears``.
+
+    Attributes:
+        years: The fiscal years, the earliest first.
+        regions: All of time, in order.
     """
 
     def __init__(self, fiscal_years: dict[str, Any]) -> None:
         try:
-            periods = sorted(
-                _periods(fiscal_years.get("fiscalYears") or []), key=lambda region: region.key
+            years = fiscal_years.get("fiscalYears") or []
+            self.years = sorted(
+                Year(year["startDate"], year["endDate"], year.get("isOpen") is not False)
+                for year in years
             )
-            self.regions = list(_with_gaps(periods))
+            self.regions = list(_with_gaps(sorted(_periods(years), key=lambda region: region.key)))
         except (AttributeError, KeyError, TypeError, ValueError):
             msg = "The fiscal years are not as documented: receipts cannot be assigned to periods."
             raise ApiError(msg) from None
@@ -70,6 +84,14 @@ class Ledger:
         if day is None:
             return OUTSIDE
         return self.regions[bisect_right(self._first_days, day) - 1].key
+
+    def year_of(self, day: str) -> str:
+        """Return the first day of a day's fiscal year; nothing if it has none."""
+        return next((one.first for one in self.years if one.first <= day <= one.last), OUTSIDE)
+
+    def periods_of(self, year: Year) -> list[Region]:
+        """Return the tracking periods of a fiscal year."""
+        return [one for one in self.regions if one.key and year.first <= one.key <= year.last]
 
 
 def months_of(span: Span) -> Iterator[Span]:

@@ -1,0 +1,1 @@
+"""The ledger that was read, compared with Procountor's own report: what counts, sums, verdicts."""

@@ -28,6 +28,7 @@ GROUPS = {
     "Permissions and errors": (
         *("on_missing_permission", "max_rejected_records", "rejected_record_content"),
     ),
+    "Reconciliation": ("reconcile",),
     "Files": (
         *("attachment_files_path", "attachment_plan", "attachment_types", "attachments_since"),
         *("max_attachment_downloads", "max_attachment_size"),

@@ -22,7 +22,9 @@ from tap_procountor.readers.completer import DetailBatches
 from tap_procountor.readers.lister import Whole
 from tap_procountor.readers.prefetch import ReadAhead
 from tap_procountor.streams.base.incremental import IncrementalStream
+from tap_procountor.streams.base.ledger import LedgerStream
 from tap_procountor.streams.base.read import ReadStream
+from tap_procountor.streams.reconciliation import Reconciliation
 from tap_procountor.streams.rejected import RejectedRecords
 
 if TYPE_CHECKING:
@@ -135,11 +137,20 @@ class Run:
 
         Those that write files come last, for the others find the files.
         """
+        readable = [one for one in self.context.streams.values() if isinstance(one, ReadStream)]
         streams = [
             stream
-            for stream in self.context.streams.values()
-            if isinstance(stream, ReadStream)
-            and (stream.selected or any(rows.selected for rows in stream.row_streams))
+            for stream in readable
+            if stream.selected or any(rows.selected for rows in stream.row_streams)
+        ]
+        is_compared = self.context.config["reconcile"] != "off" and any(
+            isinstance(stream, LedgerStream) for stream in streams
+        )
+        # Of the comparison the rows need not be wanted; what it says is.
+        streams = [
+            stream
+            for stream in readable
+            if (is_compared if isinstance(stream, Reconciliation) else stream in streams)
         ]
         return sorted(streams, key=lambda stream: (stream.writes_files, _rank(stream)))
 
@@ -237,7 +248,7 @@ def _rank(stream: ReadStream) -> int:
     with the longest chains of requests, between which those of others fit.
     """
     if not isinstance(stream, IncrementalStream):
-        return 3
+        return 4 if isinstance(stream, Reconciliation) else 3
     if isinstance(stream.lister, Whole):
         return 0
     return 1 if isinstance(stream.completer, DetailBatches) else 2

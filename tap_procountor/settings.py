@@ -181,6 +181,15 @@ SETTINGS = th.PropertiesList(
         default="fail",
     ),
     _setting(
+        "reconcile",
+        th.StringType,
+        "Compare the ledger receipts of tracking periods that the run has read as a whole with "
+        "Procountor's own report, by account (one request per period): `warn` says what differs, "
+        "`strict` also ends with a non-zero exit code, `off` compares nothing.",
+        allowed_values=["warn", "strict", "off"],
+        default="warn",
+    ),
+    _setting(
         "max_rejected_records",
         th.IntegerType(minimum=0, maximum=1_000_000_000),
         "Number of rejected records that a run tolerates before its exit code is non-zero. "

@@ -47,6 +47,7 @@ def test_the_oracle_knows_every_table() -> None:
         "attachment_files",
         "attachments",
         "invoice_images",
+        "reconciliation",
         "rejected_records",
         "report_accounting",
         "report_general_ledger",

@@ -44,6 +44,6 @@ def test_messages_are_events_with_their_level(project: Path, sandbox: Sandbox) -
 
     assert levels(f"Reading company {company}") == {"info"}
     assert levels(f"products of company {company}: ") == {"error"}
-    assert levels("without which account balances are wrong") == {"error"}
+    assert levels(f"ledger_receipts of company {company}: Receipts of salaries") == {"error"}
     assert levels("invoices: 30 rows, ") == {"info"}
     assert levels("The run is incomplete: ") == {"error"}

@@ -187,6 +187,12 @@ def test_reports_are_not_selected_by_default(
     run = run_tap(tmp_path, config)
     assert run.exit_code == 0, run.log
     assert run.streams().isdisjoint(REPORTS)
+    # That the ledger is compared takes one report.
+    asked = {one.path for one in sandbox.statistics().requests if one.path.startswith("/reports")}
+    assert asked == {"/reports/ledgeraccounts"}
+    sandbox.reset_statistics()
+    run = run_tap(tmp_path, config | {"reconcile": "off"})
+    assert run.exit_code == 0, run.log
     assert not [one for one in sandbox.statistics().requests if one.path.startswith("/reports")]
 
 

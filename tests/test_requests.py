@@ -130,6 +130,7 @@ def test_a_token_that_was_ended_is_renewed_once_for_all_threads() -> None:
         client.close()
 
 
+@pytest.mark.slow
 def test_tokens_that_expire_while_requests_wait_for_a_low_rate(tmp_path: Path) -> None:
     """Twenty requests wait for nearly two seconds, a token lives for one."""
     with Sandbox(invoices=60, requests_per_second=12, token_lifetime=1) as sandbox:

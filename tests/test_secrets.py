@@ -207,7 +207,6 @@ def test_a_token_endpoint_that_echoes_the_form(
 
 
 BODIES = {
-    "text": "%s {authorization}",
     "a string": '"%s {authorization}"',
     "an array": '["%s {authorization}", {"id": "%s"}]',
     "an object": '{"a": "{authorization}", "rights": {"b": {"c": "%s"}}, "status": "%s"}',
@@ -216,6 +215,8 @@ BODIES = {
     "errors": '{"errors": [{"status": 1, "field": "%s", "message": "{authorization}"}]}',
     "an error": '{"error": "%s", "error_description": "{authorization}"}',
     "deep": "[" * 5000 + '"%s"' + "]" * 5000,
+    # Asked for again and again, for ten seconds.
+    "text": "%s {authorization}",
 }
 PATHS = ["/users/rights", "/company/usagesettings", "/status", "/fiscalyears"]
 PATHS += ["/company", "/coa", "/dimensions", "/products", "/persons", "/persons/*"]

@@ -128,6 +128,8 @@ class RunReport:
         self._remarks: dict[str, Remarks] = {}
         self._company_failures: list[str] = []
         self._warnings: list[str] = []
+        #: About the books, and whether they are sound.
+        self._conclusions: list[tuple[str, bool]] = []
         #: Whether rejected records are written to their table.
         self.keeps_rejected = True
         self.api_version: str | None = None
@@ -147,6 +149,10 @@ class RunReport:
         """Warn of something that leaves no gap in the data."""
         self._warnings.append(sentence)
         logger.warning("%s", sentence)
+
+    def conclude(self, sentences: list[str], *, is_sound: bool) -> None:
+        """Keep what the comparison of a company's books says, to be said in the end."""
+        self._conclusions += [(sentence, is_sound) for sentence in sentences]
 
     def remarks(self, stream: str) -> Remarks:
         """Return the remarks about a stream's records, to be added to."""
@@ -219,6 +225,8 @@ class RunReport:
             usage.bytes / 1e6,
             self.api_version or "unknown",
         )
+        for sentence, is_sound in self._conclusions:
+            logger.log(logging.INFO if is_sound else logging.WARNING, "%s", sentence)
         for failure in self.failures:
             logger.error("Incomplete: %s", failure)
 
@@ -238,6 +246,7 @@ class RunReport:
                 for remarks in self._remarks.values()
                 if remarks.unknown_fields
             },
+            "reconciliation": [sentence for sentence, _ in self._conclusions],
             "warnings": self._warnings,
             "failures": self.failures + ([ended_by] if ended_by else []),
         }

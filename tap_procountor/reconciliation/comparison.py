@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 #: What the report says: the sum of each account.
 Report = dict[str, Decimal]
 
+#: Differences and receipts that are named, per company.
 _MOST_LINES = 5
+_MOST_RECEIPTS = 20
 
 
 class Verdict(StrEnum):
@@ -57,7 +59,6 @@ class Period:
         first: Its first day.
         last: Its last day.
         lines: Its accounts.
-        unbalanced: Ids and sums of receipts that count but do not sum to zero.
         reason: Why it cannot be compared, if so.
         cause: What probably explains a difference.
     """
@@ -65,7 +66,6 @@ class Period:
     first: str
     last: str
     lines: list[Line] = field(default_factory=list)
-    unbalanced: list[tuple[int, Decimal]] = field(default_factory=list)
     reason: str | None = None
     cause: str | None = None
 
@@ -79,10 +79,6 @@ class Period:
             return Verdict.NOT_COMPARABLE
         return Verdict.DIFFERS if self.differing else Verdict.TIES_OUT
 
-    @property
-    def is_sound(self) -> bool:
-        return not (self.differing or self.unbalanced)
-
 
 def compare(tally: Tally, days: tuple[str, str], report: Report) -> Period:
     """Compare a period's sums with the report's; its key is its first day."""
@@ -92,8 +88,7 @@ def compare(tally: Tally, days: tuple[str, str], report: Report) -> Period:
         Line(account, *_values(ledger.get(account), report.get(account)))
         for account in sorted(ledger.keys() | report.keys())
     ]
-    unbalanced = [(number, total) for of, number, total in tally.unbalanced if of == first]
-    compared = Period(first, last, lines, unbalanced)
+    compared = Period(first, last, lines)
     if compared.differing:
         compared.cause = _cause(compared, tally)
     return compared
@@ -107,18 +102,23 @@ def better_reading(tally: Tally, reports: Mapping[str, Report]) -> Rules | None:
     return None
 
 
-def conclusion(company: str, periods: Sequence[Period], other: Rules | None) -> Iterator[str]:
+def conclusion(
+    company: str, periods: Sequence[Period], other: Rules | None, count: int
+) -> Iterator[str]:
     """Yield what to say of a company's periods, the verdict first.
 
     Args:
         company: Its name in the log.
-        periods: All of its periods that were to be compared.
+        periods: Its periods that were to be compared.
         other: The reading by which all of them tie out, if the default is not it.
+        count: How many periods there are; the others have not been read.
     """
     compared = [period for period in periods if period.verdict is not Verdict.NOT_COMPARABLE]
     differing = [period for period in compared if period.differing]
     accounts = len({line.account for period in compared for line in period.lines})
-    extent = f"{len(compared) - len(differing)} of {len(periods)} periods, {accounts} accounts"
+    extent = f"{len(compared) - len(differing)} of {count} periods, {accounts} accounts"
+    if count > len(periods):
+        extent += f"; {count - len(periods)} were not read"
     if not compared:
         reasons = "; ".join(dict.fromkeys(period.reason or "" for period in periods))
         yield f"{company}: the books are not comparable: {reasons or 'there are no periods'}"
@@ -135,14 +135,16 @@ def conclusion(company: str, periods: Sequence[Period], other: Rules | None) -> 
         yield f"{company}, {period.first} to {period.last}, {line}. {period.cause}"
     if len(largest) > _MOST_LINES:
         yield f"{company}: {len(largest) - _MOST_LINES} more differences."
-    for period in periods:
-        for number, total in period.unbalanced:
-            yield (
-                f"{company}, {period.first} to {period.last}: the receipt {number} does not sum to "
-                f"zero but to {total:,f}."
-            )
     if other:
         yield f"{company}: all periods tie out by another reading ({other}): please report it."
+
+
+def out_of_balance(company: str, tally: Tally) -> Iterator[str]:
+    """Yield a sentence for each receipt that counts but does not sum to zero."""
+    for number, (_, total) in [*tally.unbalanced.items()][:_MOST_RECEIPTS]:
+        yield f"{company}: the receipt {number} does not sum to zero but to {total:,f}."
+    if len(tally.unbalanced) > _MOST_RECEIPTS:
+        yield f"{company}: {len(tally.unbalanced) - _MOST_RECEIPTS} more receipts do not either."
 
 
 def _values(ledger: Amount | None, report: Decimal | None) -> tuple[Decimal, Decimal, int]:
@@ -160,7 +162,7 @@ def _ties_out(tally: Tally, period: str, report: Report, rules: Rules) -> bool:
 
 def _cause(period: Period, tally: Tally) -> str:
     """Say what probably explains a period's differences."""
-    if period.unbalanced:
+    if any(of == period.first for of, _ in tally.unbalanced.values()):
         return "Probably receipts that do not balance."
     for reason, amounts in tally.left_out(period.first):
         if all(

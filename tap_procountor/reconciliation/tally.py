@@ -19,7 +19,7 @@ from tap_procountor.reconciliation.rules import (
 from tap_procountor.records.structs import exact_add, total
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from msgspec import Raw
 
@@ -65,14 +65,14 @@ class Tally:
         year_of: The key of its fiscal year.
 
     Attributes:
-        unbalanced: Receipts that count but do not sum to zero: period, id and sum.
+        unbalanced: Period and sum of receipts that count but do not sum to zero, by id.
     """
 
     def __init__(self, period_of: Callable[[str], str], year_of: Callable[[str], str]) -> None:
         self._period_of, self._year_of = period_of, year_of
         self._parts: dict[tuple[str, str], Amounts] = defaultdict(dict)
         self._openings: dict[int, Opening] = {}
-        self.unbalanced: list[tuple[str, int, Decimal]] = []
+        self.unbalanced: dict[int, tuple[str, Decimal]] = {}
 
     def add(self, receipt: Record) -> None:
         """Add a record of ``ledger_receipts``."""
@@ -80,11 +80,11 @@ class Tally:
         day = _text(receipt.get("receipt_date"))
         period = self._period_of(day)
         plain, served = _entries(receipt)
-        everything = _sum([plain, *served.values()])
+        everything = _sum(plain, *served.values())
         reason = why_not_official(receipt.get("status"), kind)
         balance = reduce(exact_add, (amount.value for amount in everything.values()), _NOTHING)
         if balance and reason is None:
-            self.unbalanced.append((period, number, balance))
+            self.unbalanced[number] = period, balance
         if reason is not None or kind == VAT_SUMMARY:
             self._add(period, reason or VAT_SUMMARY, everything)
         elif kind in {YEARLY_OPENING, MONTHLY_OPENING}:
@@ -106,11 +106,13 @@ class Tally:
         self._openings = {
             number: one for number, one in self._openings.items() if one.period != period
         }
-        self.unbalanced = [one for one in self.unbalanced if one[0] != period]
+        self.unbalanced = {
+            number: one for number, one in self.unbalanced.items() if one[0] != period
+        }
 
     def sums(self, period: str, rules: Rules = DEFAULT) -> Amounts:
         """Return what counts in a period, by account, with the report's sign."""
-        sums = _sum(self._counted(period, rules))
+        sums = _sum(*self._counted(period, rules))
         return {
             account: Amount(rules.sign * amount.value, amount.receipts)
             for account, amount in sums.items()
@@ -143,7 +145,7 @@ class Tally:
                 yield one, newest[one.place] is one
 
     def _add(self, period: str, part: str, amounts: Amounts) -> None:
-        self._parts[period, part] = _sum([self._parts[period, part], amounts])
+        _merge(self._parts[period, part], amounts)
 
 
 def _entries(receipt: Record) -> tuple[Amounts, dict[str, Amounts]]:
@@ -158,15 +160,21 @@ def _entries(receipt: Record) -> tuple[Amounts, dict[str, Amounts]]:
     return by_start.pop("", {}), by_start
 
 
-def _sum(parts: Iterable[Amounts]) -> Amounts:
+def _sum(*parts: Amounts) -> Amounts:
     sums: Amounts = {}
     for amounts in parts:
-        for account, amount in amounts.items():
-            known = sums.get(account, Amount())
-            sums[account] = Amount(
-                exact_add(known.value, amount.value), known.receipts + amount.receipts
-            )
+        _merge(sums, amounts)
     return sums
+
+
+def _merge(sums: Amounts, amounts: Amounts) -> None:
+    for account, amount in amounts.items():
+        known = sums.get(account)
+        sums[account] = (
+            Amount(exact_add(known.value, amount.value), known.receipts + amount.receipts)
+            if known
+            else amount
+        )
 
 
 def _text(day: date | str | None) -> str:

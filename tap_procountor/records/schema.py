@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Schema = dict[str, Any]
 
 INTEGER: Schema = {"type": ["integer", "null"]}
+NUMBER: Schema = {"type": ["number", "null"]}
 STRING: Schema = {"type": ["string", "null"]}
 DATE: Schema = {"type": ["string", "null"], "format": "date"}
 DATE_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}

@@ -13,6 +13,7 @@ from tap_procountor.streams import (
     payments,
     payroll,
     rates,
+    reconciliation,
     registers,
     rejected,
     reports,
@@ -23,7 +24,7 @@ _MODULES = (
     *(company, accounting, rates, registers, defaults),
     *(invoicing, attachments, banking, payments, payroll, reports),
     # Files come last: the other streams name them.
-    *(files, rejected),
+    *(files, reconciliation, rejected),
 )
 
 

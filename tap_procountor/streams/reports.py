@@ -176,8 +176,12 @@ class ReportLedgerAccounts(ReportStream):
             if not isinstance(line, dict) or (line["start_date"], line["end_date"]) != span:
                 msg = f"The answer of {self.path} is not about the days asked for."
                 raise ApiError(msg)
+            value = line.get("value") or 0
+            if not isinstance(value, int | Decimal):
+                msg = f"The answer of {self.path} is not as documented: a sum is no number."
+                raise ApiError(msg)
             if code := line["ledger_account_code"]:
-                totals[code] += line.get("value") or 0
+                totals[code] += value
         return totals
 
 

@@ -6,7 +6,7 @@ import sys
 from array import array
 from collections import defaultdict, deque
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_procountor.api.clock import format_utc
 from tap_procountor.errors import RecordError
@@ -41,7 +41,7 @@ _LONGEST_WAIT_SECONDS = 1.0
 
 #: Between its batches, a stream notes how far it has come once they are written, and in the end
 #: what the lists lack of the target's ids.
-Step = Batch | Window | Comparison
+Step = Window | Comparison
 
 
 class IncrementalStream(ListStream):
@@ -67,7 +67,7 @@ class IncrementalStream(ListStream):
         #: Documents of the batch that is being written which cannot be used.
         self._rejected: set[int] = set()
 
-    def read(self, company: Company) -> Iterator[Step]:
+    def read(self, company: Company) -> Iterator[Any]:
         """Read the windows that are due, then look for what has been deleted."""
         for rows in self._selected_row_streams:
             rows.before_reading(self, company)
@@ -160,7 +160,7 @@ class IncrementalStream(ListStream):
         else:
             state.pop("rejected", None)
 
-    def proceed(self, company: Company, step: Window | Comparison) -> Iterator[Record]:
+    def proceed(self, company: Company, step: Step) -> Iterator[Record]:
         """Keep the progress in a window, or declare deleted what a comparison has found gone."""
         if isinstance(step, Window):
             self._save(company, step)
@@ -220,7 +220,7 @@ class IncrementalStream(ListStream):
         before: Census,
         emitted: Seen,
         rejected: set[int],
-    ) -> Iterator[Step]:
+    ) -> Iterator[Any]:
         read = Seen()
 
         def noted(steps: Iterator[Batch | Window]) -> Iterator[Batch | Window]:
@@ -287,7 +287,7 @@ class IncrementalStream(ListStream):
         emitted: Seen,
         everything: Seen | None,
         window: Window,  # noqa: ARG002
-    ) -> Iterator[Batch | Comparison]:
+    ) -> Iterator[Any]:
         """Compare the ids of the whole list with those that the target has.
 
         Args:

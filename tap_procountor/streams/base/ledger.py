@@ -8,29 +8,42 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tap_procountor.api.clock import format_exactly, format_utc
 from tap_procountor.errors import RecordError
 from tap_procountor.permissions.access import Verdict
+from tap_procountor.reconciliation.tally import Tally
 from tap_procountor.records.rejection import Rejection
 from tap_procountor.state.ids import Census, Comparison, Seen
-from tap_procountor.streams.base.incremental import IncrementalStream, not_in
+from tap_procountor.streams.base.incremental import IncrementalStream, Step, not_in
 from tap_procountor.streams.base.periods import Ledger
 from tap_procountor.streams.base.sweep import Sweep, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from singer_sdk import Tap
+
     from tap_procountor.api.client import Params
     from tap_procountor.api.company import Company
     from tap_procountor.readers.batch import Batch, Row
     from tap_procountor.readers.lister import ApiList
-    from tap_procountor.reconciliation.tally import Tally
+    from tap_procountor.records.converter import Record
     from tap_procountor.state.bookmarks import Window
+    from tap_procountor.streams.base.context import RunContext
     from tap_procountor.streams.base.periods import Region
+
+
+class Reading(NamedTuple):
+    """A step: a span of days is read as a whole from here on, or has been until here."""
+
+    span: list[Region]
+    is_done: bool
+
 
 #: How often the open ledger is listed again while receipts are created and deleted in it.
 _MOST_LISTINGS = 3
@@ -38,6 +51,13 @@ _MOST_LISTINGS = 3
 
 class LedgerStream(IncrementalStream):
     """Documents whose dates lie in tracking periods, in which nothing changes once closed."""
+
+    def __init__(self, tap: Tap, run: RunContext) -> None:
+        super().__init__(tap, run)
+        #: The sums of the receipts that this run has written, by company; see ``tally``.
+        self._tallies: dict[int, Tally] = {}
+        #: The tracking periods that it has read as a whole, likewise.
+        self.read_as_a_whole: defaultdict[int, list[Region]] = defaultdict(list)
 
     @property
     def keeps_ids(self) -> bool:
@@ -54,7 +74,7 @@ class LedgerStream(IncrementalStream):
         emitted: Seen,
         everything: Seen | None,
         window: Window,
-    ) -> Iterator[Batch | Comparison]:
+    ) -> Iterator[Batch | Step | Reading]:
         """Read the receipts that may have changed unnoticed again, and compare the ids."""
         ledger = self.ledger(company)
         visits = [
@@ -64,7 +84,11 @@ class LedgerStream(IncrementalStream):
         sweep = Sweep(before, emitted, visits, everything)
         for visit, span in sweep.spans:
             began = format_exactly(datetime.now(UTC))
+            if visit is Visit.SWEEP:
+                yield Reading(span, is_done=False)
             yield from self._look(company, visit, span, sweep)
+            if visit in {Visit.SWEEP, Visit.READ}:
+                yield Reading(span, is_done=True)
             if visit is Visit.SWEEP:
                 sweep.note(span, began)
             elif window.begun and visit is not Visit.SKIP:
@@ -73,6 +97,48 @@ class LedgerStream(IncrementalStream):
         if self.keeps_ids:
             yield from self._settle(company, sweep)
         yield self._comparison(company, sweep)
+
+    def proceed(self, company: Company, step: Step | Reading) -> Iterator[Record]:
+        """Note which periods the tally has as a whole."""
+        if not isinstance(step, Reading):
+            yield from super().proceed(company, step)
+        elif step.is_done:
+            self.read_as_a_whole[company.id] += [region for region in step.span if region.key]
+        else:
+            for region in step.span:
+                self.tally(company).forget(region.key)
+
+    def _records(self, company: Company, batch: Batch) -> Iterator[Record]:
+        is_compared = self.config["reconcile"] != "off"
+        for record in super()._records(company, batch):
+            if is_compared:
+                self.tally(company).add(record)
+            yield record
+
+    def tally(self, company: Company) -> Tally:
+        """Return the sums of the receipts that this run has written, if it compares them."""
+        if company.id not in self._tallies:
+            ledger = self.ledger(company)
+            self._tallies[company.id] = Tally(ledger.key_of, ledger.year_of)
+        return self._tallies[company.id]
+
+    def write_again(self, company: Company, regions: list[Region]) -> None:
+        """Read tracking periods once more, and write their receipts in place of those before."""
+        # What is listed in one period may say that it belongs to another: all are forgotten first.
+        for region in regions:
+            self.tally(company).forget(region.key)
+        for region in regions:
+            one = self._receipts(company, [region])
+            batches = self._completer.complete(one, one.pages())
+            for rows in self._selected_row_streams:
+                batches = rows.prepare(company, batches)
+            for batch in batches:
+                self.before_writing(company, batch)
+                self.run.message_writer.begin_batch()
+                for record in self._records(company, batch):
+                    if self.selected:
+                        self.write(record)
+                self.written(company, batch)
 
     def _visit(self, region: Region, before: Census) -> Visit:
         if not region.is_closed or region.key in before.open:
@@ -189,14 +255,14 @@ class LedgerStream(IncrementalStream):
 
         return Comparison(missing, sweep.compared if missing else 0, census)
 
-    def add_up(self, company: Company, span: list[Region], tally: Tally) -> list[Rejection]:
-        """Read the receipts of a span of days without writing them, and add them to a tally.
+    def add_up(self, company: Company, region: Region, tally: Tally) -> list[Rejection]:
+        """Read the receipts of a tracking period without writing them, and add them to a tally.
 
         Returns:
             Those that cannot be used, and that the tally lacks.
         """
         rejected: list[Rejection] = []
-        one = self.lister.at(company, _days_of(span), self._completer.list_share)
+        one = self.lister.at(company, _days_of([region]), self._completer.list_share)
         for batch in self._completer.complete(one, one.pages()):
             rejected += batch.rejected
             for text, record in self.convert.all(batch.documents):

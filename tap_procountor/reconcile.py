@@ -57,9 +57,6 @@ def _tie_out(run: Run, company: Company, year: str) -> bool:
     unusable: set[str] = set()
 
     def read(regions: list[Region]) -> None:
-        # What is listed in one period may say that it belongs to another: all are forgotten first.
-        for region in regions:
-            tally.forget(region.key)
         for region in regions:
             rejected = receipts.add_up(company, region, tally)
             unusable.update(f"{one.key} {one.reason}" for one in rejected)

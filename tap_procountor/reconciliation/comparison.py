@@ -44,6 +44,10 @@ class Line(NamedTuple):
     def difference(self) -> Decimal:
         return exact_add(self.ledger, -self.report)
 
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict.DIFFERS if self.difference else Verdict.TIES_OUT
+
     def __str__(self) -> str:
         return (
             f"account {self.account}: ledger {self.ledger:,f}, report {self.report:,f}, "

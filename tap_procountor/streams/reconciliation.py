@@ -67,8 +67,8 @@ def compare_books(
         company: The company.
         regions: The tracking periods that the tally has as a whole.
         tally: The sums of the receipts.
-        read: Reads periods into the tally once more: an edit between the reading and the report is
-            no difference.
+        read: Reads periods into the tally once it has forgotten them: an edit between the reading
+            and the report is no difference.
 
     Raises:
         ProcountorError: If the report does not come, although the user may read it.
@@ -91,6 +91,9 @@ def compare_books(
         for region, report_of_region in reports.items()
         if compare(tally, _days(region), report_of_region).differing
     ]:
+        # What is listed in one period may say that it belongs to another: all are forgotten first.
+        for region in differing:
+            tally.forget(region.key)
         read(differing)
         reports |= ask(differing)
     periods = [compare(tally, _days(region), one) for region, one in reports.items()]
@@ -182,7 +185,7 @@ def _rows(period: Period) -> Iterator[dict[str, object]]:
             "report_sum": line.report,
             "difference": line.difference,
             "receipts": line.receipts,
-            "verdict": "differs" if line.difference else "ties out",
+            "verdict": line.verdict,
             "rules": str(DEFAULT),
         }
 

@@ -124,9 +124,6 @@ class LedgerStream(IncrementalStream):
 
     def write_again(self, company: Company, regions: list[Region]) -> None:
         """Read tracking periods once more, and write their receipts in place of those before."""
-        # What is listed in one period may say that it belongs to another: all are forgotten first.
-        for region in regions:
-            self.tally(company).forget(region.key)
         for region in regions:
             one = self._receipts(company, [region])
             batches = self._completer.complete(one, one.pages())

@@ -373,7 +373,8 @@ def without_salaries(answer: Json) -> None:
     period["rows"] = [row for row in period["rows"] if not row["name"].startswith("5000")]
 
 
-@pytest.mark.parametrize(("mode", "exit_code"), mostly_slow([("warn", 0), ("strict", 1)]))
+@pytest.mark.slow
+@pytest.mark.parametrize(("mode", "exit_code"), [("warn", 0), ("strict", 1)])
 def test_a_difference_is_a_warning_or_a_failure(
     sandbox: Sandbox, proxy: Proxy, tmp_path: Path, mode: str, exit_code: int
 ) -> None:

@@ -162,7 +162,8 @@ def test_a_failure_is_not_shared(sandbox: Sandbox, config: Config, tmp_path: Pat
     assert run.records("vat_statuses")
 
 
-@pytest.mark.parametrize("concurrency", mostly_slow([1, 2]))
+@pytest.mark.slow
+@pytest.mark.parametrize("concurrency", [1, 2])
 def test_lists_of_any_length_come_whatever_the_concurrency(
     concurrency: int, tmp_path: Path
 ) -> None:
